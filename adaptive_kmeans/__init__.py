@@ -1,0 +1,26 @@
+"""Region-adaptive K-means image compression: a codec with real files, and an experiment runner.
+
+Names are loaded when they are first used, so that importing the package stays light.
+
+Examples
+--------
+>>> import numpy as np
+>>> import adaptive_kmeans as akm
+>>> image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+>>> data = akm.encode(image, akm.Settings(k1=16, k2=64, coder="fixed-length"))
+>>> decoded = akm.decode(data)
+>>> decoded.shape
+(32, 32, 3)
+"""
+
+import lazy_loader as _lazy
+
+# The room `quantize` and the function `quantize` share a name. Importing a submodule binds its name
+# in the package, but only the first time: so it is imported now, and the name given up.
+from adaptive_kmeans import quantize  # noqa: F401
+
+del quantize
+
+__version__ = "0.1.0"
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

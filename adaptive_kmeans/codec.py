@@ -1,0 +1,220 @@
+"""The codec: the paper's pipeline, from image to file and back.
+
+::
+
+    image ─ blocks ─ detail ─ regions ─ clustering ─ Quantized ─ coding ─ container ─ bytes
+            └──────────────── quantize ───────────┘              └───── write ────┘
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from adaptive_kmeans import container
+from adaptive_kmeans.blocks import MAX_BLOCK_SIZE
+from adaptive_kmeans.coding import coders
+from adaptive_kmeans.errors import ConfigError, ImageError, UnknownNameError
+from adaptive_kmeans.quantize import MAX_CODEWORDS, Progress, Quantized, RegionAdaptive
+
+COLOR_SPACES = ("rgb",)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of the encoder; decoding needs none.
+
+    Parameters
+    ----------
+    k1 : int
+        Codewords for low-detail blocks, 1..4096.
+    k2 : int or None
+        Codewords for high-detail blocks, 1..4096; None for regular K-means, which has one region
+        with `k1` codewords. The published method has k1 < k2, others are allowed.
+    detail : str
+        Spec of the detail measure: ``eigenvalue``, ``eigenvalue:largest``, ``variance``,
+        ``total-variation``, or one that an installed package adds.
+    threshold : str
+        Spec of the threshold: ``median``, ``mean``, ``otsu``, ``quantile:SHARE``.
+    block_size : int
+        Side of a block in pixels, 1..256.
+    coder : str
+        Spec of the coder: ``fixed-length``, ``deflate``.
+    color_space : str
+        Color space of the clustering: ``rgb``.
+    seed : int
+        Seed of the clustering, 0 or above.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        A setting is out of its range, or names nothing.
+
+    Examples
+    --------
+    >>> Settings(k1=32).k2
+    256
+    >>> Settings.regular(k=16).ks
+    (16,)
+    """
+
+    k1: int = 64
+    k2: int | None = 256
+    detail: str = "eigenvalue"
+    threshold: str = "median"
+    block_size: int = 4
+    coder: str = "deflate"
+    color_space: str = "rgb"
+    seed: int = 0
+
+    @classmethod
+    def regular(cls, k: int, **others: Any) -> Self:
+        """Return the settings of regular K-means: one region, one codebook of k codewords."""
+        return cls(k1=k, k2=None, **others)
+
+    def __post_init__(self) -> None:
+        for name, value in zip(("k",) if self.is_regular else ("k1", "k2"), self.ks, strict=True):
+            _check_integer(name, value, 1, MAX_CODEWORDS)
+        _check_integer("block size", self.block_size, 1, MAX_BLOCK_SIZE)
+        _check_integer("seed", self.seed, 0, 2**32 - 1)
+        coders.create(self.coder)
+        if self.color_space not in COLOR_SPACES:
+            raise UnknownNameError("color space", self.color_space, COLOR_SPACES)
+        self.quantizer()
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether this is regular K-means, with one region."""
+        return self.k2 is None
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """Codewords of each region: (k1, k2), or (k,) for regular K-means."""
+        return (self.k1,) if self.k2 is None else (self.k1, self.k2)
+
+    def quantizer(self) -> RegionAdaptive:
+        """Return the quantizer of these settings."""
+        regular = RegionAdaptive(
+            ks=self.ks,
+            block_size=self.block_size,
+            color_space=self.color_space,
+            seed=self.seed,
+        )
+        if self.is_regular:
+            return regular
+        from adaptive_kmeans.detail import measures
+        from adaptive_kmeans.regions import thresholds
+
+        return dataclasses.replace(
+            regular,
+            measure=measures.create(self.detail),
+            threshold=thresholds.create(self.threshold),
+        )
+
+
+def quantize(
+    image: npt.NDArray[np.uint8],
+    settings: Settings | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Quantized:
+    """Quantize an image: blocks, detail, regions, codebooks, index map.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8
+        sRGB pixels.
+    settings : Settings, optional
+        How; the defaults if left out.
+    progress : callable, optional
+        Called with the stage's name and its finished share.
+
+    Raises
+    ------
+    ImageError
+        The array is no (H, W, 3) uint8 image with at least one pixel.
+
+    Examples
+    --------
+    >>> image = np.zeros((8, 8, 3), dtype=np.uint8)
+    >>> image[:, 4:] = 200
+    >>> quantize(image, Settings.regular(k=4)).codebooks[0]
+    array([[  0,   0,   0],
+           [200, 200, 200]], dtype=uint8)
+    """
+    return (settings or Settings()).quantizer()(_check_image(image), progress)
+
+
+def encode(
+    image: npt.NDArray[np.uint8],
+    settings: Settings | None = None,
+    *,
+    progress: Progress | None = None,
+) -> bytes:
+    """Encode an image as the bytes of an `.akm` file.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8
+        sRGB pixels, at most 2²⁷ of them.
+    settings : Settings, optional
+        How; the defaults if left out.
+    progress : callable, optional
+        Called with the stage's name and its finished share.
+
+    Raises
+    ------
+    ImageError
+        The array is no (H, W, 3) uint8 image with at least one pixel.
+    LimitError
+        The image has more than 2²⁷ pixels.
+
+    Examples
+    --------
+    >>> image = np.zeros((64, 64, 3), dtype=np.uint8)
+    >>> data = encode(image, Settings.regular(k=16, coder="fixed-length"))
+    >>> bool((decode(data) == image).all())
+    True
+    """
+    settings = settings or Settings()
+    quantized = quantize(image, settings, progress=progress)
+    return container.write(quantized, settings.coder, progress=_stage("coding", progress))
+
+
+def decode(data: bytes, *, progress: Progress | None = None) -> npt.NDArray[np.uint8]:
+    """Decode the bytes of an `.akm` file: (H, W, 3) uint8.
+
+    Raises
+    ------
+    FormatError
+        The bytes are not a whole, undamaged file of this format.
+    LimitError
+        The image has more than 2²⁷ pixels.
+    """
+    return container.read(data, progress=_stage("decoding", progress)).reconstruct()
+
+
+def _stage(name: str, progress: Progress | None) -> Callable[[float], None] | None:
+    return None if progress is None else lambda share: progress(name, share)
+
+
+def _check_image(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    what, expected = "image", "an array of shape (height, width, 3) and dtype uint8"
+    if not isinstance(image, np.ndarray):
+        raise ImageError(what, expected, type(image).__name__)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ImageError(what, expected, f"{image.shape} {image.dtype}")
+    if image.size == 0:
+        raise ImageError(what, "at least one pixel", f"{image.shape}")
+    container.check_pixels(image.shape[1], image.shape[0])
+    return np.ascontiguousarray(image)
+
+
+def _check_integer(name: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ConfigError(name, f"an integer in {low}..{high}", repr(value))

@@ -1,0 +1,150 @@
+"""The error hierarchy: every error of the package, its message form and its exit code.
+
+An error derives from `AdaptiveKMeansError` and from the built-in that fits, so that both
+``except AdaptiveKMeansError`` and ``except ValueError`` do what their reader expects. All messages
+have one form: what was wrong, what was expected, what was received.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+
+class AdaptiveKMeansError(Exception):
+    """Base of all errors of this package.
+
+    Parameters
+    ----------
+    what : str
+        What was wrong: a parameter, a file, a field.
+    expected : str, optional
+        What would have been right.
+    received : object, optional
+        What was there instead; strings are shown as they are, other objects by their ``repr``.
+
+    Examples
+    --------
+    >>> str(ConfigError("block size", "an integer in 1..256", 300))
+    'block size: expected an integer in 1..256, received 300'
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, expected: str = "", received: object = "") -> None:
+        super().__init__(what, expected, received)
+        self.what = what
+        self.expected = expected
+        self.received = received
+
+    def __str__(self) -> str:
+        parts = [f"expected {self.expected}"] if self.expected else []
+        if self.received != "":
+            parts.append(f"received {self.received}")
+        return f"{self.what}: {', '.join(parts)}" if parts else self.what
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # OSError rewrites its arguments, and a worker process hands errors back by pickle.
+        return type(self), (self.what, self.expected, self.received)
+
+
+class ConfigError(AdaptiveKMeansError, ValueError):
+    """A setting, an argument or a config file that cannot be used."""
+
+    exit_code = 2
+
+
+class UnknownNameError(AdaptiveKMeansError, LookupError):
+    """A name that no member of a pluggable family has.
+
+    Parameters
+    ----------
+    family : str
+        What was looked for, such as "detail measure".
+    name : str
+        The name that was received.
+    known : iterable of str
+        The names that would have been found.
+
+    Examples
+    --------
+    >>> str(UnknownNameError("coder", "deflat", ["fixed-length", "deflate"]))
+    'coder: expected one of deflate, fixed-length (did you mean deflate?), received deflat'
+    """
+
+    exit_code = 2
+
+    def __init__(self, family: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        expected = f"one of {', '.join(known)}" if known else "nothing: none is registered"
+        closest = difflib.get_close_matches(name, known, n=1)
+        if closest:
+            expected += f" (did you mean {closest[0]}?)"
+        super().__init__(family, expected, name)
+        self._arguments = (family, name, known)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._arguments
+
+
+class MissingDependencyError(AdaptiveKMeansError, ImportError):
+    """An optional library that is not installed; the message names the extra that brings it."""
+
+    exit_code = 2
+
+
+class ImageError(AdaptiveKMeansError, ValueError):
+    """An image that cannot be used: not an image, damaged, empty, animated or translucent."""
+
+    exit_code = 3
+
+
+class FormatError(AdaptiveKMeansError, ValueError):
+    """Bytes that are not a whole, undamaged file of this format."""
+
+    exit_code = 3
+
+
+class BadMagicError(FormatError):
+    """The bytes do not start with this format's signature."""
+
+
+class UnsupportedVersionError(FormatError):
+    """The file has a version of the format that this release cannot read."""
+
+
+class TruncatedError(FormatError):
+    """The file ends before its content does."""
+
+
+class ChecksumError(FormatError):
+    """A section's CRC-32 differs from the stored one: the file is damaged."""
+
+
+class CorruptError(FormatError):
+    """The checksums hold, yet a field or a payload cannot be right."""
+
+
+class LimitError(AdaptiveKMeansError, ValueError):
+    """An image or a file exceeds a stated limit."""
+
+    exit_code = 4
+
+
+class ReadError(AdaptiveKMeansError, OSError):
+    """A file could not be read."""
+
+    exit_code = 5
+
+
+class OutputError(AdaptiveKMeansError, OSError):
+    """A file could not be written; what stood there before is unharmed."""
+
+    exit_code = 5
+
+
+class TrialsFailedError(AdaptiveKMeansError, RuntimeError):
+    """Some trials of an experiment failed; the others are in its table."""
+
+    exit_code = 6
