@@ -1,0 +1,389 @@
+"""The command line: thin commands over the codec, the container and the experiment runner.
+
+An error is one line on standard error and an exit code (DESIGN: 2 usage or config, 3 input, 4 over a
+limit, 5 read or write, 6 failed trials, 130 interrupted). Heavy imports wait until a command runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, TrialsFailedError
+
+if TYPE_CHECKING:
+    from adaptive_kmeans.codec import Settings
+    from adaptive_kmeans.image import SourceImage
+
+app = typer.Typer(
+    name="adaptive-kmeans",
+    help="Region-adaptive K-means image compression: real files, honest experiments.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+MAX_AKM_BYTES = 2**31
+
+K1 = Annotated[int | None, Option("--k1", help="Codewords for low-detail blocks, 1..4096.")]
+K2 = Annotated[int | None, Option("--k2", help="Codewords for high-detail blocks, 1..4096.")]
+K = Annotated[int | None, Option("--k", help="Regular K-means: one region with this codebook.")]
+Detail = Annotated[
+    str, Option(help="eigenvalue, eigenvalue:largest, variance or total-variation.")
+]
+Threshold = Annotated[str, Option(help="median, mean, otsu, or quantile:SHARE.")]
+BlockSize = Annotated[int, Option(help="Side of a block in pixels, 1..256.")]
+Coder = Annotated[str, Option(help="fixed-length or deflate.")]
+ColorSpace = Annotated[str, Option(help="Color space of the clustering: rgb.")]
+Seed = Annotated[int, Option(help="Seed of the clustering.")]
+Background = Annotated[
+    str | None, Option(metavar="COLOR", help="Flatten a translucent image over this color.")
+]
+AsJson = Annotated[bool, Option("--json", help="Print the numbers as JSON.")]
+
+DEFAULT_K1, DEFAULT_K2 = 64, 256
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Region-adaptive K-means image compression: real files, honest experiments."""
+    if version:
+        import adaptive_kmeans
+
+        typer.echo(f"adaptive-kmeans {adaptive_kmeans.__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def compress(
+    source: Annotated[str, Argument(metavar="INPUT", help="An image, or - for standard input.")],
+    output: Annotated[
+        str | None,
+        Argument(metavar="[OUTPUT.akm]", help="By default the input's name with .akm; - for stdout."),
+    ] = None,
+    k1: K1 = None,
+    k2: K2 = None,
+    k: K = None,
+    detail: Detail = "eigenvalue",
+    threshold: Threshold = "median",
+    block_size: BlockSize = 4,
+    coder: Coder = "deflate",
+    color_space: ColorSpace = "rgb",
+    seed: Seed = 0,
+    background: Background = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compress an image into an .akm file, and measure it on the decoded file."""
+    from adaptive_kmeans import codec, files, image, metrics
+    from adaptive_kmeans.progress import progress_bar
+
+    settings = _settings(
+        k1,
+        k2,
+        k,
+        detail=detail,
+        threshold=threshold,
+        block_size=block_size,
+        coder=coder,
+        color_space=color_space,
+        seed=seed,
+    )
+    target = _akm_name(source, output)
+    picture = image.read_image(source, background)
+    _say_conversions(source, picture)
+    with progress_bar("compressing") as progress:
+        start = time.perf_counter()
+        data = codec.encode(picture.pixels, settings, progress=progress)
+        encode_s = time.perf_counter() - start
+        start = time.perf_counter()
+        decoded = codec.decode(data, progress=progress)
+        decode_s = time.perf_counter() - start
+        progress("measuring", 0.0)
+        psnr_db = metrics.psnr(picture.pixels, decoded)
+        ssim = metrics.ssim(picture.pixels, decoded)
+    files.write_bytes(target, data)
+
+    raw = picture.pixels.size
+    facts = {
+        "output": target,
+        "input_bytes": picture.file_bytes,
+        "raw_bytes": raw,
+        "bytes": len(data),
+        "bits_per_pixel": metrics.bits_per_pixel(data, picture.pixels.shape),
+        "compression_ratio": raw / len(data),
+        "ratio_to_input": picture.file_bytes / len(data),
+        "space_saving_percent": 100 * (1 - len(data) / raw),
+        "psnr_db": psnr_db,
+        "ssim": ssim,
+        "encode_s": encode_s,
+        "decode_s": decode_s,
+    }
+    if as_json:
+        _print_json(facts, to_stderr=target == files.STANDARD_STREAM)
+        return
+    name = "stdout" if target == files.STANDARD_STREAM else target
+    typer.echo(
+        f"{name}: {picture.file_bytes:,} B {picture.file_format} ({raw:,} B raw) → {len(data):,} B, "
+        f"{facts['bits_per_pixel']:.3f} bits per pixel, {facts['compression_ratio']:.2f}:1 to raw, "
+        f"{facts['ratio_to_input']:.2f}:1 to the input, {_decibel(psnr_db)}, SSIM {ssim:.4f}, "
+        f"{encode_s + decode_s:.2f} s",
+        err=target == files.STANDARD_STREAM,
+    )
+
+
+@app.command()
+def decompress(
+    source: Annotated[str, Argument(metavar="INPUT.akm", help="The file, or - for stdin.")],
+    output: Annotated[
+        str | None,
+        Argument(
+            metavar="[OUTPUT.png]",
+            help="PNG, JPEG, WebP, TIFF or BMP by its extension; by default the input's name with "
+            ".png; - for PNG on stdout.",
+        ),
+    ] = None,
+) -> None:
+    """Decompress an .akm file into an image."""
+    from adaptive_kmeans import codec, files, image
+    from adaptive_kmeans.progress import progress_bar
+
+    target = output or _renamed(source, ".png")
+    extension = ".png" if target == files.STANDARD_STREAM else Path(target).suffix
+    image.output_format(extension)
+    data = files.read_bytes(source, MAX_AKM_BYTES)
+    with _named(source), progress_bar("decompressing") as progress:
+        pixels = codec.decode(data, progress=progress)
+        progress("writing", 0.0)
+        encoded = image.encode_image(pixels, extension)
+    files.write_bytes(target, encoded)
+    if target != files.STANDARD_STREAM:
+        typer.echo(f"{target}: {pixels.shape[1]}×{pixels.shape[0]} pixels, {len(encoded):,} B")
+
+
+@app.command()
+def info(
+    source: Annotated[str, Argument(metavar="FILE.akm", help="The file, or - for stdin.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say what an .akm file holds, and where its bytes go."""
+    from adaptive_kmeans import container, files
+
+    data = files.read_bytes(source, MAX_AKM_BYTES)
+    with _named(source):
+        layout = container.inspect(data)
+    if as_json:
+        _print_json(dataclasses.asdict(layout) | {"bytes": layout.file_bytes})
+        return
+    from rich.table import Table
+
+    pixels = layout.width * layout.height
+    codewords = " + ".join(map(str, layout.codewords))
+    typer.echo(
+        f"{source}: {layout.width}×{layout.height} pixels, {codewords} codewords, "
+        f"blocks of {layout.block_size}, coder {layout.coder}, "
+        f"{layout.bands} band{'s' if layout.bands > 1 else ''}, format version {layout.version}; "
+        "all checksums hold"
+    )
+    table = Table("part", *(_right(name) for name in ("bytes", "share %", "bits per pixel")))
+    for part, size in (
+        ("header", layout.header_bytes),
+        ("codebooks", layout.codebook_bytes),
+        ("region map", layout.region_map_bytes),
+        ("indices", layout.index_map_bytes),
+        ("file", layout.file_bytes),
+    ):
+        if part == "file":
+            table.add_section()
+        share = f"{100 * size / layout.file_bytes:.2f}"
+        table.add_row(part, f"{size:,}", share, f"{8 * size / pixels:.4f}")
+    _print_table(table)
+
+
+@app.command()
+def compare(
+    images: Annotated[list[str], Argument(metavar="IMAGE...", help="Images, folders or globs.")],
+    k1: K1 = None,
+    k2: K2 = None,
+    k: K = None,
+    threshold: Threshold = "median",
+    block_size: BlockSize = 4,
+    coder: Coder = "deflate",
+    color_space: ColorSpace = "rgb",
+    seed: Seed = 0,
+    background: Background = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a table of regular K-means and the three measures on these images.
+
+    Regular K-means has the codebook size --k, by default that of --k1.
+    """
+    from adaptive_kmeans.codec import Settings
+    from adaptive_kmeans.datasets import find_images
+    from adaptive_kmeans.detail import measures
+    from adaptive_kmeans.experiment import tables, trials
+    from adaptive_kmeans.experiment.runner import run_trials
+
+    shared = {
+        "block_size": block_size,
+        "coder": coder,
+        "color_space": color_space,
+        "seed": seed,
+    }
+    k1 = DEFAULT_K1 if k1 is None else k1
+    k2 = DEFAULT_K2 if k2 is None else k2
+    settings = [Settings.regular(k1 if k is None else k, **shared)]
+    settings += [
+        Settings(k1=k1, k2=k2, detail=name, threshold=threshold, **shared)
+        for name in measures.names()
+    ]
+    outcomes = run_trials(trials.expand(find_images(images), settings, background=background))
+    rows = [outcome.row for outcome in outcomes if outcome.row is not None]
+    if as_json:
+        _print_json([dataclasses.asdict(row) for row in rows])
+    elif rows:
+        _print_table(tables.to_terminal(rows))
+    _raise_failures([outcome.error for outcome in outcomes if outcome.error is not None])
+
+
+@app.command()
+def run(
+    config: Annotated[Path, Argument(metavar="CONFIG.toml", help="The experiment.")],
+    more_images: Annotated[list[str] | None, Argument(metavar="", hidden=True)] = None,
+    images: Annotated[
+        list[str] | None,
+        Option(
+            metavar="PATH...",
+            help="Measure these images, folders, globs or bundled names instead of the config's.",
+        ),
+    ] = None,
+    results: Annotated[
+        Path, Option(metavar="DIR", help="Where the experiment's folder of results goes.")
+    ] = Path("results"),
+    jobs: Annotated[int, Option(min=1, help="Trials run at once, each in a process.")] = 1,
+) -> None:
+    """Run an experiment: every image × method × parameter, into a table and figures."""
+    from adaptive_kmeans.experiment import run_experiment, tables
+
+    if more_images and not images:
+        raise ConfigError("arguments", "one CONFIG.toml", f"also {more_images[0]}")
+    chosen = [*(images or []), *(more_images or [])]
+    outcome = run_experiment(config, images=chosen or None, results=results, jobs=jobs)
+    if outcome.rows:
+        _print_table(tables.to_terminal(outcome.rows))
+    typer.echo(f"{len(outcome.rows)} trials in {outcome.seconds:.1f} s, measured on decoded files:")
+    for path in outcome.paths():
+        typer.echo(str(path))
+    _raise_failures(outcome.failures)
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code = app(standalone_mode=False)
+    except AdaptiveKMeansError as error:
+        _fail(str(error), error.exit_code)
+    except typer.TyperException as error:
+        hint = "" if error.exit_code != 2 else " (--help lists the options)"
+        _fail(f"{error.format_message().rstrip('.')}{hint}", error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(5)
+    except MemoryError:
+        _fail("memory: expected enough for this image, received none", 4)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted", 130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _raise_failures(failures: list[AdaptiveKMeansError]) -> None:
+    """Raise the only error of a run where nothing else was asked for, else say how many failed."""
+    if failures:
+        raise TrialsFailedError(f"{len(failures)} trials failed, the first with: {failures[0]}")
+
+
+def _fail(message: str, code: int) -> None:
+    typer.echo(f"adaptive-kmeans: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+def _settings(k1: int | None, k2: int | None, k: int | None, **others: Any) -> Settings:
+    """Make the settings, and say what is unusual about them."""
+    from adaptive_kmeans.codec import Settings
+
+    if k is not None:
+        if k1 is not None or k2 is not None:
+            raise ConfigError("options", "either --k or --k1 and --k2", "both")
+        return Settings.regular(k, **others)
+    settings = Settings(
+        k1=DEFAULT_K1 if k1 is None else k1, k2=DEFAULT_K2 if k2 is None else k2, **others
+    )
+    if settings.ks[0] >= settings.ks[1]:
+        typer.echo(
+            f"note: k1 = {settings.k1} is not below k2 = {settings.k2}, as the method means it to be",
+            err=True,
+        )
+    return settings
+
+
+def _say_conversions(source: str, picture: SourceImage) -> None:
+    for note in picture.notes:
+        typer.echo(f"note: {source}: {note}", err=True)
+
+
+def _renamed(source: str, extension: str) -> str:
+    return source if source == "-" else str(Path(source).with_suffix(extension))
+
+
+def _akm_name(source: str, output: str | None) -> str:
+    """Return the output's name, and refuse one that is likely a slip, such as the input's."""
+    target = output or _renamed(source, ".akm")
+    special = target == "-" or (Path(target).exists() and not Path(target).is_file())
+    if not special and Path(target).suffix.lower() != ".akm":
+        raise ConfigError("output", "a name that ends in .akm, or -", target)
+    return target
+
+
+class _named:  # noqa: N801
+    """Put the file's name before an error about its bytes."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, AdaptiveKMeansError) and not error.what.startswith(self.source):
+            error.what = f"{self.source}: {error.what}"
+
+
+def _decibel(psnr_db: float) -> str:
+    return "lossless" if psnr_db == float("inf") else f"PSNR {psnr_db:.2f} dB"
+
+
+def _print_json(facts: Any, *, to_stderr: bool = False) -> None:
+    # JSON has no infinity and no NaN; null stands for a value that is not a finite number.
+    finite = json.loads(json.dumps(facts), parse_constant=lambda _: None)
+    typer.echo(json.dumps(finite, indent=2, ensure_ascii=False), err=to_stderr)
+
+
+def _right(name: str) -> Any:
+    from rich.table import Column
+
+    return Column(name, justify="right")
+
+
+def _print_table(table: Any) -> None:
+    from rich.console import Console
+
+    Console(soft_wrap=False).print(table)

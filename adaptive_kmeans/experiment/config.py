@@ -1,0 +1,157 @@
+"""Experiment configs: TOML files that name images, methods and swept parameters.
+
+.. code-block:: toml
+
+    name = "quickstart"
+    question = "What do regions do at the same codebook sizes?"
+    images = ["chelsea", "coffee"]      # bundled names, files, folders, globs
+    background = "white"                # for translucent images; optional
+    metrics = ["psnr", "ssim"]          # and "ssim-published"
+
+    [figures]
+    picture = "chelsea"                 # whose pixels the figures show; the first image by default
+
+    [[methods]]
+    method = "regular"
+    k = [16, 64]
+
+    [[methods]]
+    method = "region-adaptive"
+    detail = ["eigenvalue", "variance"]
+    k1 = [16, 64]
+    k2 = 256
+
+Every parameter of a method takes a value or a list; lists are swept, all combinations of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from adaptive_kmeans import files
+from adaptive_kmeans.codec import Settings
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
+
+MAX_CONFIG_BYTES = 2**20
+
+Metric = Literal["psnr", "ssim", "ssim-published"]
+
+
+def _listed(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+Integers = Annotated[list[int], BeforeValidator(_listed), Field(min_length=1)]
+Names = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Shared(_Strict):
+    """Parameters that every method has."""
+
+    block_size: Integers = [4]
+    coder: Names = ["deflate"]
+    color_space: Names = ["rgb"]
+    seed: Integers = [0]
+
+
+class RegularMethod(_Shared):
+    """Regular K-means: one region, one codebook."""
+
+    method: Literal["regular"]
+    k: Integers
+
+
+class RegionAdaptiveMethod(_Shared):
+    """One codebook for low detail, one for high detail."""
+
+    method: Literal["region-adaptive"]
+    detail: Names
+    k1: Integers
+    k2: Integers
+    threshold: Names = ["median"]
+
+
+Method = Annotated[RegularMethod | RegionAdaptiveMethod, Field(discriminator="method")]
+
+
+class Figures(_Strict):
+    """What figures show."""
+
+    picture: str | None = None
+
+
+class ExperimentConfig(_Strict):
+    """A whole experiment."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    question: str = ""
+    images: Annotated[list[str], Field(min_length=1)]
+    background: str | None = None
+    metrics: Annotated[list[Metric], Field(min_length=1)] = ["psnr", "ssim"]
+    figures: Figures = Figures()
+    methods: Annotated[list[Method], Field(min_length=1)]
+
+    def settings(self) -> Iterator[Settings]:
+        """Yield the settings of every method and every combination of its parameters."""
+        for method in self.methods:
+            swept = method.model_dump(exclude={"method"})
+            for values in itertools.product(*swept.values()):
+                parameters = dict(zip(swept, values, strict=True))
+                if isinstance(method, RegularMethod):
+                    yield Settings.regular(**parameters)
+                else:
+                    yield Settings(**parameters)
+
+
+def read_config(path: Path) -> ExperimentConfig:
+    """Read and validate a config file.
+
+    Raises
+    ------
+    ReadError
+        The file cannot be read.
+    ConfigError
+        It is no TOML, or has an unknown key or a value out of range; the message names the key.
+    """
+    try:
+        text = files.read_bytes(path, MAX_CONFIG_BYTES).decode()
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), "TOML", error) from error
+    return check_config(document, str(path))
+
+
+def check_config(document: dict[str, Any], source: str) -> ExperimentConfig:
+    """Validate a parsed config; see `read_config`."""
+    try:
+        config = ExperimentConfig.model_validate(document)
+        for _ in config.settings():
+            pass
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {_first_problem(error)}") from None
+    except AdaptiveKMeansError as error:
+        error.what = f"{source}: {error.what}"
+        raise
+    return config
+
+
+def _first_problem(error: ValidationError) -> str:
+    """Say the first problem in one line: the key, what is wrong, what was received."""
+    problem = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in problem["loc"]) or "config"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {where}"
+    if problem["type"] == "missing":
+        return f"missing key {where}"
+    message = problem["msg"]
+    return f"{where}: {message[0].lower()}{message[1:]}, received {problem['input']!r}"

@@ -1,0 +1,157 @@
+"""The folder of results: what an experiment gave, put in place once all of it is there."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from adaptive_kmeans import files
+from adaptive_kmeans.datasets import ImageSource, find_images
+from adaptive_kmeans.errors import AdaptiveKMeansError, OutputError
+from adaptive_kmeans.experiment import figures, tables
+from adaptive_kmeans.experiment.config import ExperimentConfig, read_config
+from adaptive_kmeans.experiment.runner import run_trials
+from adaptive_kmeans.experiment.trials import Row, Trial, expand, load, pixel_hash
+
+LIBRARIES = ("adaptive-kmeans", "numpy", "numba", "pillow", "scikit-image", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a run wrote.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of results.
+    rows : list of Row
+        The trials that succeeded.
+    failures : list of AdaptiveKMeansError
+        Why the others did not.
+    seconds : float
+        Time of the whole run, figures included.
+    """
+
+    folder: Path
+    rows: list[Row]
+    failures: list[AdaptiveKMeansError]
+    seconds: float
+
+    def paths(self) -> list[Path]:
+        """List the table and the figures."""
+        return [self.folder / "table.md", *sorted((self.folder / "figures").iterdir())]
+
+
+def run_experiment(
+    config_path: Path,
+    *,
+    images: Sequence[str] | None = None,
+    results: Path = Path("results"),
+    jobs: int = 1,
+) -> Results:
+    """Run the experiment of a config file and write its folder of results.
+
+    Parameters
+    ----------
+    config_path : Path
+        The TOML config.
+    images : sequence of str, optional
+        Images to measure instead of the config's: files, folders, globs or bundled names.
+    results : Path
+        The folder in which the experiment gets a folder of its name, which holds ``table.csv``,
+        ``table.md``, ``config.toml``, ``environment.json`` and ``figures/``.
+    jobs : int
+        Trials at once, each in a process.
+
+    Raises
+    ------
+    ConfigError, ReadError
+        The config or an image's name is wrong.
+    OutputError
+        The folder cannot be written; what stood there is unharmed.
+    """
+    start = time.perf_counter()
+    config = read_config(config_path)
+    if images is not None:
+        config = config.model_copy(update={"images": list(images)})
+    sources = find_images(config.images)
+    trials = expand(sources, config.settings(), config.metrics, config.background)
+    folder = files.make_folder(results / config.name)
+    with _staging(folder) as staged:
+        outcomes = run_trials(trials, jobs)
+        rows = [outcome.row for outcome in outcomes if outcome.row is not None]
+        failures = [outcome.error for outcome in outcomes if outcome.error is not None]
+        (staged / "table.csv").write_text(tables.to_csv(rows), encoding="utf-8")
+        (staged / "table.md").write_text(tables.to_markdown(rows), encoding="utf-8")
+        (staged / "config.toml").write_text(_resolved(config, sources), encoding="utf-8")
+        (staged / "figures").mkdir()
+        figures.draw_all(staged / "figures", outcomes, config)
+        seconds = time.perf_counter() - start
+        environment = _environment(trials, len(failures), seconds, jobs)
+        (staged / "environment.json").write_text(environment, encoding="utf-8")
+    return Results(folder, rows, failures, seconds)
+
+
+@contextlib.contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """Give a folder to write in, whose entries replace those of `folder` when all went well."""
+    try:
+        staged = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+        try:
+            yield staged
+            for entry in sorted(staged.iterdir()):
+                target = folder / entry.name
+                if target.is_dir():
+                    shutil.rmtree(target)
+                os.replace(entry, target)  # noqa: PTH105 - Path.replace is the same call
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+    except AdaptiveKMeansError:
+        raise
+    except OSError as error:
+        expected = "a folder that can be written"
+        raise OutputError(str(folder), expected, files.reason(error)) from error
+
+
+def _resolved(config: ExperimentConfig, sources: list[ImageSource]) -> str:
+    """Return the config as TOML with every default filled in, and images by name."""
+    import tomli_w
+
+    document = config.model_dump(exclude_none=True)
+    document["images"] = [source.name for source in sources]
+    return tomli_w.dumps(document)
+
+
+def _environment(trials: list[Trial], failures: int, seconds: float, jobs: int) -> str:
+    """Return as JSON what the numbers depend on beside the config."""
+    images = {}
+    for trial in trials:
+        if trial.image.name not in images:
+            with contextlib.suppress(AdaptiveKMeansError):
+                pixels = load(trial.image, trial.background)
+                height, width = pixels.shape[:2]
+                digest = pixel_hash(pixels)
+                images[trial.image.name] = {"width": width, "height": height, "sha256": digest}
+    environment = {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 2),
+        "jobs": jobs,
+        "trials": len(trials),
+        "failures": failures,
+        "images": images,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processors": os.cpu_count(),
+        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+    }
+    return json.dumps(environment, indent=2) + "\n"

@@ -1,0 +1,125 @@
+"""Reading inputs and writing outputs: an output appears whole or not at all.
+
+`-` means standard input or output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from adaptive_kmeans.errors import LimitError, OutputError, ReadError
+
+STANDARD_STREAM = "-"
+
+
+def read_bytes(path: str | Path, limit: int) -> bytes:
+    """Read a whole file, or standard input for `-`.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    limit : int
+        Bytes at most.
+
+    Raises
+    ------
+    ReadError
+        The file is missing, a folder, or cannot be read.
+    LimitError
+        It is larger than the limit.
+    """
+    try:
+        if str(path) == STANDARD_STREAM:
+            data = sys.stdin.buffer.read(limit + 1)
+        else:
+            with Path(path).open("rb") as file:
+                data = file.read(limit + 1)
+    except OSError as error:
+        raise ReadError(str(path), "a file that can be read", reason(error)) from error
+    if len(data) > limit:
+        raise LimitError(str(path), f"at most {limit:,} bytes", "more")
+    return data
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write a whole file, or standard output for `-`; a target that exists is replaced at the end.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written; one that stood there is unharmed.
+    """
+    if str(path) == STANDARD_STREAM:
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            # The interpreter would try, and fail, to flush the rest on its way out.
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise OutputError("standard output", "to be writable", reason(error)) from error
+        return
+    with replacing(path) as part:
+        part.write_bytes(data)
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give a path to write to, and put what was written in place of `path` once the block ends well.
+
+    The file is written beside its target, so that the last step is one rename on one file system. A
+    target that is a device or a pipe is written to directly: it has no content to lose.
+
+    Raises
+    ------
+    OutputError
+        The target cannot be written; one that stood there is unharmed.
+    """
+    target = Path(path)
+    try:
+        target = target.resolve()
+        if target.is_dir():
+            raise OutputError(str(path), "a file", "a folder")
+        if target.exists() and not target.is_file():
+            yield target
+            return
+        if target.exists() and not os.access(target, os.W_OK):
+            raise OutputError(str(path), "a file that can be replaced", "one that is read-only")
+        part = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.part{target.suffix}")
+        try:
+            yield part
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(str(path), "a place that can be written", reason(error)) from error
+
+
+def make_folder(path: str | Path) -> Path:
+    """Make a folder with its parents, unless it exists.
+
+    Raises
+    ------
+    OutputError
+        It cannot be made.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(str(path), "a folder that can be written", reason(error)) from error
+    return Path(path)
+
+
+def reason(error: OSError) -> str:
+    """Say in a few words why the system refused, such as "no such file or directory"."""
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,302 @@
+"""Reading and writing images: from any of six formats to (H, W, 3) uint8 sRGB, and back.
+
+What is converted, in this order, and said in `SourceImage.notes`:
+
+==================== ==============================================================================
+orientation          the EXIF orientation is applied, once
+samples of 16 bits   the high byte is kept, of every channel
+1 bit, gray, palette expanded to RGB; this loses nothing, so it is no note
+CMYK, YCbCr, Lab     converted to RGB by the embedded profile, else by Pillow's formula
+color profile        an embedded ICC profile is converted to sRGB (perceptual intent, Little CMS);
+                     one that maps every color to within one level of itself is sRGB already
+gamma                a PNG gAMA or cHRM chunk without a profile is ignored, as Pillow does
+alpha                an alpha channel that is opaque everywhere is dropped; another one is refused
+                     unless a background color is given, over which it is flattened
+==================== ==============================================================================
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageCms, ImageColor, ImageOps, UnidentifiedImageError
+
+from adaptive_kmeans import files
+from adaptive_kmeans.container import MAX_PIXELS
+from adaptive_kmeans.errors import ConfigError, ImageError, LimitError
+
+READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+MAX_FILE_BYTES = 2**31
+
+WRITABLE = {
+    ".png": ("PNG", {}),
+    ".jpg": ("JPEG", {"quality": 95, "subsampling": "4:4:4"}),
+    ".jpeg": ("JPEG", {"quality": 95, "subsampling": "4:4:4"}),
+    ".webp": ("WEBP", {"lossless": True}),
+    ".tif": ("TIFF", {"compression": "tiff_adobe_deflate"}),
+    ".tiff": ("TIFF", {"compression": "tiff_adobe_deflate"}),
+    ".bmp": ("BMP", {}),
+}
+"""Format and options by the extension of an output; all but JPEG are lossless."""
+
+
+@dataclass(frozen=True, eq=False)
+class SourceImage:
+    """An image that was read.
+
+    Parameters
+    ----------
+    pixels : (H, W, 3) uint8
+        The image in sRGB.
+    notes : tuple of str
+        What was converted, one line each; empty when the file held just these pixels.
+    file_format : str
+        Format of the file, such as "PNG".
+    file_bytes : int
+        Size of the file.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    notes: tuple[str, ...]
+    file_format: str
+    file_bytes: int
+
+
+def read_image(path: str | Path, background: str | None = None) -> SourceImage:
+    """Read an image file, or standard input for `-`.
+
+    Parameters
+    ----------
+    path : str or Path
+        A PNG, JPEG, WebP, TIFF, BMP or GIF file with one frame.
+    background : str, optional
+        Color over which a translucent image is flattened: a name or ``#rrggbb``.
+
+    Raises
+    ------
+    ReadError
+        The file cannot be read.
+    ImageError
+        It is no image, damaged, empty, animated, or translucent without a background.
+    LimitError
+        It has more than 2²⁷ pixels, or 2³¹ bytes.
+    ConfigError
+        The background is no color.
+    """
+    data = files.read_bytes(path, MAX_FILE_BYTES)
+    return decode_image(data, name=str(path), background=background)
+
+
+def decode_image(data: bytes, name: str = "image", background: str | None = None) -> SourceImage:
+    """Decode the bytes of an image file; see `read_image`.
+
+    Examples
+    --------
+    >>> data = encode_image(np.zeros((2, 3, 3), dtype=np.uint8), ".png")
+    >>> decode_image(data).pixels.shape
+    (2, 3, 3)
+    """
+    color = None if background is None else _parse_color(background)
+    if not data:
+        raise ImageError(name, "an image", "an empty file")
+    with _pillow_errors(name), Image.open(io.BytesIO(data), formats=READABLE) as image:
+        _check_size(name, image)
+        _check_single_frame(name, image)
+        image.load()
+        notes: list[str] = []
+        file_format = str(image.format)
+        rgb = _to_srgb(name, image, color, notes)
+    return SourceImage(rgb, tuple(notes), file_format, len(data))
+
+
+def encode_image(pixels: npt.NDArray[np.uint8], extension: str = ".png") -> bytes:
+    """Encode (H, W, 3) uint8 pixels in the format that an extension names.
+
+    Raises
+    ------
+    ConfigError
+        No such format can be written, or the image is too large for it.
+    """
+    file_format, options = output_format(extension)
+    buffer = io.BytesIO()
+    try:
+        Image.fromarray(pixels).save(buffer, format=file_format, **options)
+    except (OSError, ValueError) as error:
+        size = f"{pixels.shape[1]}×{pixels.shape[0]}"
+        expected = f"a size that {file_format} can hold"
+        raise ConfigError("output image", expected, f"{size} ({error})") from error
+    return buffer.getvalue()
+
+
+def output_format(extension: str) -> tuple[str, dict[str, object]]:
+    """Return the format and options for an extension such as ``.png``, in any case.
+
+    Raises
+    ------
+    ConfigError
+        No such format can be written.
+    """
+    if extension.lower() not in WRITABLE:
+        raise ConfigError("output", f"one of {', '.join(WRITABLE)}", extension or "no extension")
+    file_format, options = WRITABLE[extension.lower()]
+    return file_format, dict(options)
+
+
+@contextmanager
+def _pillow_errors(name: str) -> Iterator[None]:
+    """Turn what Pillow raises, and it raises many things on damaged files, into our errors."""
+    try:
+        with warnings.catch_warnings():
+            # Sizes have our own limit; a warning about metadata is no error of the pixels.
+            warnings.simplefilter("ignore")
+            yield
+    except Image.DecompressionBombError as error:
+        raise LimitError(name, f"at most {MAX_PIXELS:,} pixels", str(error)) from error
+    except UnidentifiedImageError as error:
+        expected = f"an image: {', '.join(READABLE)}"
+        raise ImageError(name, expected, "something else, or a damaged file") from error
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError, IndexError, KeyError) as error:
+        if isinstance(error, (ImageError, LimitError)):
+            raise
+        raise ImageError(name, "a whole, undamaged image", error) from error
+
+
+def _check_size(name: str, image: Image.Image) -> None:
+    if image.width < 1 or image.height < 1:
+        raise ImageError(name, "at least 1×1 pixels", f"{image.width}×{image.height}")
+    if image.width * image.height > MAX_PIXELS:
+        received = f"{image.width}×{image.height}"
+        raise LimitError(name, f"at most {MAX_PIXELS:,} pixels", received)
+
+
+def _check_single_frame(name: str, image: Image.Image) -> None:
+    # A phone's JPEG may carry a preview as its second picture; the first is the photograph.
+    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    if frames != 1:
+        raise ImageError(name, "a single image", f"{frames} frames or pages")
+
+
+def _to_srgb(
+    name: str, image: Image.Image, background: tuple[int, int, int] | None, notes: list[str]
+) -> npt.NDArray[np.uint8]:
+    """Convert an opened image to (H, W, 3) uint8, and note what was converted."""
+    if image.format == "MPO":
+        notes.append("took the first picture of a JPEG that holds several")
+    profile = image.info.get("icc_profile")
+    deep = _has_deep_samples(image)
+    orientation = image.getexif().get(0x0112, 1)
+    if orientation not in (0, 1):
+        image = ImageOps.exif_transpose(image)
+        notes.append(f"applied the EXIF orientation {orientation}")
+    if deep:
+        image = _high_bytes(name, image)
+        notes.append("kept the high byte of samples of 16 bits")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        alpha = np.asarray(rgba.getchannel("A"))
+        image = rgba.convert("RGB")
+    else:
+        alpha = None
+    if image.mode in ("1", "P"):
+        image = image.convert("RGB")
+    image = _apply_profile(image, profile, notes)
+    pixels = np.asarray(image)
+    return pixels if alpha is None else _flatten(name, pixels, alpha, background, notes)
+
+
+def _has_deep_samples(image: Image.Image) -> bool:
+    """Whether the file has more than 8 bits a sample; Pillow may have dropped the low ones."""
+    if image.mode[0] in "IF":
+        return True
+    if image.format == "PNG":
+        return any("16" in str(part) for tile in image.tile or () for part in tile[3:])
+    if image.format == "TIFF":
+        bits = getattr(image, "tag_v2", {}).get(258, (8,))
+        return max(bits if isinstance(bits, tuple) else (bits,)) > 8
+    return False
+
+
+def _high_bytes(name: str, image: Image.Image) -> Image.Image:
+    """Keep the high byte of 16-bit gray; color was cut to it when Pillow loaded it."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
+    if image.mode == "I":
+        samples = np.asarray(image)
+        if samples.min() < 0 or samples.max() > 0xFFFF:
+            raise ImageError(name, "samples of at most 16 bits", "32-bit integers")
+        return Image.fromarray((samples >> 8).astype(np.uint8))
+    if image.mode == "F":
+        raise ImageError(name, "integer samples", "floating-point samples")
+    return image
+
+
+def _apply_profile(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
+    """Convert by an embedded profile to sRGB, or without one by Pillow's formulas to RGB."""
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            transform = ImageCms.buildTransform(
+                source, ImageCms.createProfile("sRGB"), image.mode, "RGB"
+            )
+            if image.mode == "RGB" and _is_identity(transform):
+                return image
+            description = ImageCms.getProfileDescription(source).strip()
+            converted = ImageCms.applyTransform(image, transform)
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            notes.append(f"ignored a color profile that does not fit the {image.mode} image")
+        else:
+            if converted is not None:
+                notes.append(f"converted the color profile {description!r} to sRGB")
+                return converted
+    if image.mode not in ("RGB", "L"):
+        notes.append(f"converted {image.mode} to RGB")
+    return image.convert("RGB")
+
+
+def _is_identity(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Whether a transform moves no color of a 17×17×17 lattice by more than one level."""
+    levels = np.linspace(0, 255, 17).round().astype(np.uint8)
+    lattice = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1)
+    lattice = lattice.reshape(17, -1, 3)
+    moved = ImageCms.applyTransform(Image.fromarray(lattice), transform)
+    return bool((np.abs(np.asarray(moved).astype(int) - lattice) <= 1).all())
+
+
+def _flatten(
+    name: str,
+    pixels: npt.NDArray[np.uint8],
+    alpha: npt.NDArray[np.uint8],
+    background: tuple[int, int, int] | None,
+    notes: list[str],
+) -> npt.NDArray[np.uint8]:
+    """Drop an opaque alpha channel, or flatten a translucent one over the background."""
+    lowest = int(alpha.min())
+    if lowest == 255:
+        notes.append("dropped an alpha channel that is opaque everywhere")
+        return pixels
+    if background is None:
+        raise ImageError(
+            name,
+            "an opaque image, or --background COLOR to flatten it over",
+            f"an alpha channel that goes down to {lowest} of 255",
+        )
+    weight = alpha[..., None].astype(np.uint16)
+    blended = pixels * weight + np.array(background, dtype=np.uint16) * (255 - weight)
+    notes.append(f"flattened the alpha channel over #{bytes(background).hex()}")
+    return ((blended + 127) // 255).astype(np.uint8)
+
+
+def _parse_color(text: str) -> tuple[int, int, int]:
+    try:
+        color = ImageColor.getrgb(text)
+    except ValueError:
+        expected = "a color: a name such as white, or #rrggbb"
+        raise ConfigError("--background", expected, text) from None
+    return color[0], color[1], color[2]

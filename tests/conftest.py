@@ -1,0 +1,28 @@
+"""Images that the tests make, and those that lie beside the checkout where there are any."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adaptive_kmeans.datasets import ImageSource
+
+SHARED = Path(__file__).parents[2] / "shared" / "images"
+
+
+@pytest.fixture
+def shared_images() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip("the shared images are not at hand")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def photo() -> np.ndarray:
+    """A corner of a photograph whose sides are no multiples of a block: (61, 83, 3)."""
+    return np.ascontiguousarray(ImageSource("chelsea").load()[100:161, 120:203])
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    return np.random.default_rng(7)
