@@ -17,7 +17,7 @@ import lazy_loader as _lazy
 
 # The room `quantize` and the function `quantize` share a name. Importing a submodule binds its name
 # in the package, but only the first time: so it is imported now, and the name given up.
-from adaptive_kmeans import quantize  # noqa: F401
+from adaptive_kmeans import quantize
 
 del quantize
 

@@ -9,11 +9,19 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans.errors import ConfigError
+from adaptive_kmeans.errors import ConfigError, LimitError
 
 MAX_BLOCK_SIZE = 256
+MAX_PIXELS = 2**27
+"""Pixels of an image at most, read, encoded or decoded: 134 megapixels."""
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+def check_pixels(what: str, width: int, height: int) -> None:
+    """Raise `LimitError` for an image that has more than `MAX_PIXELS` pixels."""
+    if width * height > MAX_PIXELS:
+        raise LimitError(what, f"at most {MAX_PIXELS:,} pixels", f"{width}×{height}")
 
 
 @dataclass(frozen=True)

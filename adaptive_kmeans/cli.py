@@ -32,13 +32,12 @@ app = typer.Typer(
 )
 
 MAX_AKM_BYTES = 2**31
+INTERRUPTED = 130
 
 K1 = Annotated[int | None, Option("--k1", help="Codewords for low-detail blocks, 1..4096.")]
 K2 = Annotated[int | None, Option("--k2", help="Codewords for high-detail blocks, 1..4096.")]
 K = Annotated[int | None, Option("--k", help="Regular K-means: one region with this codebook.")]
-Detail = Annotated[
-    str, Option(help="eigenvalue, eigenvalue:largest, variance or total-variation.")
-]
+Detail = Annotated[str, Option(help="eigenvalue, eigenvalue:largest, variance or total-variation.")]
 Threshold = Annotated[str, Option(help="median, mean, otsu, or quantile:SHARE.")]
 BlockSize = Annotated[int, Option(help="Side of a block in pixels, 1..256.")]
 Coder = Annotated[str, Option(help="fixed-length or deflate.")]
@@ -69,7 +68,7 @@ def compress(
     source: Annotated[str, Argument(metavar="INPUT", help="An image, or - for standard input.")],
     output: Annotated[
         str | None,
-        Argument(metavar="[OUTPUT.akm]", help="By default the input's name with .akm; - for stdout."),
+        Argument(metavar="OUTPUT.akm", help="By default the input's name with .akm; - for stdout."),
     ] = None,
     k1: K1 = None,
     k2: K2 = None,
@@ -147,7 +146,7 @@ def decompress(
     output: Annotated[
         str | None,
         Argument(
-            metavar="[OUTPUT.png]",
+            metavar="OUTPUT.png",
             help="PNG, JPEG, WebP, TIFF or BMP by its extension; by default the input's name with "
             ".png; - for PNG on stdout.",
         ),
@@ -211,7 +210,7 @@ def info(
 
 @app.command()
 def compare(
-    images: Annotated[list[str], Argument(metavar="IMAGE...", help="Images, folders or globs.")],
+    images: Annotated[list[str], Argument(metavar="IMAGE", help="Images, folders or globs.")],
     k1: K1 = None,
     k2: K2 = None,
     k: K = None,
@@ -233,7 +232,7 @@ def compare(
     from adaptive_kmeans.experiment import tables, trials
     from adaptive_kmeans.experiment.runner import run_trials
 
-    shared = {
+    shared: dict[str, Any] = {
         "block_size": block_size,
         "coder": coder,
         "color_space": color_space,
@@ -246,7 +245,10 @@ def compare(
         Settings(k1=k1, k2=k2, detail=name, threshold=threshold, **shared)
         for name in measures.names()
     ]
-    outcomes = run_trials(trials.expand(find_images(images), settings, background=background))
+    sources = find_images(images)
+    for source in sources:
+        source.load(background)  # a wrong image is said at once, and once
+    outcomes = run_trials(trials.expand(sources, settings, background=background))
     rows = [outcome.row for outcome in outcomes if outcome.row is not None]
     if as_json:
         _print_json([dataclasses.asdict(row) for row in rows])
@@ -258,7 +260,9 @@ def compare(
 @app.command()
 def run(
     config: Annotated[Path, Argument(metavar="CONFIG.toml", help="The experiment.")],
-    more_images: Annotated[list[str] | None, Argument(metavar="", hidden=True)] = None,
+    more_images: Annotated[
+        list[str] | None, Argument(metavar="PATH", help="More of what --images takes.")
+    ] = None,
     images: Annotated[
         list[str] | None,
         Option(
@@ -289,7 +293,7 @@ def run(
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="adaptive-kmeans", standalone_mode=False)
     except AdaptiveKMeansError as error:
         _fail(str(error), error.exit_code)
     except typer.TyperException as error:
@@ -301,7 +305,9 @@ def main() -> None:
     except MemoryError:
         _fail("memory: expected enough for this image, received none", 4)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted", 130)
+        _fail("interrupted", INTERRUPTED)
+    if code == INTERRUPTED:  # Typer turns the exception into the code
+        _fail("interrupted", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -341,7 +347,8 @@ def _say_conversions(source: str, picture: SourceImage) -> None:
 
 
 def _renamed(source: str, extension: str) -> str:
-    return source if source == "-" else str(Path(source).with_suffix(extension))
+    name = Path(source).name
+    return str(Path(source).with_suffix(extension)) if name not in ("", "-") else source
 
 
 def _akm_name(source: str, output: str | None) -> str:

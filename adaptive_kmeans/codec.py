@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans import container
-from adaptive_kmeans.blocks import MAX_BLOCK_SIZE
+from adaptive_kmeans.blocks import MAX_BLOCK_SIZE, check_pixels
 from adaptive_kmeans.coding import coders
 from adaptive_kmeans.errors import ConfigError, ImageError, UnknownNameError
-from adaptive_kmeans.quantize import MAX_CODEWORDS, Progress, Quantized, RegionAdaptive
+from adaptive_kmeans.progress import Progress
+from adaptive_kmeans.quantize import MAX_CODEWORDS, Quantized, RegionAdaptive
 
 COLOR_SPACES = ("rgb",)
 
@@ -211,7 +212,7 @@ def _check_image(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         raise ImageError(what, expected, f"{image.shape} {image.dtype}")
     if image.size == 0:
         raise ImageError(what, "at least one pixel", f"{image.shape}")
-    container.check_pixels(image.shape[1], image.shape[0])
+    check_pixels("image", image.shape[1], image.shape[0])
     return np.ascontiguousarray(image)
 
 

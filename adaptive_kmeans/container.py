@@ -58,14 +58,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adaptive_kmeans.blocks import MAX_BLOCK_SIZE, BlockGrid
+from adaptive_kmeans.blocks import MAX_BLOCK_SIZE, MAX_PIXELS, BlockGrid, check_pixels
 from adaptive_kmeans.coding import coders
 from adaptive_kmeans.errors import (
     BadMagicError,
     ChecksumError,
     ConfigError,
     CorruptError,
-    LimitError,
     TruncatedError,
     UnsupportedVersionError,
 )
@@ -74,7 +73,6 @@ from adaptive_kmeans.quantize import MAX_CODEWORDS, Quantized
 SIGNATURE = b"\x89AKM"
 VERSION = 1
 CODER_NUMBERS = {"fixed-length": 0, "deflate": 1}
-MAX_PIXELS = 2**27
 
 BAND_PIXELS = 2**22
 """Pixels of a band unless the caller says otherwise: large enough to cost no measurable rate."""
@@ -140,7 +138,7 @@ def write(
         The image has more than 2²⁷ pixels.
     """
     grid = quantized.grid
-    check_pixels(grid.width, grid.height)
+    check_pixels("image", grid.width, grid.height)
     name = coder.partition(":")[0]
     codec = coders.create(coder)
     if name not in CODER_NUMBERS:
@@ -224,11 +222,6 @@ def read(data: bytes, *, progress: Callable[[float], None] | None = None) -> Qua
     return Quantized(grid, region_map, codebooks, index_map)
 
 
-def check_pixels(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise LimitError("image", f"at most {MAX_PIXELS:,} pixels", f"{width}×{height}")
-
-
 def _parse(data: bytes) -> tuple[Layout, list[bytes]]:
     """Check the framing of a whole file: its layout, and the payloads of its sections."""
     signature = data[: len(SIGNATURE)]
@@ -246,7 +239,7 @@ def _parse(data: bytes) -> tuple[Layout, list[bytes]]:
     _check_field("block size", block_size, 1, MAX_BLOCK_SIZE)
     _check_field("width", width, 1, MAX_PIXELS)
     _check_field("height", height, 1, MAX_PIXELS)
-    check_pixels(width, height)
+    check_pixels("image", width, height)
     grid = BlockGrid(height, width, block_size)
     _check_field("band height", band_height, block_size, grid.rows * block_size)
     if band_height % block_size:

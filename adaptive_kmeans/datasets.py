@@ -90,7 +90,8 @@ def _find(spec: str) -> Iterator[ImageSource]:
         found = [path]
     else:
         anchor = Path(path.anchor)
-        found = sorted(anchor.glob(str(path.relative_to(anchor)))) if spec else []
+        pattern = str(path.relative_to(anchor))
+        found = sorted(anchor.glob(pattern)) if spec else []
     if not found:
         bundled = ", ".join(BUNDLED)
         expected = f"an image file, a folder or glob of images, or one of {bundled}"

@@ -71,7 +71,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a path to write to, and put what was written in place of `path` once the block ends well.
+    """Give a path to write to, and put what was written in place of `path` at the end.
 
     The file is written beside its target, so that the last step is one rename on one file system. A
     target that is a device or a pipe is written to directly: it has no content to lose.

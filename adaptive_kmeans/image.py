@@ -23,19 +23,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, ImageColor, ImageOps, UnidentifiedImageError
 
 from adaptive_kmeans import files
-from adaptive_kmeans.container import MAX_PIXELS
+from adaptive_kmeans.blocks import MAX_PIXELS, check_pixels
 from adaptive_kmeans.errors import ConfigError, ImageError, LimitError
 
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 MAX_FILE_BYTES = 2**31
 
-WRITABLE = {
+WRITABLE: dict[str, tuple[str, dict[str, Any]]] = {
     ".png": ("PNG", {}),
     ".jpg": ("JPEG", {"quality": 95, "subsampling": "4:4:4"}),
     ".jpeg": ("JPEG", {"quality": 95, "subsampling": "4:4:4"}),
@@ -109,7 +110,6 @@ def decode_image(data: bytes, name: str = "image", background: str | None = None
     with _pillow_errors(name), Image.open(io.BytesIO(data), formats=READABLE) as image:
         _check_size(name, image)
         _check_single_frame(name, image)
-        image.load()
         notes: list[str] = []
         file_format = str(image.format)
         rgb = _to_srgb(name, image, color, notes)
@@ -135,7 +135,7 @@ def encode_image(pixels: npt.NDArray[np.uint8], extension: str = ".png") -> byte
     return buffer.getvalue()
 
 
-def output_format(extension: str) -> tuple[str, dict[str, object]]:
+def output_format(extension: str) -> tuple[str, dict[str, Any]]:
     """Return the format and options for an extension such as ``.png``, in any case.
 
     Raises
@@ -171,9 +171,7 @@ def _pillow_errors(name: str) -> Iterator[None]:
 def _check_size(name: str, image: Image.Image) -> None:
     if image.width < 1 or image.height < 1:
         raise ImageError(name, "at least 1×1 pixels", f"{image.width}×{image.height}")
-    if image.width * image.height > MAX_PIXELS:
-        received = f"{image.width}×{image.height}"
-        raise LimitError(name, f"at most {MAX_PIXELS:,} pixels", received)
+    check_pixels(name, image.width, image.height)
 
 
 def _check_single_frame(name: str, image: Image.Image) -> None:
@@ -189,8 +187,9 @@ def _to_srgb(
     """Convert an opened image to (H, W, 3) uint8, and note what was converted."""
     if image.format == "MPO":
         notes.append("took the first picture of a JPEG that holds several")
+    deep = _has_deep_samples(image)  # what Pillow will decode; loading forgets it
+    image.load()
     profile = image.info.get("icc_profile")
-    deep = _has_deep_samples(image)
     orientation = image.getexif().get(0x0112, 1)
     if orientation not in (0, 1):
         image = ImageOps.exif_transpose(image)
@@ -216,10 +215,11 @@ def _has_deep_samples(image: Image.Image) -> bool:
     if image.mode[0] in "IF":
         return True
     if image.format == "PNG":
-        return any("16" in str(part) for tile in image.tile or () for part in tile[3:])
+        tiles = getattr(image, "tile", None) or ()
+        return any("16" in str(part) for tile in tiles for part in tile[3:])
     if image.format == "TIFF":
         bits = getattr(image, "tag_v2", {}).get(258, (8,))
-        return max(bits if isinstance(bits, tuple) else (bits,)) > 8
+        return bool(max(bits if isinstance(bits, tuple) else (bits,)) > 8)
     return False
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from adaptive_kmeans.quantize import Progress
+Progress = Callable[[str, float], None]
+"""Called with the name of a stage and the finished share of it, 0..1."""
 
 PATIENCE_S = 0.5
 
@@ -21,20 +22,23 @@ def progress_bar(title: str) -> Iterator[Progress]:
         What the bar says until the first stage is reported.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda stage, share: None
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    bar = Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
+    bar = Bar(*columns, TimeElapsedColumn(), console=console, transient=True)
     task = bar.add_task(title, total=1.0)
     timer = threading.Timer(PATIENCE_S, bar.start)
     timer.daemon = True
-    if console.is_terminal:
-        timer.start()
+    timer.start()
     try:
         yield lambda stage, share: bar.update(task, description=stage, completed=share)
     finally:
         timer.cancel()
-        if timer.ident is not None:
-            timer.join()
-        bar.stop()
+        timer.join()
+        if bar.live.is_started:
+            bar.stop()

@@ -6,7 +6,7 @@ module too, so it imports nothing that only encoding needs until it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,15 +15,13 @@ import numpy.typing as npt
 
 from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.errors import ConfigError
+from adaptive_kmeans.progress import Progress
 
 if TYPE_CHECKING:
     from adaptive_kmeans.detail import DetailMeasure
     from adaptive_kmeans.regions import Threshold
 
 MAX_CODEWORDS = 4096
-
-Progress = Callable[[str, float], None]
-"""Called with the name of the stage and the finished share of it, 0..1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +86,8 @@ class Quantized:
         """Return the image that the codewords make: (H, W, 3) uint8."""
         sizes = [len(codebook) for codebook in self.codebooks]
         starts = np.cumsum([0, *sizes[:-1]], dtype=np.int32)
-        codewords = np.concatenate(self.codebooks)
-        return codewords[self.index_map + starts[self.pixel_regions]]
+        codewords: npt.NDArray[np.uint8] = np.concatenate(self.codebooks)
+        return np.take(codewords, self.index_map + starts[self.pixel_regions], axis=0)
 
     def bands(self, band_height: int) -> Iterator[Quantized]:
         """Cut the image into horizontal bands of whole block rows, from top to bottom.
@@ -110,7 +108,9 @@ class Quantized:
             yield Quantized(grid, region_map, self.codebooks, index_map)
 
 
-def _require(what: str, array: npt.NDArray[np.generic], shape: tuple[int, ...], dtype: type) -> None:
+def _require(
+    what: str, array: npt.NDArray[np.generic], shape: tuple[int, ...], dtype: type
+) -> None:
     if array.shape != shape or array.dtype != dtype:
         expected = f"{shape} {np.dtype(dtype).name}"
         raise ConfigError(what, expected, f"{array.shape} {array.dtype.name}")
@@ -147,14 +147,12 @@ class RegionAdaptive:
     color_space: str = "rgb"
     seed: int = 0
 
-    def __call__(
-        self, image: npt.NDArray[np.uint8], progress: Progress | None = None
-    ) -> Quantized:
+    def __call__(self, image: npt.NDArray[np.uint8], progress: Progress | None = None) -> Quantized:
         """Quantize an (H, W, 3) uint8 image."""
         from adaptive_kmeans.clustering import cluster_regions
         from adaptive_kmeans.regions import classify
 
-        grid = BlockGrid(*image.shape[:2], self.block_size)
+        grid = BlockGrid(image.shape[0], image.shape[1], self.block_size)
         if self.measure is None or self.threshold is None:
             region_map = np.zeros(grid.shape, dtype=np.uint8)
         else:

@@ -18,7 +18,9 @@ every_coder = pytest.mark.parametrize("coder", [coders.create(name) for name in 
 def coded_parts(draw):
     """Regions, codebooks and indices that fit together: empty and single codebooks included."""
     height, width = draw(st.integers(1, 12)), draw(st.integers(1, 12))
-    ks = draw(st.lists(st.sampled_from([0, 1, 2, 3, 16, 17, 256, 257, 4096]), min_size=1, max_size=3))
+    ks = draw(
+        st.lists(st.sampled_from([0, 1, 2, 3, 16, 17, 256, 257, 4096]), min_size=1, max_size=3)
+    )
     ks[draw(st.integers(0, len(ks) - 1))] += 1 if max(ks) == 0 else 0
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     used = [region for region, k in enumerate(ks) if k]
@@ -107,7 +109,9 @@ def test_deflate_levels_have_a_range():
 
 def test_a_deflated_bomb_is_not_inflated():
     bomb = coders.create("deflate").encode_index_map(
-        np.zeros((4000, 4000), np.uint16), np.zeros((4000, 4000), np.uint8), (np.zeros((2, 3), np.uint8),)
+        np.zeros((4000, 4000), np.uint16),
+        np.zeros((4000, 4000), np.uint8),
+        (np.zeros((2, 3), np.uint8),),
     )
     with pytest.raises(CorruptError, match="a zlib stream of 4 bytes, received 5"):
         coders.create("deflate").decode_index_map(

@@ -4,7 +4,7 @@ import zlib
 import numpy as np
 import pytest
 
-from adaptive_kmeans import container
+from adaptive_kmeans import blocks
 from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.coding import coders
 from adaptive_kmeans.container import CODER_NUMBERS, inspect, read, write
@@ -34,7 +34,7 @@ GOLDEN = {
         "78da7301000045004590fc945c78da6360606462606000611005000046000881ea717f"
     ),
 }
-"""Files of version 1, by coder. They are never rewritten: a release that cannot read them breaks it."""
+"""Files of version 1, by coder. They are never rewritten: what cannot read them is broken."""
 
 
 def small(random: np.random.Generator) -> Quantized:
@@ -175,7 +175,7 @@ def test_a_band_is_whole_block_rows(random):
 
 
 def test_too_many_pixels_are_refused(random, monkeypatch):
-    monkeypatch.setattr(container, "MAX_PIXELS", 40)
+    monkeypatch.setattr(blocks, "MAX_PIXELS", 40)
     with pytest.raises(LimitError, match="at most 40 pixels, received 7×6"):
         write(small(random), "fixed-length")
 

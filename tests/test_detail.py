@@ -70,7 +70,9 @@ def test_a_flat_image_is_high_detail_everywhere():
 
 
 def test_an_unknown_measure_lists_the_known_ones_and_the_closest():
-    with pytest.raises(UnknownNameError, match="eigenvalue, total-variation, variance.*mean varia"):
+    with pytest.raises(
+        UnknownNameError, match=r"eigenvalue, total-variation, variance.*mean varia"
+    ):
         measures.create("varianc")
 
 

@@ -1,10 +1,10 @@
 """Coders: a region map, codebooks and an index map to bytes, and back.
 
-A coder codes the three parts of a `Quantized` apart, each as one payload; `adaptive_kmeans.container`
-frames the payloads, guards them by checksums and says what is coded in which order. A coder never
-sees a file, and the container never sees inside a payload. What a decoder may rely on: `k`, shapes
-and regions are right, since the container has checked them. What it may not: anything about the
-payload. A payload that cannot be right raises `CorruptError`.
+A coder codes the three parts of a `Quantized` apart, each as one payload. The container,
+`adaptive_kmeans.container`, frames the payloads and guards them by checksums: a coder never sees a
+file, and the container never sees inside a payload. A decoder may rely on `k`, shapes and regions,
+which the container has checked, and on nothing about the payload: one that cannot be right raises
+`CorruptError`.
 
 ================== =======================================================================
 `fixed-length`     ceil(log2 k) bits an index, packed
@@ -29,7 +29,10 @@ Bytes = npt.NDArray[np.uint8]
 
 
 class Coder(Protocol):
-    """What every coder does. Shapes: codebook (k, 3), region map (rows, columns), the rest (h, w)."""
+    """What every coder does.
+
+    Shapes: a codebook is (k, 3), a region map (rows, columns), and what has a value a pixel (h, w).
+    """
 
     def encode_codebook(self, codebook: Bytes) -> bytes:
         """Code a codebook."""
@@ -43,9 +46,7 @@ class Coder(Protocol):
         """Code the region of each block."""
         ...
 
-    def decode_region_map(
-        self, payload: bytes, shape: tuple[int, int], n_regions: int
-    ) -> Bytes:
+    def decode_region_map(self, payload: bytes, shape: tuple[int, int], n_regions: int) -> Bytes:
         """Decode the region of each block; every one is below `n_regions`."""
         ...
 

@@ -72,9 +72,7 @@ class Deflate:
         packed = fixed_length.FixedLength().encode_region_map(region_map, n_regions)
         return zlib.compress(packed, self.level) if packed else b""
 
-    def decode_region_map(
-        self, payload: bytes, shape: tuple[int, int], n_regions: int
-    ) -> Bytes:
+    def decode_region_map(self, payload: bytes, shape: tuple[int, int], n_regions: int) -> Bytes:
         """Decode the (rows, columns) regions of the blocks."""
         size = fixed_length.packed_size(shape[0] * shape[1], n_regions)
         packed = _inflate(payload, size, "region map") if size else payload

@@ -97,9 +97,7 @@ class FixedLength:
         """Code the (rows, columns) regions of the blocks."""
         return pack(region_map.ravel().astype(np.uint16), n_regions)
 
-    def decode_region_map(
-        self, payload: bytes, shape: tuple[int, int], n_regions: int
-    ) -> Bytes:
+    def decode_region_map(self, payload: bytes, shape: tuple[int, int], n_regions: int) -> Bytes:
         """Decode the (rows, columns) regions of the blocks."""
         values = unpack(payload, shape[0] * shape[1], n_regions)
         return values.astype(np.uint8).reshape(shape)

@@ -4,12 +4,17 @@ A block's sums are taken in one fixed order by one thread, and in integers as fa
 score does not depend on the machine's thread count.
 """
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+Array = npt.NDArray[Any]
 
 
 @njit(cache=True, nogil=True)
-def color_moments(image, block_size, sums, products):
+def color_moments(image: Array, block_size: int, sums: Array, products: Array) -> None:
     """Sum the colors of each block, and their products.
 
     image : (H, W, 3) uint8
@@ -36,7 +41,7 @@ def color_moments(image, block_size, sums, products):
 
 
 @njit(cache=True, nogil=True)
-def squared_deviations(amplitude, block_size, deviations):
+def squared_deviations(amplitude: Array, block_size: int, deviations: Array) -> None:
     """Sum the squared deviations of each block's amplitude from its mean.
 
     amplitude : (H, W) int32
@@ -63,7 +68,7 @@ def squared_deviations(amplitude, block_size, deviations):
 
 
 @njit(cache=True, nogil=True)
-def gradient_magnitudes(amplitude, block_size, magnitudes):
+def gradient_magnitudes(amplitude: Array, block_size: int, magnitudes: Array) -> None:
     """Sum twice the gradient magnitude of each block; the gradient stays inside the block.
 
     Central differences inside, one-sided at the block's edges; along an axis with a single pixel

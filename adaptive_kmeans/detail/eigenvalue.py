@@ -53,11 +53,12 @@ class Eigenvalue:
         divisor = n * np.maximum(n - 1, 1)
         if self.which == "mean":
             trace = n * products[..., :3].sum(axis=-1) - (sums**2).sum(axis=-1)
-            scores: npt.NDArray[np.float64] = trace / (3 * divisor)
-            return scores
+            mean: npt.NDArray[np.float64] = trace / (3 * divisor)
+            return mean
         covariance = np.empty((*grid.shape, 3, 3))
         for moment, (i, j) in enumerate(((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))):
             scaled = n * products[..., moment] - sums[..., i] * sums[..., j]
             covariance[..., i, j] = covariance[..., j, i] = scaled / divisor
         # A flat block's eigenvalues may come out a rounding error below zero.
-        return np.maximum(np.linalg.eigvalsh(covariance)[..., -1], 0.0)
+        largest = np.linalg.eigvalsh(covariance)[..., -1]
+        return np.maximum(largest, 0.0).astype(np.float64)

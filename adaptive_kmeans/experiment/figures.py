@@ -87,7 +87,7 @@ def draw_all(folder: Path, outcomes: Sequence[Outcome], config: ExperimentConfig
 def _classification_maps(
     original: npt.NDArray[np.uint8], measured: Sequence[Measured]
 ) -> Figure | None:
-    """The original, then for each measure the image with its low-detail blocks in black."""
+    """Draw the original, then the image with each measure's low-detail blocks in black."""
     first = {m.series: m for m in reversed(measured) if m.row.method != "regular"}
     if not first:
         return None
@@ -112,7 +112,9 @@ def _reconstructions(
     for k in rows:
         of_row = [cells.get((k, series)) for series in columns]
         titles.append([_cell_title(m) for m in of_row])
-        pictures.append([None if m is None else container.read(m.data).reconstruct() for m in of_row])
+        pictures.append(
+            [None if m is None else container.read(m.data).reconstruct() for m in of_row]
+        )
     return _picture_grid(titles, pictures, original.shape)
 
 
@@ -120,7 +122,8 @@ def _cell_title(m: Measured | None) -> str:
     if m is None:
         return ""
     quality = "" if m.row.psnr_db is None else f"{m.row.psnr_db:.2f} dB, "
-    return f"{m.series}, k = {m.row.codebook_sizes}\n{quality}{m.row.bits_per_pixel:.2f} bits per pixel"
+    rate = f"{m.row.bits_per_pixel:.2f} bits per pixel"
+    return f"{m.series}, k = {m.row.codebook_sizes}\n{quality}{rate}"
 
 
 def _picture_grid(

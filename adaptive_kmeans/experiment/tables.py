@@ -1,4 +1,4 @@
-"""Tables of rows: CSV with full precision, Markdown and the terminal with the digits that matter."""
+"""Tables of rows: CSV in full precision, Markdown and the terminal in the digits that matter."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ FORMATS = {
 COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
 
 PARTICULARS = ("threshold", "color_space", "seed")
-PARTICULARS += ("header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes")
 """Columns that only the CSV has, unless the experiment sweeps them."""
+
+SPLIT = ("header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes")
+"""Columns that only the CSV has."""
 
 
 def data_frame(rows: Sequence[Row]) -> pd.DataFrame:
@@ -41,7 +43,7 @@ def data_frame(rows: Sequence[Row]) -> pd.DataFrame:
     import pandas as pd
 
     frame = pd.DataFrame([dataclasses.asdict(row) for row in rows], columns=list(COLUMNS))
-    return frame.astype({name: "Int64" for name in ("k", "k1", "k2")})
+    return frame.astype(dict.fromkeys(("k", "k1", "k2"), "Int64"))
 
 
 def to_csv(rows: Sequence[Row]) -> str:
@@ -91,10 +93,8 @@ def to_terminal(rows: Sequence[Row]) -> Table:
 
 
 def _is_shown(rows: Sequence[Row], name: str) -> bool:
-    values = {getattr(row, name) for row in rows}
-    if name in PARTICULARS and name.endswith("_bytes"):
-        return False
-    return len(values - {None}) > (1 if name in PARTICULARS else 0)
+    values = {getattr(row, name) for row in rows} - {None}
+    return name not in SPLIT and len(values) > (1 if name in PARTICULARS else 0)
 
 
 def _is_number(rows: Sequence[Row], name: str) -> bool:

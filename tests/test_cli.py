@@ -1,0 +1,335 @@
+"""The command line: what it prints, its exit codes, and what it leaves behind."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import adaptive_kmeans as akm
+from adaptive_kmeans import cli, container
+
+SMALL = ("--k1", "6", "--k2", "12")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, photo):
+    """An empty folder with one photograph in it, `cat.png`."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(photo).save("cat.png")
+    return tmp_path
+
+
+@pytest.fixture
+def command(folder, monkeypatch, capsys):
+    """Run the command line in that folder: exit code, standard output, standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["adaptive-kmeans", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        printed = capsys.readouterr()
+        return stopped.value.code, printed.out, printed.err
+
+    return run
+
+
+def test_compress_and_decompress_give_what_the_library_gives(command, photo):
+    code, out, err = command("compress", "cat.png", *SMALL)
+    assert (code, err) == (0, "")
+    data = Path("cat.akm").read_bytes()
+    assert data == akm.encode(photo, akm.Settings(k1=6, k2=12))
+    decoded = akm.decode(data)
+    size = Path("cat.png").stat().st_size
+    assert out.startswith(f"cat.akm: {size:,} B PNG ({photo.size:,} B raw) → {len(data):,} B, ")
+    for part in (
+        f"{akm.bits_per_pixel(data, photo.shape):.3f} bits per pixel",
+        f"{photo.size / len(data):.2f}:1 to raw",
+        f"{size / len(data):.2f}:1 to the input",
+        f"PSNR {akm.psnr(photo, decoded):.2f} dB",
+        f"SSIM {akm.ssim(photo, decoded):.4f}",
+    ):
+        assert part in out
+    assert out.endswith(" s\n")
+    assert out.count("\n") == 1
+
+    Path("cat.png").unlink()
+    code, out, err = command("decompress", "cat.akm")
+    assert (code, err) == (0, "")
+    assert np.array_equal(np.asarray(Image.open("cat.png")), decoded)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.tif", "a.BMP"])
+def test_decompress_writes_the_format_of_the_extension(command, name):
+    command("compress", "cat.png", "a.akm", *SMALL)
+    assert command("decompress", "a.akm", name)[0] == 0
+    kinds = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".bmp": "BMP"}
+    with Image.open(name) as picture:
+        assert picture.format == kinds[Path(name).suffix.lower()]
+        assert picture.size == (83, 61)
+
+
+def test_the_defaults_are_those_of_the_design(command):
+    command("compress", "cat.png")
+    layout = container.inspect(Path("cat.akm").read_bytes())
+    assert layout.codewords == (64, 256)
+    assert layout.block_size == 4
+    assert Path("cat.akm").read_bytes() == akm.encode(np.asarray(Image.open("cat.png")))
+
+
+def test_one_codebook_by_k(command):
+    command("compress", "cat.png", "--k", "16", "--coder", "fixed-length")
+    layout = container.inspect(Path("cat.akm").read_bytes())
+    assert (layout.codewords, layout.coder) == ((16,), "fixed-length")
+    assert command("compress", "cat.png", "--k", "16", "--k1", "4") == (
+        2,
+        "",
+        "adaptive-kmeans: options: expected either --k or --k1 and --k2, received both\n",
+    )
+
+
+def test_info_says_where_the_bytes_go(command):
+    command("compress", "cat.png", *SMALL)
+    code, out, _ = command("info", "cat.akm")
+    size = Path("cat.akm").stat().st_size
+    assert code == 0
+    assert "83×61 pixels, 6 + 12 codewords, blocks of 4, coder deflate, 1 band" in out
+    for part in ("header", "codebooks", "region map", "indices", f"{size:,}", "100.00"):
+        assert part in out
+    facts = json.loads(command("info", "cat.akm", "--json")[1])
+    parts = ("header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes")
+    assert sum(facts[part] for part in parts) == facts["bytes"] == size
+
+
+def test_json_is_json_even_where_a_number_is_not_finite(command):
+    Image.new("RGB", (4, 4), "red").save("red.png")
+    code, out, _ = command("compress", "red.png", "--json")
+    facts = json.loads(out)
+    assert code == 0
+    assert facts["psnr_db"] is None
+    assert facts["ssim"] is None
+    assert facts["bytes"] == Path("red.akm").stat().st_size
+    assert "lossless" in command("compress", "red.png")[1]
+
+
+def test_compare_tables_regular_and_the_three_measures(command):
+    code, out, err = command("compare", "cat.png", *SMALL)
+    assert (code, err) == (0, "")
+    for method in ("regular", "eigenvalue", "variance", "total-variation"):
+        assert method in out
+    rows = json.loads(command("compare", "cat.png", *SMALL, "--json")[1])
+    assert [row["k"] for row in rows] == [6, None, None, None]
+
+
+def test_conversions_are_said(command, photo):
+    Image.fromarray(photo).convert("RGBA").save("opaque.png")
+    code, _, err = command("compress", "opaque.png", *SMALL)
+    assert code == 0
+    assert err == "note: opaque.png: dropped an alpha channel that is opaque everywhere\n"
+
+
+def test_an_unusual_k1_is_said(command):
+    code, _, err = command("compress", "cat.png", "--k1", "9", "--k2", "9")
+    assert code == 0
+    assert err.startswith("note: k1 = 9 is not below k2 = 9")
+
+
+def test_standard_streams(folder):
+    run = [sys.executable, "-m", "adaptive_kmeans"]
+    picture = Path("cat.png").read_bytes()
+    packed = subprocess.run([*run, "compress", "-", "-"], input=picture, capture_output=True)
+    assert packed.returncode == 0
+    assert packed.stderr.decode().startswith("stdout: ")
+    data = packed.stdout
+    unpacked = subprocess.run([*run, "decompress", "-", "-"], input=data, capture_output=True)
+    assert (unpacked.returncode, unpacked.stderr) == (0, b"")
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(unpacked.stdout))), akm.decode(data))
+    with Path("/dev/full").open("wb") as full:
+        failed = subprocess.run([*run, "compress", "cat.png", "-"], stdout=full, stderr=-1)
+    assert failed.returncode == 5
+    assert failed.stderr.decode() == (
+        "adaptive-kmeans: standard output: expected to be writable, "
+        "received no space left on device\n"
+    )
+
+
+def damaged_png() -> None:
+    Path("half.png").write_bytes(Path("cat.png").read_bytes()[:3000])
+
+
+def damaged_akm(change: slice) -> None:
+    data = bytearray(akm.encode(np.asarray(Image.open("cat.png")), akm.Settings(6, 12)))
+    data[change] = bytes(byte ^ 0x10 for byte in data[change])
+    Path("bad.akm").write_bytes(data)
+
+
+def longer_akm() -> None:
+    Path("bad.akm").write_bytes(akm.encode(np.asarray(Image.open("cat.png"))) + b"!")
+
+
+def translucent() -> None:
+    Image.new("RGBA", (5, 5), (1, 2, 3, 77)).save("glass.png")
+
+
+def animated() -> None:
+    first = Image.new("L", (5, 5))
+    first.save("two.gif", save_all=True, append_images=[Image.new("L", (5, 5), 200)])
+
+
+def config(text: str):
+    return lambda: Path("config.toml").write_text(text)
+
+
+METHOD = '[[methods]]\nmethod = "regular"\nk = 4\n'
+
+BAD = [
+    ("compress none.png", None, 5, "none.png: expected a file that can be read, received no such"),
+    ("compress .", None, 5, "received is a directory"),
+    ("compress empty.png", lambda: Path("empty.png").touch(), 3, "received an empty file"),
+    ("compress half.png", damaged_png, 3, "half.png: expected a whole, undamaged image, received"),
+    ("compress text.png", lambda: Path("text.png").write_text("?"), 3, "expected an image: PNG"),
+    ("compress glass.png", translucent, 3, "--background COLOR"),
+    ("compress glass.png --background x", translucent, 2, "expected a color"),
+    ("compress two.gif", animated, 3, "received 2 frames or pages"),
+    ("compress cat.png out.png", None, 2, "expected a name that ends in .akm, or -"),
+    ("compress cat.png none/a.akm", None, 5, "received no such file or directory"),
+    ("compress cat.png --k 0", None, 2, "k: expected an integer in 1..4096, received 0"),
+    ("compress cat.png --k1 5000", None, 2, "k1: expected an integer in 1..4096, received 5000"),
+    ("compress cat.png --k x", None, 2, "'--k': Input should be a valid integer"),
+    ("compress cat.png --block-size 0", None, 2, "block size: expected an integer in 1..256"),
+    ("compress cat.png --detail edges", None, 2, "expected one of eigenvalue, total-variation"),
+    ("compress cat.png --threshold meen", None, 2, "did you mean mean"),
+    ("compress cat.png --coder zip", None, 2, "coder: expected one of"),
+    ("compress cat.png --color-space xyz", None, 2, "color space: expected one of"),
+    ("compress cat.png --quality 9", None, 2, "No such option: --quality"),
+    ("compress", None, 2, "Missing argument 'INPUT'"),
+    ("shrink", None, 2, "No such command 'shrink'"),
+    ("decompress none.akm", None, 5, "received no such file"),
+    ("decompress cat.png out.png", None, 3, "an .akm file), received 89 50 4e 47"),
+    ("decompress bad.akm out.png", lambda: damaged_akm(slice(4, 5)), 3, "format version: expected"),
+    ("decompress bad.akm out.png", lambda: damaged_akm(slice(-9, -8)), 3, "expected CRC-32"),
+    ("decompress bad.akm out.png", longer_akm, 3, "received 1 more"),
+    ("decompress bad.akm out.xyz", None, 2, "expected one of .png"),
+    ("info cat.png", None, 3, "cat.png: signature: expected"),
+    ("compare none.png", None, 2, "expected an image file, a folder or glob"),
+    ("compare glass.png", translucent, 3, "--background COLOR"),
+    ("run none.toml", None, 5, "received no such file"),
+    ("run config.toml", config("name = "), 2, "config.toml: expected TOML"),
+    ("run config.toml", config("name = 'a'\nimages = ['chelsea']\n"), 2, "missing key methods"),
+    (
+        "run config.toml",
+        config("name = 'a'\nimages = ['chelsea']\nspeed = 1\n" + METHOD),
+        2,
+        "config.toml: unknown key speed",
+    ),
+    (
+        "run config.toml",
+        config("name = 'a'\nimages = ['chelsea']\n" + METHOD + "kk = 3\n"),
+        2,
+        "unknown key methods.0.regular.kk",
+    ),
+    (
+        "run config.toml",
+        config("name = 'a'\nimages = ['chelsea']\n" + METHOD.replace("4", "4.5")),
+        2,
+        "received 4.5",
+    ),
+    (
+        "run config.toml",
+        config("name = 'a'\nimages = ['chelsea']\n" + METHOD.replace("4", "[4, 9999]")),
+        2,
+        "config.toml: k: expected an integer in 1..4096, received 9999",
+    ),
+    (
+        "run config.toml",
+        config("name = '../a'\nimages = ['chelsea']\n" + METHOD),
+        2,
+        "name: string should match pattern",
+    ),
+    ("run config.toml", config("name = 'a'\nimages = ['none*']\n" + METHOD), 2, "received none*"),
+    (
+        "run config.toml more.png",
+        config("name = 'a'\nimages = ['chelsea']\n" + METHOD),
+        2,
+        "more.png",
+    ),
+    (
+        "run config.toml --results cat.png",
+        config("name = 'a'\nimages = ['chelsea']\n" + METHOD),
+        5,
+        "expected a folder that can be written, received not a directory",
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "prepare", "code", "message"), BAD, ids=[b[0] for b in BAD])
+def test_bad_input_gets_one_line_and_leaves_nothing(command, line, prepare, code, message):
+    if prepare is not None:
+        prepare()
+    before = {path: path.read_bytes() for path in Path().iterdir()}
+    received, out, err = command(*line.split())
+    assert (received, out) == (code, "")
+    assert err.startswith("adaptive-kmeans: ")
+    assert err.count("\n") == 1
+    assert message in err
+    assert "Traceback" not in err
+    assert {path: path.read_bytes() for path in Path().iterdir()} == before
+
+
+def test_an_existing_target_survives_what_fails(command):
+    Path("keep.akm").write_bytes(b"precious")
+    Path("keep.png").write_bytes(b"precious")
+    damaged_akm(slice(-9, -8))
+    assert command("compress", "none.png", "keep.akm")[0] == 5
+    assert command("compress", "cat.png", "keep.akm", "--k", "0")[0] == 2
+    assert command("decompress", "bad.akm", "keep.png")[0] == 3
+    assert Path("keep.akm").read_bytes() == Path("keep.png").read_bytes() == b"precious"
+    assert command("compress", "cat.png", "keep.akm", *SMALL)[0] == 0
+    assert container.inspect(Path("keep.akm").read_bytes()).codewords == (6, 12)
+
+
+def test_an_interruption_leaves_nothing(command, monkeypatch):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("adaptive_kmeans.codec.decode", interrupted)
+    assert command("compress", "cat.png", *SMALL) == (130, "", "adaptive-kmeans: interrupted\n")
+    assert not Path("cat.akm").exists()
+
+
+@pytest.mark.parametrize("name", ["", "compress", "decompress", "info", "compare", "run"])
+def test_every_command_has_help(command, name):
+    code, out, err = command(*name.split(), "--help")
+    assert (code, err) == (0, "")
+    assert "Usage: adaptive-kmeans" in out
+    documented = {
+        "compress": "--k1 --k2 --k --detail --threshold --block-size --coder --color-space --seed",
+        "run": "--images --results --jobs",
+    }
+    for option in documented.get(name, "").split():
+        assert option in out
+
+
+def test_help_needs_no_heavy_import():
+    code = (
+        "import sys; from adaptive_kmeans import cli; import adaptive_kmeans; "
+        "print([m for m in ('numba', 'skimage', 'sklearn', 'scipy', 'matplotlib', 'pandas', 'PIL') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_version(command):
+    assert command("--version") == (0, f"adaptive-kmeans {akm.__version__}\n", "")
+
+
+def test_a_closed_pipe_is_no_traceback(folder):
+    run = f"{sys.executable} -m adaptive_kmeans compress cat.png - --k 4 | true"
+    done = subprocess.run(run, shell=True, capture_output=True, text=True, env=os.environ)  # noqa: S602
+    assert "Traceback" not in done.stderr

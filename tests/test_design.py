@@ -1,0 +1,128 @@
+"""What the design fixes and a machine can check: names, rooms, exit codes, light imports.
+
+The import contract is checked by import-linter, from `pyproject.toml`.
+"""
+
+import inspect
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import adaptive_kmeans as akm
+from adaptive_kmeans import coding, detail, errors, regions
+from adaptive_kmeans.errors import AdaptiveKMeansError
+
+ROOT = Path(__file__).parents[1]
+EXIT_CODES = {"usage or config": 2, "input": 3, "limit": 4, "read or write": 5, "failed trials": 6}
+
+
+def test_the_registered_names():
+    assert {"eigenvalue", "variance", "total-variation"} <= set(detail.measures.names())
+    assert {"median", "mean", "otsu", "quantile"} <= set(regions.thresholds.names())
+    assert {"fixed-length", "deflate"} <= set(coding.coders.names())
+    for registry in (detail.measures, regions.thresholds, coding.coders):
+        assert all(name == name.lower().replace("_", "-") for name in registry.names())
+
+
+def test_the_public_names():
+    settings = akm.Settings(
+        k1=32,
+        k2=256,
+        detail="eigenvalue",
+        threshold="median",
+        block_size=4,
+        coder="fixed-length",
+        color_space="rgb",
+        seed=0,
+    )
+    assert settings == akm.Settings(k1=32, coder="fixed-length")
+    for name in ("encode", "decode", "quantize", "psnr", "ssim", "bits_per_pixel"):
+        assert inspect.isfunction(getattr(akm, name))
+    for name in ("region_map", "codebooks", "index_map", "reconstruct"):
+        assert name in {*akm.Quantized.__annotations__, *vars(akm.Quantized)}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import adaptive_kmeans.quantize",
+        "from adaptive_kmeans.quantize import Quantized",
+        "import adaptive_kmeans.codec",
+        "from adaptive_kmeans import encode, quantize",
+        "pass",
+    ],
+)
+def test_quantize_is_the_function_whatever_was_imported_before(statement):
+    code = f"{statement}\nimport adaptive_kmeans as akm\nprint(type(akm.quantize).__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "function\n"
+
+
+def test_an_import_brings_nothing_heavy_and_says_nothing():
+    code = "import sys, adaptive_kmeans; print(sorted({m.partition('.')[0] for m in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(eval(done.stdout))  # noqa: S307
+    assert not loaded & {"numba", "skimage", "sklearn", "scipy", "matplotlib", "pandas", "PIL"}
+    assert done.stderr == ""
+
+
+def test_decoding_needs_no_measure_no_clustering_and_no_compiler():
+    image = "np.arange(768, dtype=np.uint8).reshape(16, 16, 3)"
+    code = f"import numpy as np, adaptive_kmeans as akm; print(akm.encode({image}).hex())"
+    data = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = (
+        f"import sys, adaptive_kmeans as akm; akm.decode(bytes.fromhex('{data.stdout.strip()}'));"
+        "print([m for m in sys.modules if m.startswith(('adaptive_kmeans.detail', "
+        "'adaptive_kmeans.clustering', 'sklearn', 'skimage', 'numba'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_every_error_has_the_builtin_that_fits_and_its_exit_code():
+    kinds = {
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, AdaptiveKMeansError)
+    } - {AdaptiveKMeansError}
+    codes = {
+        errors.ConfigError: ("usage or config", ValueError),
+        errors.UnknownNameError: ("usage or config", LookupError),
+        errors.MissingDependencyError: ("usage or config", ImportError),
+        errors.ImageError: ("input", ValueError),
+        errors.FormatError: ("input", ValueError),
+        errors.LimitError: ("limit", ValueError),
+        errors.ReadError: ("read or write", OSError),
+        errors.OutputError: ("read or write", OSError),
+        errors.TrialsFailedError: ("failed trials", RuntimeError),
+    }
+    for kind in kinds:
+        base = next(base for base in codes if issubclass(kind, base))
+        assert kind.exit_code == EXIT_CODES[codes[base][0]]
+        assert issubclass(kind, codes[base][1])
+
+
+def test_the_top_level_holds_what_the_design_lists():
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if tracked.returncode:
+        pytest.skip("not a checkout")
+    top = {line.split("/")[0] for line in tracked.stdout.splitlines()}
+    allowed = {"adaptive_kmeans", "experiments", "results", "tests", "pyproject.toml", "README.md"}
+    allowed |= {"LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"}
+    assert {name for name in top if not name.startswith(".")} <= allowed
+
+
+def test_the_docs_of_a_family_list_its_members():
+    for package, registry in ((detail, detail.measures), (coding, coding.coders)):
+        for name in registry.names():
+            assert f"`{name}`" in package.__doc__
+
+
+def test_the_command_is_installed_under_its_name():
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"adaptive-kmeans": "adaptive_kmeans.cli:main"}

@@ -1,0 +1,183 @@
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import adaptive_kmeans as akm
+from adaptive_kmeans.datasets import BUNDLED, ImageSource, find_images
+from adaptive_kmeans.errors import ConfigError
+from adaptive_kmeans.experiment import run_experiment, tables
+from adaptive_kmeans.experiment.config import read_config
+
+CONFIG = """
+name = "small"
+images = ["a.png", "b.png"]
+metrics = ["psnr", "ssim", "ssim-published"]
+[figures]
+picture = "b"
+[[methods]]
+method = "regular"
+k = [2, 5]
+coder = ["fixed-length", "deflate"]
+[[methods]]
+method = "region-adaptive"
+detail = ["eigenvalue", "variance"]
+k1 = 3
+k2 = [6, 9]
+"""
+
+COLUMNS = ["image", "method", "detail", "k", "k1", "k2", "block_size", "coder", "psnr_db", "ssim"]
+COLUMNS += ["bytes", "bits_per_pixel", "compression_ratio", "space_saving_percent"]
+COLUMNS += ["encode_s", "decode_s"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, photo):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(photo).save("a.png")
+    Image.fromarray(photo[::-1, :40]).save("b.png")
+    Path("small.toml").write_text(CONFIG)
+    return tmp_path
+
+
+def numbers(table: pd.DataFrame) -> pd.DataFrame:
+    return table.drop(columns=["encode_s", "decode_s"])
+
+
+def test_every_image_method_and_parameter_is_measured_on_the_decoded_file(folder, photo):
+    results = run_experiment(Path("small.toml"))
+    table = pd.read_csv("results/small/table.csv")
+    assert list(table.columns)[: len(COLUMNS)] == COLUMNS
+    assert len(table) == 2 * (4 + 4) == len(results.rows)
+    assert not results.failures
+    row = table[(table.image == "a") & (table.detail == "variance") & (table.k2 == 9)].iloc[0]
+    data = akm.encode(photo, akm.Settings(k1=3, k2=9, detail="variance"))
+    decoded = akm.decode(data)
+    assert row.bytes == len(data)
+    assert row.bits_per_pixel == pytest.approx(8 * len(data) / photo[..., 0].size)
+    assert row.compression_ratio == pytest.approx(photo.size / len(data))
+    assert row.space_saving_percent == pytest.approx(100 * (1 - len(data) / photo.size))
+    assert row.psnr_db == pytest.approx(akm.psnr(photo, decoded))
+    assert row.ssim == pytest.approx(akm.ssim(photo, decoded))
+    assert row.ssim_published == pytest.approx(akm.ssim(photo, decoded, "published"))
+    parts = ["header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes"]
+    assert (table[parts].sum(axis=1) == table.bytes).all()
+    assert table.encode_s.gt(0).all()
+
+
+def test_the_folder_of_results_is_complete(folder):
+    results = run_experiment(Path("small.toml"))
+    root = Path("results/small")
+    names = ["classification", "psnr_against_rate", "quality", "reconstructions"]
+    assert sorted(path.name for path in root.iterdir()) == [
+        "config.toml",
+        "environment.json",
+        "figures",
+        "table.csv",
+        "table.md",
+    ]
+    assert results.paths() == [root / "table.md", *(root / "figures" / f"{n}.png" for n in names)]
+    for path in results.paths()[1:]:
+        with Image.open(path) as figure:
+            assert min(figure.size) > 200
+    markdown = Path("results/small/table.md").read_text().splitlines()
+    assert len(markdown) == 2 + 16
+    assert len({line.count("|") for line in markdown}) == 1
+    environment = json.loads((root / "environment.json").read_text())
+    assert environment["trials"] == 16
+    assert environment["images"]["b"]["width"] == 40
+    assert len(environment["images"]["a"]["sha256"]) == 64
+
+
+def test_the_resolved_config_gives_the_same_table(folder):
+    run_experiment(Path("small.toml"))
+    first = pd.read_csv("results/small/table.csv")
+    resolved = tomllib.loads(Path("results/small/config.toml").read_text())
+    assert resolved["methods"][0]["block_size"] == [4]
+    run_experiment(Path("results/small/config.toml"), images=["a.png", "b.png"])
+    pd.testing.assert_frame_equal(numbers(pd.read_csv("results/small/table.csv")), numbers(first))
+
+
+def test_several_jobs_give_the_same_table(folder):
+    run_experiment(Path("small.toml"))
+    first = pd.read_csv("results/small/table.csv")
+    run_experiment(Path("small.toml"), jobs=2)
+    pd.testing.assert_frame_equal(numbers(pd.read_csv("results/small/table.csv")), numbers(first))
+
+
+def test_what_else_lies_in_the_folder_stays(folder):
+    Path("results/small/figures").mkdir(parents=True)
+    Path("results/small/README.md").write_text("findings")
+    Path("results/small/figures/stale.png").touch()
+    run_experiment(Path("small.toml"), images=["b.png"])
+    assert Path("results/small/README.md").read_text() == "findings"
+    assert not Path("results/small/figures/stale.png").exists()
+    assert set(pd.read_csv("results/small/table.csv").image) == {"b"}
+
+
+def test_a_failed_trial_leaves_the_others(folder):
+    Image.new("RGBA", (9, 9), (1, 2, 3, 4)).save("glass.png")
+    results = run_experiment(Path("small.toml"), images=["glass.png", "a.png"])
+    assert len(results.rows) == len(results.failures) == 8
+    assert set(pd.read_csv("results/small/table.csv").image) == {"a"}
+    environment = json.loads(Path("results/small/environment.json").read_text())
+    assert environment["failures"] == 8
+
+
+def test_a_run_that_is_interrupted_keeps_the_old_results(folder, monkeypatch):
+    run_experiment(Path("small.toml"))
+    before = {p: p.read_bytes() for p in sorted(Path("results").rglob("*")) if p.is_file()}
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("adaptive_kmeans.experiment.figures.draw_all", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(Path("small.toml"), images=["a.png"])
+    after = {p: p.read_bytes() for p in sorted(Path("results").rglob("*")) if p.is_file()}
+    assert after == before
+
+
+def test_tables_keep_infinity_and_leave_out_what_does_not_apply(folder):
+    Image.new("RGB", (9, 9), "teal").save("flat.png")
+    rows = run_experiment(Path("small.toml"), images=["flat.png"]).rows
+    assert "inf" in tables.to_csv(rows)
+    assert "| ∞ |" in tables.to_markdown(rows)
+    assert "nan" not in tables.to_markdown(rows)
+
+
+@pytest.mark.parametrize("path", sorted(Path(__file__).parents[1].glob("experiments/*.toml")))
+def test_every_config_is_valid_and_named_as_its_file_and_its_results(path):
+    config = read_config(path)
+    assert config.name == path.stem
+    assert config.question
+    assert list(config.settings())
+    results = path.parents[1] / "results" / config.name
+    assert (results / "table.csv").is_file()
+    committed = tomllib.loads((results / "config.toml").read_text())
+    resolved = config.model_dump(exclude_none=True, exclude={"images"})
+    assert {key: committed[key] for key in resolved} == resolved
+
+
+def test_bundled_images_need_no_download(monkeypatch):
+    monkeypatch.setattr("socket.socket", None)
+    for name in BUNDLED:
+        pixels = ImageSource(name).load()
+        assert pixels.dtype == np.uint8
+        assert pixels.shape[2] == 3
+
+
+def test_images_are_found_by_name_file_folder_and_glob(folder):
+    assert [source.name for source in find_images(["chelsea", "a.png"])] == ["chelsea", "a"]
+    assert [source.name for source in find_images(["."])] == ["a", "b"]
+    assert [source.name for source in find_images([str(folder / "*.png")])] == ["a", "b"]
+    assert len(find_images(["bundled"])) == len(BUNDLED)
+    with pytest.raises(ConfigError, match="a different name for each image, received a twice"):
+        find_images(["a.png", "."])
+    for nothing in ("", "c.png", "*.gif"):
+        with pytest.raises(ConfigError, match="expected an image file, a folder or glob"):
+            find_images([nothing])

@@ -1,0 +1,62 @@
+import math
+
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+import adaptive_kmeans as akm
+from adaptive_kmeans.errors import ConfigError, ImageError
+
+
+@pytest.fixture
+def noisy(photo, random):
+    noise = random.integers(-9, 10, photo.shape)
+    return np.clip(photo + noise, 0, 255).astype(np.uint8)
+
+
+def test_psnr_is_scikit_images(photo, noisy):
+    assert akm.psnr(photo, noisy) == pytest.approx(peak_signal_noise_ratio(photo, noisy), abs=1e-9)
+    mse = ((photo.astype(float) - noisy) ** 2).mean()
+    assert akm.psnr(photo, noisy) == pytest.approx(10 * math.log10(255**2 / mse), abs=1e-9)
+
+
+def test_ssim_is_scikit_images(photo, noisy):
+    standard = structural_similarity(
+        photo,
+        noisy,
+        channel_axis=-1,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        data_range=255,
+    )
+    assert akm.ssim(photo, noisy) == pytest.approx(standard, abs=1e-6)
+    published = structural_similarity(photo, noisy, win_size=3)
+    assert akm.ssim(photo, noisy, "published") == pytest.approx(published, abs=1e-6)
+    assert published != pytest.approx(standard, abs=1e-3)
+
+
+def test_equal_images(photo):
+    assert akm.psnr(photo, photo.copy()) == math.inf
+    assert akm.ssim(photo, photo.copy()) == pytest.approx(1)
+
+
+def test_an_image_smaller_than_the_window_has_no_ssim():
+    small = np.zeros((10, 40, 3), np.uint8)
+    assert math.isnan(akm.ssim(small, small))
+    assert akm.ssim(small, small, "published") == pytest.approx(1)
+    assert math.isnan(akm.ssim(small[:2], small[:2], "published"))
+
+
+def test_rate_counts_bytes_of_a_file():
+    assert akm.bits_per_pixel(b"\0" * 30, (4, 5, 3)) == 12
+
+
+def test_images_must_match():
+    image = np.zeros((4, 4, 3), np.uint8)
+    with pytest.raises(ImageError, match="decoded image: expected the shape"):
+        akm.psnr(image, image[:2])
+    with pytest.raises(ImageError, match="dtype uint8"):
+        akm.ssim(image, image.astype(float))
+    with pytest.raises(ConfigError, match="one of gaussian, published, received box"):
+        akm.ssim(image, image, "box")
