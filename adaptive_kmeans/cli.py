@@ -1,7 +1,8 @@
 """The command line: thin commands over the codec, the container and the experiment runner.
 
-An error is one line on standard error and an exit code (DESIGN: 2 usage or config, 3 input, 4 over a
-limit, 5 read or write, 6 failed trials, 130 interrupted). Heavy imports wait until a command runs.
+An error is one line on standard error and an exit code: 2 bad usage or config, 3 bad input, 4 over
+a limit, 5 could not read or write, 6 some trials failed, 130 interrupted. Heavy imports wait until
+a command runs, so that help comes at once.
 """
 
 from __future__ import annotations
@@ -132,7 +133,8 @@ def compress(
         return
     name = "stdout" if target == files.STANDARD_STREAM else target
     typer.echo(
-        f"{name}: {picture.file_bytes:,} B {picture.file_format} ({raw:,} B raw) → {len(data):,} B, "
+        f"{name}: {picture.file_bytes:,} B {picture.file_format} ({raw:,} B raw) → "
+        f"{len(data):,} B, "
         f"{facts['bits_per_pixel']:.3f} bits per pixel, {facts['compression_ratio']:.2f}:1 to raw, "
         f"{facts['ratio_to_input']:.2f}:1 to the input, {_decibel(psnr_db)}, SSIM {ssim:.4f}, "
         f"{encode_s + decode_s:.2f} s",
@@ -335,7 +337,7 @@ def _settings(k1: int | None, k2: int | None, k: int | None, **others: Any) -> S
     )
     if settings.ks[0] >= settings.ks[1]:
         typer.echo(
-            f"note: k1 = {settings.k1} is not below k2 = {settings.k2}, as the method means it to be",
+            f"note: k1 = {settings.k1} is not below k2 = {settings.k2}, as the method means it",
             err=True,
         )
     return settings
@@ -393,4 +395,6 @@ def _right(name: str) -> Any:
 def _print_table(table: Any) -> None:
     from rich.console import Console
 
-    Console(soft_wrap=False).print(table)
+    console = Console()
+    # A pipe or a file has no width of its own: what is printed there is not to be cut.
+    console.print(table, width=None if console.is_terminal else 200)

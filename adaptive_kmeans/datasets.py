@@ -84,14 +84,15 @@ def _find(spec: str) -> Iterator[ImageSource]:
         yield ImageSource(spec)
         return
     path = Path(spec)
-    if path.is_dir():
+    if not spec:
+        found = []
+    elif path.is_dir():
         found = sorted(file for file in path.iterdir() if file.suffix.lower() in EXTENSIONS)
     elif path.exists():
         found = [path]
     else:
         anchor = Path(path.anchor)
-        pattern = str(path.relative_to(anchor))
-        found = sorted(anchor.glob(pattern)) if spec else []
+        found = sorted(anchor.glob(str(path.relative_to(anchor))))
     if not found:
         bundled = ", ".join(BUNDLED)
         expected = f"an image file, a folder or glob of images, or one of {bundled}"

@@ -61,4 +61,5 @@ class Eigenvalue:
             covariance[..., i, j] = covariance[..., j, i] = scaled / divisor
         # A flat block's eigenvalues may come out a rounding error below zero.
         largest = np.linalg.eigvalsh(covariance)[..., -1]
-        return np.maximum(largest, 0.0).astype(np.float64)
+        scores: npt.NDArray[np.float64] = np.maximum(largest, 0.0)
+        return scores

@@ -81,7 +81,7 @@ def draw_all(folder: Path, outcomes: Sequence[Outcome], config: ExperimentConfig
     }
     for name, figure in figures.items():
         if figure is not None:
-            figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
+            figure.savefig(folder / f"{name}.png", dpi=DPI, bbox_inches="tight")
 
 
 def _classification_maps(

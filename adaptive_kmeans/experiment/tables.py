@@ -80,7 +80,7 @@ def to_terminal(rows: Sequence[Row]) -> Table:
         "ratio": "compression_ratio",
         "enc s": "encode_s",
     }
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("image", overflow="ellipsis", no_wrap=True)
     table.add_column("method", no_wrap=True)
     table.add_column("k", no_wrap=True)
