@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import os
 import sys
 import time
 from pathlib import Path
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="adaptive-kmeans",
     help="Region-adaptive K-means image compression: real files, honest experiments.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -42,7 +43,7 @@ Detail = Annotated[str, Option(help="eigenvalue, eigenvalue:largest, variance or
 Threshold = Annotated[str, Option(help="median, mean, otsu, or quantile:SHARE.")]
 BlockSize = Annotated[int, Option(help="Side of a block in pixels, 1..256.")]
 Coder = Annotated[str, Option(help="fixed-length or deflate.")]
-ColorSpace = Annotated[str, Option(help="Color space of the clustering: rgb.")]
+ColorSpace = Annotated[str, Option(help="Cluster in rgb, lab, ycbcr, hsv or oklab.")]
 Seed = Annotated[int, Option(help="Seed of the clustering.")]
 Background = Annotated[
     str | None, Option(metavar="COLOR", help="Flatten a translucent image over this color.")
@@ -54,6 +55,7 @@ DEFAULT_K1, DEFAULT_K2 = 64, 256
 
 @app.callback(invoke_without_command=True)
 def root(
+    context: typer.Context,
     version: Annotated[bool, Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """Region-adaptive K-means image compression: real files, honest experiments."""
@@ -62,6 +64,9 @@ def root(
 
         typer.echo(f"adaptive-kmeans {adaptive_kmeans.__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
 
 
 @app.command()
@@ -101,7 +106,9 @@ def compress(
     target = _akm_name(source, output)
     picture = image.read_image(source, background)
     _say_conversions(source, picture)
-    with progress_bar("compressing") as progress:
+    with progress_bar("loading the kernels; the first run compiles them") as progress:
+        codec.warm_up(settings)
+        progress("compressing", 0.0)
         start = time.perf_counter()
         data = codec.encode(picture.pixels, settings, progress=progress)
         encode_s = time.perf_counter() - start
@@ -136,7 +143,7 @@ def compress(
         f"{name}: {picture.file_bytes:,} B {picture.file_format} ({raw:,} B raw) → "
         f"{len(data):,} B, "
         f"{facts['bits_per_pixel']:.3f} bits per pixel, {facts['compression_ratio']:.2f}:1 to raw, "
-        f"{facts['ratio_to_input']:.2f}:1 to the input, {_decibel(psnr_db)}, SSIM {ssim:.4f}, "
+        f"{facts['ratio_to_input']:.2f}:1 to the input, {_decibel(psnr_db)}, {_similarity(ssim)}, "
         f"{encode_s + decode_s:.2f} s",
         err=target == files.STANDARD_STREAM,
     )
@@ -158,7 +165,7 @@ def decompress(
     from adaptive_kmeans import codec, files, image
     from adaptive_kmeans.progress import progress_bar
 
-    target = output or _renamed(source, ".png")
+    target = _image_name(source, output)
     extension = ".png" if target == files.STANDARD_STREAM else Path(target).suffix
     image.output_format(extension)
     data = files.read_bytes(source, MAX_AKM_BYTES)
@@ -260,6 +267,46 @@ def compare(
 
 
 @app.command()
+def elbow(
+    source: Annotated[str, Argument(metavar="IMAGE", help="An image, or a bundled one's name.")],
+    figure: Annotated[
+        str | None,
+        Option(metavar="FILE", help="Where the figure goes; by default IMAGE-elbow.png, here."),
+    ] = None,
+    coder: Coder = "deflate",
+    color_space: ColorSpace = "rgb",
+    seed: Seed = 0,
+    background: Background = None,
+    as_json: AsJson = False,
+) -> None:
+    """Choose k for an image: distortion, PSNR and bytes of real files against k."""
+    from adaptive_kmeans import files
+    from adaptive_kmeans.codec import Settings
+    from adaptive_kmeans.datasets import find_images
+    from adaptive_kmeans.experiment import tables
+    from adaptive_kmeans.experiment.elbow import draw_elbow, elbow_curve
+
+    sources = find_images([source])
+    if len(sources) > 1:
+        raise ConfigError("arguments", "one image", f"{len(sources)} in {source}")
+    shared = Settings.regular(2, coder=coder, color_space=color_space, seed=seed)
+    target = figure or f"{sources[0].name}-elbow.png"
+    curve = elbow_curve(sources[0], shared, background=background)
+    with files.replacing(target) as part:
+        draw_elbow(curve).savefig(part, dpi=150, format=Path(target).suffix[1:] or "png")
+    if as_json:
+        rows = zip(curve.rows, curve.distortions, strict=True)
+        points = [
+            {"k": row.k, "mse": mse, "psnr_db": row.psnr_db, "bytes": row.bytes}
+            for row, mse in rows
+        ]
+        _print_json({"image": sources[0].name, "k": curve.k, "figure": target, "curve": points})
+        return
+    _print_table(tables.to_terminal(curve.rows))
+    typer.echo(f"elbow at k = {curve.k}; {target}")
+
+
+@app.command()
 def run(
     config: Annotated[Path, Argument(metavar="CONFIG.toml", help="The experiment.")],
     more_images: Annotated[
@@ -301,9 +348,10 @@ def main() -> None:
     except typer.TyperException as error:
         hint = "" if error.exit_code != 2 else " (--help lists the options)"
         _fail(f"{error.format_message().rstrip('.')}{hint}", error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(5)
+    except OSError as error:
+        _fail(f"standard output: expected to be writable, received {error.strerror}", 5)
+    except SystemExit as stop:
+        sys.exit(5 if stop.code == 1 else stop.code)  # Typer's code for a pipe that was closed
     except MemoryError:
         _fail("memory: expected enough for this image, received none", 4)
     except (KeyboardInterrupt, typer.Abort):
@@ -354,12 +402,31 @@ def _renamed(source: str, extension: str) -> str:
 
 
 def _akm_name(source: str, output: str | None) -> str:
-    """Return the output's name, and refuse one that is likely a slip, such as the input's."""
-    target = output or _renamed(source, ".akm")
+    """Return the output's name; refuse one that is likely a slip and would lose an image."""
+    target = _renamed(source, ".akm") if output is None else output
     special = target == "-" or (Path(target).exists() and not Path(target).is_file())
-    if not special and Path(target).suffix.lower() != ".akm":
+    if not special and Path(os.path.realpath(target)).suffix.lower() != ".akm":
         raise ConfigError("output", "a name that ends in .akm, or -", target)
+    _refuse_same(source, target)
     return target
+
+
+def _image_name(source: str, output: str | None) -> str:
+    """Return the output's name; a default one is likely the original's, so it must be new."""
+    if output is None:
+        target = _renamed(source, ".png")
+        if target != "-" and Path(target).exists():
+            expected = f"a name after {source}, since {target} exists"
+            raise ConfigError("output", expected, "none")
+        return target
+    _refuse_same(source, output)
+    return output
+
+
+def _refuse_same(source: str, target: str) -> None:
+    files = "-" not in (source, target) and Path(source).is_file() and Path(target).is_file()
+    if files and Path(source).samefile(target):
+        raise ConfigError("output", "another file than the input", target)
 
 
 class _named:  # noqa: N801
@@ -374,6 +441,10 @@ class _named:  # noqa: N801
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, AdaptiveKMeansError) and not error.what.startswith(self.source):
             error.what = f"{self.source}: {error.what}"
+
+
+def _similarity(ssim: float) -> str:
+    return "too small for SSIM" if math.isnan(ssim) else f"SSIM {ssim:.4f}"
 
 
 def _decibel(psnr_db: float) -> str:

@@ -23,8 +23,6 @@ from adaptive_kmeans.errors import ConfigError, ImageError, UnknownNameError
 from adaptive_kmeans.progress import Progress
 from adaptive_kmeans.quantize import MAX_CODEWORDS, Quantized, RegionAdaptive
 
-COLOR_SPACES = ("rgb",)
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -47,7 +45,7 @@ class Settings:
     coder : str
         Spec of the coder: ``fixed-length``, ``deflate``.
     color_space : str
-        Color space of the clustering: ``rgb``.
+        Color space of the clustering: ``rgb``, ``lab``, ``ycbcr``, ``hsv``, ``oklab``.
     seed : int
         Seed of the clustering, 0 or above.
 
@@ -84,6 +82,8 @@ class Settings:
         _check_integer("block size", self.block_size, 1, MAX_BLOCK_SIZE)
         _check_integer("seed", self.seed, 0, 2**32 - 1)
         coders.create(self.coder)
+        from adaptive_kmeans.clustering import COLOR_SPACES
+
         if self.color_space not in COLOR_SPACES:
             raise UnknownNameError("color space", self.color_space, COLOR_SPACES)
         self.quantizer()
@@ -100,21 +100,17 @@ class Settings:
 
     def quantizer(self) -> RegionAdaptive:
         """Return the quantizer of these settings."""
-        regular = RegionAdaptive(
-            ks=self.ks,
-            block_size=self.block_size,
-            color_space=self.color_space,
-            seed=self.seed,
-        )
-        if self.is_regular:
-            return regular
         from adaptive_kmeans.detail import measures
         from adaptive_kmeans.regions import thresholds
 
-        return dataclasses.replace(
-            regular,
-            measure=measures.create(self.detail),
-            threshold=thresholds.create(self.threshold),
+        measure, threshold = measures.create(self.detail), thresholds.create(self.threshold)
+        return RegionAdaptive(
+            ks=self.ks,
+            block_size=self.block_size,
+            measure=None if self.is_regular else measure,
+            threshold=None if self.is_regular else threshold,
+            color_space=self.color_space,
+            seed=self.seed,
         )
 
 
@@ -198,6 +194,17 @@ def decode(data: bytes, *, progress: Progress | None = None) -> npt.NDArray[np.u
         The image has more than 2²⁷ pixels.
     """
     return container.read(data, progress=_stage("decoding", progress)).reconstruct()
+
+
+def warm_up(settings: Settings) -> None:
+    """Load, and on the first run of a machine compile, what encoding with these settings needs.
+
+    A first call otherwise spends a second on imports, or some twenty on compiling, which is no part
+    of the time that the codec takes.
+    """
+    ramp = np.arange(32 * 32 * 3, dtype=np.uint16).reshape(32, 32, 3).astype(np.uint8)
+    small = dataclasses.replace(settings, k1=2, k2=None if settings.is_regular else 3)
+    decode(encode(ramp, small))
 
 
 def _stage(name: str, progress: Progress | None) -> Callable[[float], None] | None:

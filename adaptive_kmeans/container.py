@@ -38,7 +38,8 @@ width, height
 band height
     Height of a band in pixels, a multiple of the block size: a band is a run of whole block rows
     that is coded on its own, so that a large image is coded in parallel and in bounded memory. The
-    last band may be lower. At most the image's height rounded up to whole blocks.
+    last band may be lower. At most the image's height rounded up to whole blocks, and at least so
+    much that there are no more than 4096 bands.
 codewords
     Length of each region's codebook, 0..4096; 0 only for a region without pixels.
 CRC-32
@@ -72,6 +73,7 @@ from adaptive_kmeans.quantize import MAX_CODEWORDS, Quantized
 
 SIGNATURE = b"\x89AKM"
 VERSION = 1
+MAX_BANDS = 4096
 CODER_NUMBERS = {"fixed-length": 0, "deflate": 1}
 
 BAND_PIXELS = 2**22
@@ -147,6 +149,8 @@ def write(
         band_rows = max(1, BAND_PIXELS // (grid.width * grid.block_size))
         band_height = band_rows * grid.block_size
     band_height = min(band_height, grid.rows * grid.block_size)
+    if -(-grid.height // band_height) > MAX_BANDS:
+        raise ConfigError("band height", f"at most {MAX_BANDS} bands", band_height)
 
     codebooks = quantized.codebooks
     codebook_payloads = [codec.encode_codebook(codebook) for codebook in codebooks]
@@ -210,7 +214,8 @@ def read(data: bytes, *, progress: Callable[[float], None] | None = None) -> Qua
         top = band * layout.band_height
         bottom = min(top + layout.band_height, grid.height)
         band_grid = BlockGrid(bottom - top, grid.width, grid.block_size)
-        region_payload, index_payload = payloads[n_regions + 2 * band :][:2]
+        first = n_regions + 2 * band
+        region_payload, index_payload = payloads[first : first + 2]
         regions = codec.decode_region_map(region_payload, band_grid.shape, n_regions)
         if np.isin(regions, empty).any():
             raise CorruptError("region map", "only regions that have codewords", f"region {empty}")
@@ -245,6 +250,7 @@ def _parse(data: bytes) -> tuple[Layout, list[bytes]]:
     if band_height % block_size:
         raise CorruptError("band height", f"a multiple of the block size {block_size}", band_height)
     bands = -(-height // band_height)
+    _check_field("bands", bands, 1, MAX_BANDS)
 
     start = _HEADER.size + _CRC.size
     table = _checked(data, start, 6 * n_regions + 8 * bands, "table")

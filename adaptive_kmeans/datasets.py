@@ -68,11 +68,13 @@ def find_images(specs: Iterable[str]) -> list[ImageSource]:
     [ImageSource(name='chelsea', path=None)]
     """
     sources = [source for spec in specs for source in _find(spec)]
-    names: set[str] = set()
+    named: dict[str, ImageSource] = {}
     for source in sources:
-        if source.name in names:
-            raise ConfigError("images", "a different name for each image", f"{source.name} twice")
-        names.add(source.name)
+        if source.name in named:
+            files = f"{named[source.name].path} and {source.path}"
+            received = f"{source.name} twice: {files}"
+            raise ConfigError("images", "a different name for each image", received)
+        named[source.name] = source
     return sources
 
 
@@ -92,7 +94,10 @@ def _find(spec: str) -> Iterator[ImageSource]:
         found = [path]
     else:
         anchor = Path(path.anchor)
-        found = sorted(anchor.glob(str(path.relative_to(anchor))))
+        try:
+            found = sorted(anchor.glob(str(path.relative_to(anchor))))
+        except (ValueError, NotImplementedError) as error:
+            raise ConfigError("images", "a glob", f"{spec} ({error})") from error
     if not found:
         bundled = ", ".join(BUNDLED)
         expected = f"an image file, a folder or glob of images, or one of {bundled}"

@@ -22,7 +22,7 @@ class AdaptiveKMeansError(Exception):
     expected : str, optional
         What would have been right.
     received : object, optional
-        What was there instead; strings are shown as they are, other objects by their ``repr``.
+        What was there instead.
 
     Examples
     --------
@@ -32,7 +32,7 @@ class AdaptiveKMeansError(Exception):
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, what: str, expected: str = "", received: object = "") -> None:
+    def __init__(self, what: str, expected: str = "", received: object = None) -> None:
         super().__init__(what, expected, received)
         self.what = what
         self.expected = expected
@@ -40,8 +40,8 @@ class AdaptiveKMeansError(Exception):
 
     def __str__(self) -> str:
         parts = [f"expected {self.expected}"] if self.expected else []
-        if self.received != "":
-            parts.append(f"received {self.received}")
+        if self.received is not None:
+            parts.append(f"received {'nothing' if self.received == '' else self.received}")
         return f"{self.what}: {', '.join(parts)}" if parts else self.what
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -36,10 +36,14 @@ def read_bytes(path: str | Path, limit: int) -> bytes:
     """
     try:
         if str(path) == STANDARD_STREAM:
+            if sys.stdin is None:
+                raise ReadError("standard input", "to be open", "a closed one")
             data = sys.stdin.buffer.read(limit + 1)
         else:
             with Path(path).open("rb") as file:
                 data = file.read(limit + 1)
+    except ReadError:
+        raise
     except OSError as error:
         raise ReadError(str(path), "a file that can be read", reason(error)) from error
     if len(data) > limit:
@@ -56,6 +60,8 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         The file cannot be written; one that stood there is unharmed.
     """
     if str(path) == STANDARD_STREAM:
+        if sys.stdout is None:
+            raise OutputError("standard output", "to be open", "a closed one")
         try:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
@@ -81,9 +87,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     OutputError
         The target cannot be written; one that stood there is unharmed.
     """
-    target = Path(path)
     try:
-        target = target.resolve()
+        target = Path(os.path.realpath(path))
         if target.is_dir():
             raise OutputError(str(path), "a file", "a folder")
         if target.exists() and not target.is_file():

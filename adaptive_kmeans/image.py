@@ -20,18 +20,29 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageCms, ImageColor, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageColor, UnidentifiedImageError
 
 from adaptive_kmeans import files
 from adaptive_kmeans.blocks import MAX_PIXELS, check_pixels
-from adaptive_kmeans.errors import ConfigError, ImageError, LimitError
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, ImageError, LimitError
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""How a picture of each EXIF orientation is put upright."""
 
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 MAX_FILE_BYTES = 2**31
@@ -104,7 +115,7 @@ def decode_image(data: bytes, name: str = "image", background: str | None = None
     >>> decode_image(data).pixels.shape
     (2, 3, 3)
     """
-    color = None if background is None else _parse_color(background)
+    color = None if background is None else parse_color(background)
     if not data:
         raise ImageError(name, "an image", "an empty file")
     with _pillow_errors(name), Image.open(io.BytesIO(data), formats=READABLE) as image:
@@ -157,14 +168,15 @@ def _pillow_errors(name: str) -> Iterator[None]:
             # Sizes have our own limit; a warning about metadata is no error of the pixels.
             warnings.simplefilter("ignore")
             yield
+    except AdaptiveKMeansError:
+        raise
     except Image.DecompressionBombError as error:
-        raise LimitError(name, f"at most {MAX_PIXELS:,} pixels", str(error)) from error
+        raise LimitError(name, f"at most {MAX_PIXELS:,} pixels", "more") from error
     except UnidentifiedImageError as error:
         expected = f"an image: {', '.join(READABLE)}"
         raise ImageError(name, expected, "something else, or a damaged file") from error
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError, IndexError, KeyError) as error:
-        if isinstance(error, (ImageError, LimitError)):
-            raise
+    except Exception as error:
+        # Damaged metadata makes Pillow raise nearly anything.
         raise ImageError(name, "a whole, undamaged image", error) from error
 
 
@@ -187,46 +199,60 @@ def _to_srgb(
     """Convert an opened image to (H, W, 3) uint8, and note what was converted."""
     if image.format == "MPO":
         notes.append("took the first picture of a JPEG that holds several")
-    deep = _has_deep_samples(image)  # what Pillow will decode; loading forgets it
+    # What Pillow will decode, and how it lies; loading forgets both.
+    deep = _has_deep_samples(name, image)
+    orientation = _orientation(image, notes)
     image.load()
     profile = image.info.get("icc_profile")
-    orientation = image.getexif().get(0x0112, 1)
-    if orientation not in (0, 1):
-        image = ImageOps.exif_transpose(image)
+    if orientation in TURNS:
+        if image.format != "TIFF":  # which Pillow has turned while loading
+            image = image.transpose(TURNS[orientation])
         notes.append(f"applied the EXIF orientation {orientation}")
     if deep:
+        if "transparency" in image.info:
+            expected = "an alpha channel where samples have 16 bits"
+            raise ImageError(name, expected, "a transparent color")
         image = _high_bytes(name, image)
         notes.append("kept the high byte of samples of 16 bits")
+    alpha = None
     if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        alpha = np.asarray(rgba.getchannel("A"))
-        image = rgba.convert("RGB")
-    else:
-        alpha = None
-    if image.mode in ("1", "P"):
-        image = image.convert("RGB")
+        alpha = np.asarray(image.convert("RGBA").getchannel("A"))
+        image = image.convert("L" if image.mode in ("L", "LA", "La") else "RGB")
+    elif image.mode in ("1", "P"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
     image = _apply_profile(image, profile, notes)
     pixels = np.asarray(image)
     return pixels if alpha is None else _flatten(name, pixels, alpha, background, notes)
 
 
-def _has_deep_samples(image: Image.Image) -> bool:
-    """Whether the file has more than 8 bits a sample; Pillow may have dropped the low ones."""
-    if image.mode[0] in "IF":
-        return True
+def _orientation(image: Image.Image, notes: list[str]) -> int:
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:
+        notes.append("ignored EXIF data that cannot be read")
+        return 1
+
+
+def _has_deep_samples(name: str, image: Image.Image) -> bool:
+    """Whether the file has 16 bits a sample; Pillow drops the low ones of colors."""
     if image.format == "PNG":
         tiles = getattr(image, "tile", None) or ()
         return any("16" in str(part) for tile in tiles for part in tile[3:])
     if image.format == "TIFF":
         bits = getattr(image, "tag_v2", {}).get(258, (8,))
-        return bool(max(bits if isinstance(bits, tuple) else (bits,)) > 8)
-    return False
+        depth = max(bits if isinstance(bits, tuple) else (bits,))
+        if 8 < depth < 16:
+            raise ImageError(name, "samples of at most 8, or of 16 bits", f"{depth} bits")
+        return bool(depth > 8)
+    return image.mode[0] in "IF"
 
 
 def _high_bytes(name: str, image: Image.Image) -> Image.Image:
     """Keep the high byte of 16-bit gray; color was cut to it when Pillow loaded it."""
     if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
+        high = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+        white_is_zero = getattr(image, "tag_v2", {}).get(262) == 0
+        return Image.fromarray(255 - high if white_is_zero else high)
     if image.mode == "I":
         samples = np.asarray(image)
         if samples.min() < 0 or samples.max() > 0xFFFF:
@@ -293,10 +319,23 @@ def _flatten(
     return ((blended + 127) // 255).astype(np.uint8)
 
 
-def _parse_color(text: str) -> tuple[int, int, int]:
-    try:
+def parse_color(text: str) -> tuple[int, int, int]:
+    """Parse an opaque color: a name, ``#rrggbb`` or what else Pillow takes.
+
+    Raises
+    ------
+    ConfigError
+        It is none.
+
+    Examples
+    --------
+    >>> parse_color("white")
+    (255, 255, 255)
+    """
+    color: tuple[int, ...] = ()
+    with suppress(ValueError):
         color = ImageColor.getrgb(text)
-    except ValueError:
-        expected = "a color: a name such as white, or #rrggbb"
-        raise ConfigError("--background", expected, text) from None
+    if len(color) != 3 or not all(0 <= level <= 255 for level in color):
+        expected = "an opaque color: a name such as white, or #rrggbb"
+        raise ConfigError("background", expected, text)
     return color[0], color[1], color[2]

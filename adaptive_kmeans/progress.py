@@ -42,3 +42,38 @@ def progress_bar(title: str) -> Iterator[Progress]:
         timer.join()
         if bar.live.is_started:
             bar.stop()
+
+
+@contextmanager
+def trial_bar(total: int) -> Iterator[Callable[[str], None]]:
+    """Give a callback for each finished trial: a bar counts them and estimates the time left.
+
+    Parameters
+    ----------
+    total : int
+        Number of trials.
+
+    Yields
+    ------
+    callable
+        Called with what went wrong, or with "" where nothing did; a failure is printed at once.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+    from rich.progress import TimeElapsedColumn as Elapsed
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    console = Console(stderr=True)
+    text = [TextColumn(word) for word in ("trials", "elapsed", "left")]
+    columns = (text[0], BarColumn(), MofNCompleteColumn(), text[1], Elapsed(), text[2], Remaining())
+    bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
+    task = bar.add_task("trials", total=total)
+
+    def advance(failure: str) -> None:
+        bar.advance(task)
+        if failure:
+            console.print(f"failed: {failure}", markup=False, highlight=False, soft_wrap=True)
+
+    with bar:
+        yield advance

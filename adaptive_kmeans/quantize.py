@@ -6,7 +6,7 @@ module too, so it imports nothing that only encoding needs until it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from adaptive_kmeans.regions import Threshold
 
 MAX_CODEWORDS = 4096
+RUN_PIXELS = 2**18
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +73,11 @@ class Quantized:
         highest = int(self.region_map.max())
         if highest >= len(self.codebooks):
             raise ConfigError("region map", f"regions below {len(self.codebooks)}", highest)
-        sizes = np.array([len(codebook) for codebook in self.codebooks], dtype=np.int32)
-        if (self.index_map >= sizes[self.pixel_regions]).any():
-            received = int(self.index_map.max())
-            raise ConfigError("index map", "indices inside the region's codebook", received)
+        sizes = np.array([len(codebook) for codebook in self.codebooks], dtype=np.uint16)
+        for rows, regions in self._row_runs():
+            if (self.index_map[rows] >= sizes[regions]).any():
+                received = int(self.index_map[rows].max())
+                raise ConfigError("index map", "indices inside the region's codebook", received)
 
     @property
     def pixel_regions(self) -> npt.NDArray[np.uint8]:
@@ -86,8 +88,19 @@ class Quantized:
         """Return the image that the codewords make: (H, W, 3) uint8."""
         sizes = [len(codebook) for codebook in self.codebooks]
         starts = np.cumsum([0, *sizes[:-1]], dtype=np.int32)
-        codewords: npt.NDArray[np.uint8] = np.concatenate(self.codebooks)
-        return np.take(codewords, self.index_map + starts[self.pixel_regions], axis=0)
+        codewords = np.concatenate(self.codebooks)
+        image = np.empty((self.grid.height, self.grid.width, 3), dtype=np.uint8)
+        for rows, regions in self._row_runs():
+            np.take(codewords, self.index_map[rows] + starts[regions], axis=0, out=image[rows])
+        return image
+
+    def _row_runs(self) -> Iterator[tuple[slice, npt.NDArray[np.uint8]]]:
+        """Yield runs of rows with their pixels' regions, so that temporaries stay small."""
+        regions = self.pixel_regions
+        height = max(1, RUN_PIXELS // self.grid.width)
+        for top in range(0, self.grid.height, height):
+            rows = slice(top, top + height)
+            yield rows, regions[rows]
 
     def bands(self, band_height: int) -> Iterator[Quantized]:
         """Cut the image into horizontal bands of whole block rows, from top to bottom.
@@ -159,10 +172,20 @@ class RegionAdaptive:
             region_map = classify(self.measure(image, grid), self.threshold)
         codebooks, index_map = cluster_regions(
             image,
-            grid.spread(region_map),
+            grid.spread(region_map) if len(self.ks) > 1 else None,
             self.ks,
             color_space=self.color_space,
             seed=self.seed,
-            progress=None if progress is None else lambda share: progress("clustering", share),
+            progress=None if progress is None else self._iterations(progress),
         )
+        if progress is not None:
+            progress("clustering", 1.0)
         return Quantized(grid, region_map, codebooks, index_map)
+
+    def _iterations(self, progress: Progress) -> Callable[[int, int, float], None]:
+        """Turn iterations into a share; how many are to come is not known, 20 are typical."""
+
+        def report(region: int, iteration: int, _: float) -> None:
+            progress("clustering", (region + iteration / (iteration + 20)) / len(self.ks))
+
+        return report

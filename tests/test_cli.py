@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_compress_and_decompress_give_what_the_library_gives(command, photo):
     assert out.endswith(" s\n")
     assert out.count("\n") == 1
 
-    Path("cat.png").unlink()
+    Path("cat.png").rename("original.png")
     code, out, err = command("decompress", "cat.akm")
     assert (code, err) == (0, "")
     assert np.array_equal(np.asarray(Image.open("cat.png")), decoded)
@@ -162,10 +163,10 @@ def damaged_png() -> None:
     Path("half.png").write_bytes(Path("cat.png").read_bytes()[:3000])
 
 
-def damaged_akm(change: slice) -> None:
+def damaged_akm(change: slice, name: str = "bad.akm") -> None:
     data = bytearray(akm.encode(np.asarray(Image.open("cat.png")), akm.Settings(6, 12)))
     data[change] = bytes(byte ^ 0x10 for byte in data[change])
-    Path("bad.akm").write_bytes(data)
+    Path(name).write_bytes(data)
 
 
 def longer_akm() -> None:
@@ -194,9 +195,20 @@ BAD = [
     ("compress half.png", damaged_png, 3, "half.png: expected a whole, undamaged image, received"),
     ("compress text.png", lambda: Path("text.png").write_text("?"), 3, "expected an image: PNG"),
     ("compress glass.png", translucent, 3, "--background COLOR"),
-    ("compress glass.png --background x", translucent, 2, "expected a color"),
+    ("compress glass.png --background x", translucent, 2, "expected an opaque color"),
     ("compress two.gif", animated, 3, "received 2 frames or pages"),
     ("compress cat.png out.png", None, 2, "expected a name that ends in .akm, or -"),
+    ("compress self.akm", lambda: shutil.copy("cat.png", "self.akm"), 2, "another file than the"),
+    (
+        "compress cat.png link.akm",
+        lambda: Path("link.akm").symlink_to("cat.png"),
+        2,
+        "ends in .akm",
+    ),
+    ("compress cat.png --k 4 --detail bogus", None, 2, "detail measure: expected one of"),
+    ("decompress cat.akm", lambda: damaged_akm(slice(0, 0), "cat.akm"), 2, "since cat.png exists"),
+    ("decompress bad.akm bad.akm", lambda: damaged_akm(slice(0, 0)), 2, "another file than the"),
+    ("compare /**x.png", None, 2, "images: expected a glob"),
     ("compress cat.png none/a.akm", None, 5, "received no such file or directory"),
     ("compress cat.png --k 0", None, 2, "k: expected an integer in 1..4096, received 0"),
     ("compress cat.png --k1 5000", None, 2, "k1: expected an integer in 1..4096, received 5000"),
@@ -220,6 +232,20 @@ BAD = [
     ("compare glass.png", translucent, 3, "--background COLOR"),
     ("run none.toml", None, 5, "received no such file"),
     ("run config.toml", config("name = "), 2, "config.toml: expected TOML"),
+    ("run config.toml", config("a = " + 3000 * "["), 2, "config.toml: expected TOML"),
+    ("run config.toml", config("a = " + 5000 * "1"), 2, "config.toml: expected TOML"),
+    (
+        "run config.toml",
+        config("name = 'a'\nimages = ['chelsea']\nbackground = 'no'\n" + METHOD),
+        2,
+        "background: expected an opaque color",
+    ),
+    (
+        "run config.toml",
+        config("name = 'a'\nimages = ['chelsea']\n[figures]\npicture = 'none'\n" + METHOD),
+        2,
+        "figures.picture: expected one of chelsea, received none",
+    ),
     ("run config.toml", config("name = 'a'\nimages = ['chelsea']\n"), 2, "missing key methods"),
     (
         "run config.toml",
@@ -323,6 +349,35 @@ def test_help_needs_no_heavy_import():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_no_command_is_answered_with_the_help(command):
+    code, out, err = command()
+    assert (code, out) == (2, "")
+    assert err.count("\n") > 5
+    assert "compress" in err
+
+
+@pytest.mark.parametrize("redirection", ["> /dev/full", ">&-"])
+def test_a_standard_output_that_cannot_be_written(folder, redirection):
+    for arguments in ("info cat.akm", "compress cat.png -"):
+        akm_file = Path("cat.akm")
+        akm_file.write_bytes(akm.encode(np.zeros((4, 4, 3), np.uint8)))
+        run = f"{sys.executable} -m adaptive_kmeans {arguments} {redirection}"
+        done = subprocess.run(run, shell=True, capture_output=True, text=True)  # noqa: S602
+        if arguments.startswith("info") and redirection == ">&-":
+            continue  # there is nothing to write to, and nothing is lost
+        assert done.returncode == 5
+        assert done.stderr.startswith("adaptive-kmeans: standard output: expected to be ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_standard_input_that_is_closed(folder):
+    run = f"{sys.executable} -m adaptive_kmeans compress - a.akm <&-"
+    done = subprocess.run(run, shell=True, capture_output=True, text=True)  # noqa: S602
+    assert done.returncode == 5
+    assert "standard input" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_version(command):

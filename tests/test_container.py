@@ -4,7 +4,7 @@ import zlib
 import numpy as np
 import pytest
 
-from adaptive_kmeans import blocks
+from adaptive_kmeans import blocks, container
 from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.coding import coders
 from adaptive_kmeans.container import CODER_NUMBERS, inspect, read, write
@@ -172,6 +172,19 @@ def test_something_else_and_nothing_are_refused():
 def test_a_band_is_whole_block_rows(random):
     with pytest.raises(ConfigError, match="a multiple of the block size 2, received 3"):
         write(small(random), "fixed-length", band_height=3)
+
+
+def test_bands_are_limited_and_many_are_read_in_linear_time(monkeypatch):
+    grid = BlockGrid(5000, 1, 1)
+    codebooks = (np.zeros((1, 3), np.uint8),)
+    parts = np.zeros((5000, 1), np.uint8), codebooks, np.zeros((5000, 1), np.uint16)
+    with pytest.raises(ConfigError, match="at most 4096 bands"):
+        write(Quantized(grid, *parts), "fixed-length", band_height=1)
+    data = write(Quantized(grid, *parts), "fixed-length", band_height=2)
+    assert inspect(data).bands == 2500
+    monkeypatch.setattr(container, "MAX_BANDS", 2499)
+    with pytest.raises(CorruptError, match=r"bands: expected 1\.\.2499, received 2500"):
+        read(data)
 
 
 def test_too_many_pixels_are_refused(random, monkeypatch):

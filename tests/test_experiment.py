@@ -9,9 +9,10 @@ from PIL import Image
 
 import adaptive_kmeans as akm
 from adaptive_kmeans.datasets import BUNDLED, ImageSource, find_images
-from adaptive_kmeans.errors import ConfigError
+from adaptive_kmeans.errors import ConfigError, TrialsFailedError
 from adaptive_kmeans.experiment import run_experiment, tables
 from adaptive_kmeans.experiment.config import read_config
+from adaptive_kmeans.experiment.trials import Row
 
 CONFIG = """
 name = "small"
@@ -128,6 +129,23 @@ def test_a_failed_trial_leaves_the_others(folder):
     assert environment["failures"] == 8
 
 
+def test_a_run_without_any_success_keeps_the_old_results(folder):
+    Image.new("RGBA", (9, 9), (1, 2, 3, 4)).save("glass.png")
+    with pytest.raises(TrialsFailedError, match=r"all 8 trials failed, the first: glass\.png"):
+        run_experiment(Path("small.toml"), images=["glass.png"])
+    assert not Path("results/small").exists()
+    run_experiment(Path("small.toml"), images=["a.png"])
+    table = Path("results/small/table.csv").read_bytes()
+    with pytest.raises(TrialsFailedError):
+        run_experiment(Path("small.toml"), images=["glass.png"])
+    assert Path("results/small/table.csv").read_bytes() == table
+
+
+def test_the_same_settings_are_measured_once(folder):
+    Path("small.toml").write_text(CONFIG.replace("k = [2, 5]", "k = [2, 2, 5]"))
+    assert len(run_experiment(Path("small.toml"), images=["a.png"]).rows) == 8
+
+
 def test_a_run_that_is_interrupted_keeps_the_old_results(folder, monkeypatch):
     run_experiment(Path("small.toml"))
     before = {p: p.read_bytes() for p in sorted(Path("results").rglob("*")) if p.is_file()}
@@ -145,7 +163,7 @@ def test_a_run_that_is_interrupted_keeps_the_old_results(folder, monkeypatch):
 def test_tables_keep_infinity_and_leave_out_what_does_not_apply(folder):
     Image.new("RGB", (9, 9), "teal").save("flat.png")
     rows = run_experiment(Path("small.toml"), images=["flat.png"]).rows
-    assert "inf" in tables.to_csv(rows)
+    assert "inf" in tables.to_csv(rows, Row)
     assert "| ∞ |" in tables.to_markdown(rows)
     assert "nan" not in tables.to_markdown(rows)
 
@@ -176,7 +194,9 @@ def test_images_are_found_by_name_file_folder_and_glob(folder):
     assert [source.name for source in find_images(["."])] == ["a", "b"]
     assert [source.name for source in find_images([str(folder / "*.png")])] == ["a", "b"]
     assert len(find_images(["bundled"])) == len(BUNDLED)
-    with pytest.raises(ConfigError, match="a different name for each image, received a twice"):
+    with pytest.raises(
+        ConfigError, match=r"a different name for each image, received a twice: a\.png"
+    ):
         find_images(["a.png", "."])
     for nothing in ("", "c.png", "*.gif"):
         with pytest.raises(ConfigError, match="expected an image file, a folder or glob"):

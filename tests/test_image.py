@@ -54,11 +54,12 @@ def test_gray_palette_and_one_bit_lose_nothing(picture, mode, file_format):
     assert source.notes == ()
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_orientation_is_applied_once(picture, orientation):
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 10))
+def test_the_orientation_is_applied_once_and_said(picture, orientation, file_format):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    source = decode_image(saved(picture, "PNG", exif=exif))
+    source = decode_image(saved(picture, file_format, exif=exif, lossless=True))
     turned = {
         1: picture,
         2: picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
@@ -68,9 +69,10 @@ def test_the_orientation_is_applied_once(picture, orientation):
         6: picture.transpose(Image.Transpose.ROTATE_270),
         7: picture.transpose(Image.Transpose.TRANSVERSE),
         8: picture.transpose(Image.Transpose.ROTATE_90),
+        9: picture,
     }[orientation]
     assert np.array_equal(source.pixels, np.asarray(turned))
-    assert len(source.notes) == (orientation != 1)
+    assert len(source.notes) == (orientation not in (1, 9))
 
 
 def test_a_profile_is_converted_and_said(picture):
@@ -120,6 +122,32 @@ def test_sixteen_bit_color_keeps_the_high_byte():
     assert source.notes == ("kept the high byte of samples of 16 bits",)
 
 
+def test_other_depths_are_refused_and_white_may_be_zero():
+    samples = np.array([[0, 0x1234, 0xFFFF]], dtype=np.uint16)
+    inverted = saved(Image.fromarray(samples), "TIFF", tiffinfo={262: 0})
+    assert decode_image(inverted).pixels[0, :, 0].tolist() == [255, 255 - 0x12, 0]
+    twelve = saved(Image.fromarray(samples), "TIFF").replace(
+        struct.pack("<HHII", 258, 3, 1, 16), struct.pack("<HHII", 258, 3, 1, 12)
+    )
+    with pytest.raises(ImageError):
+        decode_image(twelve)
+
+
+def test_a_transparent_color_of_sixteen_bits_is_refused(random):
+    data = png(2, 1, 16, b"\0" + bytes(range(12)))
+    key = b"tRNS" + bytes(range(6))
+    chunk = struct.pack(">I", 6) + key + struct.pack(">I", zlib.crc32(key))
+    place = data.index(b"IDAT") - 4
+    with pytest.raises(ImageError, match="an alpha channel where samples have 16 bits"):
+        decode_image(data[:place] + chunk + data[place:])
+
+
+def test_damaged_metadata_does_not_fail_a_good_picture(picture, photo):
+    data = saved(picture, "PNG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
+    source = decode_image(data)
+    assert np.array_equal(source.pixels, photo)
+
+
 def test_floating_point_samples_are_refused():
     with pytest.raises(ImageError, match="integer samples, received floating-point"):
         decode_image(saved(Image.fromarray(np.ones((3, 3), np.float32)), "TIFF"))
@@ -156,7 +184,7 @@ def test_a_transparent_palette_entry_is_an_alpha_channel(picture):
 
 
 def test_a_background_is_a_color():
-    with pytest.raises(ConfigError, match="--background: expected a color"):
+    with pytest.raises(ConfigError, match="background: expected an opaque color"):
         decode_image(b"", background="off-white")
 
 

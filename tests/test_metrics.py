@@ -7,6 +7,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 import adaptive_kmeans as akm
 from adaptive_kmeans.errors import ConfigError, ImageError
 
+pytestmark = pytest.mark.kernels
+
 
 @pytest.fixture
 def noisy(photo, random):

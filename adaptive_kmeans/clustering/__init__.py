@@ -1,7 +1,39 @@
-"""K-means over colors: from the pixels of each region to its codebook and index map."""
+"""K-means for colors: exact, deterministic and fast.
+
+In the order of the data: `count_colors` finds the distinct colors, `initialize` the first
+centroids, `cluster_colors` a codebook for one region, `cluster_regions` the codebooks and the index
+map of an image. `assign_points`, `compute_centroids`, `initialize` and `kmeans` are the textbook's
+steps for points in any dimension, and `elbow` chooses k.
+"""
 
 from __future__ import annotations
 
-from adaptive_kmeans.clustering.regions import cluster_regions
+from adaptive_kmeans.clustering.assignment import assign_points, compute_centroids
+from adaptive_kmeans.clustering.color_kmeans import DEFAULT_TOLERANCE, EXACT, cluster_colors
+from adaptive_kmeans.clustering.color_spaces import COLOR_SPACES, to_space
+from adaptive_kmeans.clustering.elbow import elbow
+from adaptive_kmeans.clustering.histogram import ColorHistogram, ColorSet, count_colors
+from adaptive_kmeans.clustering.initialization import INITIALIZATIONS, initialize
+from adaptive_kmeans.clustering.lloyd import Clustering, kmeans
+from adaptive_kmeans.clustering.regions_kmeans import cluster_regions
+from adaptive_kmeans.clustering.threads import Workers
 
-__all__ = ["cluster_regions"]
+__all__ = [
+    "COLOR_SPACES",
+    "DEFAULT_TOLERANCE",
+    "EXACT",
+    "INITIALIZATIONS",
+    "Clustering",
+    "ColorHistogram",
+    "ColorSet",
+    "Workers",
+    "assign_points",
+    "cluster_colors",
+    "cluster_regions",
+    "compute_centroids",
+    "count_colors",
+    "elbow",
+    "initialize",
+    "kmeans",
+    "to_space",
+]

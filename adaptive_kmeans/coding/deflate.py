@@ -100,8 +100,9 @@ class Deflate:
         if wide:
             index_map |= data[:count].astype(np.uint16) << 8
         index_map = index_map.reshape(pixel_regions.shape)
-        for region, codebook in enumerate(codebooks):
-            fixed_length.below(index_map[pixel_regions == region], len(codebook), "index map")
+        for region in np.unique(pixel_regions):
+            members = index_map[pixel_regions == region]
+            fixed_length.below(members, len(codebooks[region]), "index map")
         return index_map
 
 

@@ -17,6 +17,9 @@ from adaptive_kmeans.errors import CorruptError
 
 Bytes = npt.NDArray[np.uint8]
 
+CHUNK = 2**16
+"""Indices packed at once, for bounded memory: a multiple of 8, so that a chunk ends on a byte."""
+
 
 def index_bits(k: int) -> int:
     """Return the bits of a fixed-length index into k values: ceil(log2 k), 0 for one value.
@@ -37,8 +40,11 @@ def packed_size(count: int, k: int) -> int:
 def pack(values: npt.NDArray[np.uint16], k: int) -> bytes:
     """Pack a flat array of indices below k."""
     bits = index_bits(k)
-    two_bytes = values.astype(">u2").view(np.uint8).reshape(-1, 2)
-    return np.packbits(np.unpackbits(two_bytes, axis=1)[:, 16 - bits :]).tobytes()
+    parts = []
+    for start in range(0, values.size, CHUNK):
+        two_bytes = values[start : start + CHUNK].astype(">u2").view(np.uint8).reshape(-1, 2)
+        parts.append(np.packbits(np.unpackbits(two_bytes, axis=1)[:, 16 - bits :]).tobytes())
+    return b"".join(parts)
 
 
 def unpack(payload: bytes, count: int, k: int) -> npt.NDArray[np.uint16]:
@@ -54,12 +60,16 @@ def unpack(payload: bytes, count: int, k: int) -> npt.NDArray[np.uint16]:
         raise CorruptError("packed indices", f"{packed_size(count, k)} bytes", len(payload))
     if bits == 0:
         return np.zeros(count, dtype=np.uint16)
-    flat = np.unpackbits(np.frombuffer(payload, dtype=np.uint8))
-    if flat[count * bits :].any():
+    values = np.empty(count, dtype=np.uint16)
+    packed = np.frombuffer(payload, dtype=np.uint8)
+    for start in range(0, count, CHUNK):
+        n = min(CHUNK, count - start)
+        flat = np.unpackbits(packed[start * bits // 8 : (start + n) * bits // 8 + 1])
+        two_bytes = np.zeros((n, 16), dtype=np.uint8)
+        two_bytes[:, 16 - bits :] = flat[: n * bits].reshape(n, bits)
+        values[start : start + n] = np.packbits(two_bytes, axis=1).view(">u2")[:, 0]
+    if count and np.unpackbits(packed[-1:])[(count * bits - 1) % 8 + 1 :].any():
         raise CorruptError("packed indices", "zero bits after the last index", "others")
-    two_bytes = np.zeros((count, 16), dtype=np.uint8)
-    two_bytes[:, 16 - bits :] = flat[: count * bits].reshape(count, bits)
-    values = np.packbits(two_bytes, axis=1).view(">u2")[:, 0].astype(np.uint16)
     return below(values, k, "packed indices")
 
 
@@ -110,8 +120,8 @@ class FixedLength:
     ) -> bytes:
         """Code the (h, w) indices of the pixels, region by region."""
         return b"".join(
-            pack(index_map[pixel_regions == region], len(codebook))
-            for region, codebook in enumerate(codebooks)
+            pack(index_map[pixel_regions == region], len(codebooks[region]))
+            for region in np.unique(pixel_regions)
         )
 
     def decode_index_map(
@@ -120,11 +130,11 @@ class FixedLength:
         """Decode the (h, w) indices of the pixels."""
         index_map = np.empty(pixel_regions.shape, dtype=np.uint16)
         start = 0
-        for region, codebook in enumerate(codebooks):
-            members = pixel_regions == region
+        for region in np.unique(pixel_regions):
+            k, members = len(codebooks[region]), pixel_regions == region
             count = int(members.sum())
-            end = start + packed_size(count, len(codebook))
-            index_map[members] = unpack(payload[start:end], count, len(codebook))
+            end = start + packed_size(count, k)
+            index_map[members] = unpack(payload[start:end], count, k)
             start = end
         if start != len(payload):
             raise CorruptError("index map", f"{start} bytes", len(payload))

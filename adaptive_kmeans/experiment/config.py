@@ -22,6 +22,21 @@
     k2 = 256
 
 Every parameter of a method takes a value or a list; lists are swept, all combinations of them.
+
+A config of the kind "clustering-speed" times engines instead of making files:
+
+.. code-block:: toml
+
+    kind = "clustering-speed"
+    name = "clustering_speed"
+    images = ["chelsea"]
+    k = [16, 256]
+    repeats = 5                         # in turns, for the median and the range
+    budget_s = 10.0                     # an engine's share of time for an image and k
+
+    [[engines]]
+    engine = "adaptive-kmeans:exact"
+    threads = [1, 2]
 """
 
 from __future__ import annotations
@@ -32,11 +47,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+)
 
 from adaptive_kmeans import files
+from adaptive_kmeans.baselines.clustering import engines
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
+from adaptive_kmeans.image import parse_color
 
 MAX_CONFIG_BYTES = 2**20
 
@@ -90,13 +116,19 @@ class Figures(_Strict):
     picture: str | None = None
 
 
-class ExperimentConfig(_Strict):
-    """A whole experiment."""
+class _Experiment(_Strict):
+    """What every experiment says."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
     question: str = ""
     images: Annotated[list[str], Field(min_length=1)]
     background: str | None = None
+
+
+class CompressionConfig(_Experiment):
+    """Images × methods × parameters, measured on the files that they make."""
+
+    kind: Literal["compression"] = "compression"
     metrics: Annotated[list[Metric], Field(min_length=1)] = ["psnr", "ssim"]
     figures: Figures = Figures()
     methods: Annotated[list[Method], Field(min_length=1)]
@@ -113,7 +145,31 @@ class ExperimentConfig(_Strict):
                     yield Settings(**parameters)
 
 
-def read_config(path: Path) -> ExperimentConfig:
+class EngineConfig(_Strict):
+    """A clustering engine and the numbers of threads that it is given."""
+
+    engine: str
+    threads: Integers = [2]
+
+
+class ClusteringSpeedConfig(_Experiment):
+    """Clustering engines × images × k × threads, timed in turns."""
+
+    kind: Literal["clustering-speed"]
+    k: Integers
+    engines: Annotated[list[EngineConfig], Field(min_length=1)]
+    repeats: Annotated[int, Field(ge=1)] = 3
+    budget_s: float = 10.0
+
+
+ExperimentConfig = Annotated[
+    Annotated[CompressionConfig, Tag("compression")]
+    | Annotated[ClusteringSpeedConfig, Tag("clustering-speed")],
+    Discriminator(lambda document: document.get("kind", "compression")),
+]
+
+
+def read_config(path: Path) -> CompressionConfig | ClusteringSpeedConfig:
     """Read and validate a config file.
 
     Raises
@@ -124,19 +180,30 @@ def read_config(path: Path) -> ExperimentConfig:
         It is no TOML, or has an unknown key or a value out of range; the message names the key.
     """
     try:
-        text = files.read_bytes(path, MAX_CONFIG_BYTES).decode()
+        text = files.read_bytes(path, MAX_CONFIG_BYTES).decode("utf-8-sig")
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, AdaptiveKMeansError):
+            raise
         raise ConfigError(str(path), "TOML", error) from error
     return check_config(document, str(path))
 
 
-def check_config(document: dict[str, Any], source: str) -> ExperimentConfig:
+def check_config(
+    document: dict[str, Any], source: str
+) -> CompressionConfig | ClusteringSpeedConfig:
     """Validate a parsed config; see `read_config`."""
     try:
-        config = ExperimentConfig.model_validate(document)
-        for _ in config.settings():
-            pass
+        config: CompressionConfig | ClusteringSpeedConfig
+        config = TypeAdapter(ExperimentConfig).validate_python(document)
+        if config.background is not None:
+            parse_color(config.background)
+        if isinstance(config, CompressionConfig):
+            for _ in config.settings():
+                pass
+        else:
+            for contestant in config.engines:
+                engines.create(contestant.engine)
     except ValidationError as error:
         raise ConfigError(f"{source}: {_first_problem(error)}") from None
     except AdaptiveKMeansError as error:
@@ -148,7 +215,7 @@ def check_config(document: dict[str, Any], source: str) -> ExperimentConfig:
 def _first_problem(error: ValidationError) -> str:
     """Say the first problem in one line: the key, what is wrong, what was received."""
     problem = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in problem["loc"]) or "config"
+    where = ".".join(str(part) for part in problem["loc"][1:]) or "config"
     if problem["type"] == "extra_forbidden":
         return f"unknown key {where}"
     if problem["type"] == "missing":

@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from adaptive_kmeans import container
-from adaptive_kmeans.experiment.config import ExperimentConfig
+from adaptive_kmeans.experiment.config import CompressionConfig
 from adaptive_kmeans.experiment.trials import Outcome, Row, load
 from adaptive_kmeans.regions import LOW_DETAIL
 
@@ -32,6 +32,9 @@ MOST_IMAGES = 4
 
 DPI = 150
 
+TITLE_HEIGHT = 0.42
+"""Inches above a picture for its two lines of title."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -43,8 +46,9 @@ class Measured:
     @property
     def series(self) -> str:
         """What a figure calls the method: "regular", or the detail measure."""
-        name = self.row.detail or self.row.method
-        return name if self.row.threshold in (None, "median") else f"{name}, {self.row.threshold}"
+        if self.row.threshold in (None, "median"):
+            return self.row.label
+        return f"{self.row.label}, {self.row.threshold}"
 
     @property
     def smaller_codebook(self) -> int:
@@ -52,7 +56,7 @@ class Measured:
         return self.row.k or self.row.k1 or 0
 
 
-def draw_all(folder: Path, outcomes: Sequence[Outcome], config: ExperimentConfig) -> None:
+def draw_all(folder: Path, outcomes: Sequence[Outcome], config: CompressionConfig) -> None:
     """Draw the figures that the outcomes allow into a folder, as PNG files.
 
     Parameters
@@ -61,7 +65,7 @@ def draw_all(folder: Path, outcomes: Sequence[Outcome], config: ExperimentConfig
         Where the files go.
     outcomes : sequence of Outcome
         The trials; failed ones are left out.
-    config : ExperimentConfig
+    config : CompressionConfig
         Names the image whose pixels are shown; the first one by default.
     """
     measured = [Measured(o.row, o.data) for o in outcomes if o.row is not None]
@@ -81,7 +85,7 @@ def draw_all(folder: Path, outcomes: Sequence[Outcome], config: ExperimentConfig
     }
     for name, figure in figures.items():
         if figure is not None:
-            figure.savefig(folder / f"{name}.png", dpi=DPI, bbox_inches="tight")
+            figure.savefig(folder / f"{name}.png", dpi=DPI)
 
 
 def _classification_maps(
@@ -131,18 +135,24 @@ def _picture_grid(
     pictures: Sequence[Sequence[npt.NDArray[np.uint8] | None]],
     shape: tuple[int, ...] | None = None,
 ) -> Figure:
+    """Put pictures of one size in a grid, each below its title, laid out to the inch."""
     height, width = (pictures[0][0].shape if shape is None else shape)[:2]  # type: ignore[union-attr]
     rows, columns = len(pictures), len(pictures[0])
     cell_width = min(3.2, 13 / columns)
-    size = (columns * cell_width, rows * (cell_width * height / width + 0.42))
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes_row, title_row, picture_row in zip(grid, titles, pictures, strict=True):
-        for axes, title, picture in zip(axes_row, title_row, picture_row, strict=True):
+    cell_height = cell_width * height / width + TITLE_HEIGHT
+    gap = 0.06
+    figure = Figure(figsize=(columns * cell_width, rows * cell_height))
+    for row in range(rows):
+        for column in range(columns):
+            left = (column + gap / 2 / cell_width) / columns
+            bottom = (rows - 1 - row + gap / 2 / cell_height) / rows
+            size = (1 - gap / cell_width) / columns, (1 - (TITLE_HEIGHT + gap) / cell_height) / rows
+            axes = figure.add_axes((left, bottom, *size))
             axes.set_axis_off()
-            axes.set_title(title, fontsize=8)
+            axes.set_title(titles[row][column], fontsize=8, pad=3)
+            picture = pictures[row][column]
             if picture is not None:
-                axes.imshow(picture, interpolation="none" if picture.size < 3e6 else "antialiased")
+                axes.imshow(picture, interpolation="nearest" if width < 480 else "antialiased")
     return figure
 
 

@@ -14,16 +14,32 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from adaptive_kmeans import files
 from adaptive_kmeans.datasets import ImageSource, find_images
-from adaptive_kmeans.errors import AdaptiveKMeansError, OutputError
-from adaptive_kmeans.experiment import figures, tables
-from adaptive_kmeans.experiment.config import ExperimentConfig, read_config
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, OutputError, TrialsFailedError
+from adaptive_kmeans.experiment import figures, speed_figures, tables
+from adaptive_kmeans.experiment.clustering_speed import SpeedRow, run_clustering_speed
+from adaptive_kmeans.experiment.config import (
+    ClusteringSpeedConfig,
+    CompressionConfig,
+    read_config,
+)
 from adaptive_kmeans.experiment.runner import run_trials
-from adaptive_kmeans.experiment.trials import Row, Trial, expand, load, pixel_hash
+from adaptive_kmeans.experiment.trials import Row, expand, load, pixel_hash
 
-LIBRARIES = ("adaptive-kmeans", "numpy", "numba", "pillow", "scikit-image", "scikit-learn")
+LIBRARIES = (
+    "adaptive-kmeans",
+    "numpy",
+    "numba",
+    "pillow",
+    "scikit-image",
+    "scikit-learn",
+    "opencv-python-headless",
+    "faiss-cpu",
+    "libimagequant",
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +50,7 @@ class Results:
     ----------
     folder : Path
         The folder of results.
-    rows : list of Row
+    rows : list of Row or SpeedRow
         The trials that succeeded.
     failures : list of AdaptiveKMeansError
         Why the others did not.
@@ -43,7 +59,7 @@ class Results:
     """
 
     folder: Path
-    rows: list[Row]
+    rows: list[Any]
     failures: list[AdaptiveKMeansError]
     seconds: float
 
@@ -71,7 +87,7 @@ def run_experiment(
         The folder in which the experiment gets a folder of its name, which holds ``table.csv``,
         ``table.md``, ``config.toml``, ``environment.json`` and ``figures/``.
     jobs : int
-        Trials at once, each in a process.
+        Trials at once, each in a process; an experiment of speed always runs them one by one.
 
     Raises
     ------
@@ -79,27 +95,58 @@ def run_experiment(
         The config or an image's name is wrong.
     OutputError
         The folder cannot be written; what stood there is unharmed.
+    TrialsFailedError
+        No trial succeeded; what stood there is unharmed.
     """
     start = time.perf_counter()
     config = read_config(config_path)
     if images is not None:
         config = config.model_copy(update={"images": list(images)})
     sources = find_images(config.images)
-    trials = expand(sources, config.settings(), config.metrics, config.background)
+    if isinstance(config, CompressionConfig) and images is None:
+        _check_picture(config, sources)
     folder = files.make_folder(results / config.name)
     with _staging(folder) as staged:
-        outcomes = run_trials(trials, jobs)
-        rows = [outcome.row for outcome in outcomes if outcome.row is not None]
-        failures = [outcome.error for outcome in outcomes if outcome.error is not None]
-        (staged / "table.csv").write_text(tables.to_csv(rows), encoding="utf-8")
+        drawn = staged / "figures"
+        drawn.mkdir()
+        rows: list[Any]
+        row_type: type[Any]
+        if isinstance(config, CompressionConfig):
+            outcomes = run_trials(
+                expand(sources, config.settings(), config.metrics, config.background), jobs
+            )
+            rows = [outcome.row for outcome in outcomes if outcome.row is not None]
+            failures = [outcome.error for outcome in outcomes if outcome.error is not None]
+            row_type = Row
+            figures.draw_all(drawn, outcomes, config)
+        else:
+            rows, failures = run_clustering_speed(config, sources)
+            row_type = SpeedRow
+            speed_figures.draw_all(drawn, rows)
+        if not rows:
+            # Earlier results are worth more than an empty table.
+            raise TrialsFailedError(f"all {len(failures)} trials failed, the first: {failures[0]}")
+        (staged / "table.csv").write_text(tables.to_csv(rows, row_type), encoding="utf-8")
         (staged / "table.md").write_text(tables.to_markdown(rows), encoding="utf-8")
         (staged / "config.toml").write_text(_resolved(config, sources), encoding="utf-8")
-        (staged / "figures").mkdir()
-        figures.draw_all(staged / "figures", outcomes, config)
         seconds = time.perf_counter() - start
-        environment = _environment(trials, len(failures), seconds, jobs)
+        environment = _environment(
+            sources,
+            config.background,
+            trials=len(rows) + len(failures),
+            failures=len(failures),
+            seconds=round(seconds, 2),
+            jobs=jobs,
+        )
         (staged / "environment.json").write_text(environment, encoding="utf-8")
     return Results(folder, rows, failures, seconds)
+
+
+def _check_picture(config: CompressionConfig, sources: list[ImageSource]) -> None:
+    names = [source.name for source in sources]
+    if config.figures.picture not in (None, *names):
+        expected = f"one of {', '.join(names)}"
+        raise ConfigError("figures.picture", expected, config.figures.picture)
 
 
 @contextlib.contextmanager
@@ -116,6 +163,8 @@ def _staging(folder: Path) -> Iterator[Path]:
                 os.replace(entry, target)  # noqa: PTH105 - Path.replace is the same call
         finally:
             shutil.rmtree(staged, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # only if nothing was ever put there
     except AdaptiveKMeansError:
         raise
     except OSError as error:
@@ -123,7 +172,7 @@ def _staging(folder: Path) -> Iterator[Path]:
         raise OutputError(str(folder), expected, files.reason(error)) from error
 
 
-def _resolved(config: ExperimentConfig, sources: list[ImageSource]) -> str:
+def _resolved(config: CompressionConfig | ClusteringSpeedConfig, sources: list[ImageSource]) -> str:
     """Return the config as TOML with every default filled in, and images by name."""
     import tomli_w
 
@@ -132,26 +181,25 @@ def _resolved(config: ExperimentConfig, sources: list[ImageSource]) -> str:
     return tomli_w.dumps(document)
 
 
-def _environment(trials: list[Trial], failures: int, seconds: float, jobs: int) -> str:
+def _environment(sources: list[ImageSource], background: str | None, **run: float) -> str:
     """Return as JSON what the numbers depend on beside the config."""
     images = {}
-    for trial in trials:
-        if trial.image.name not in images:
-            with contextlib.suppress(AdaptiveKMeansError):
-                pixels = load(trial.image, trial.background)
-                height, width = pixels.shape[:2]
-                digest = pixel_hash(pixels)
-                images[trial.image.name] = {"width": width, "height": height, "sha256": digest}
+    for source in sources:
+        with contextlib.suppress(AdaptiveKMeansError):
+            pixels = load(source, background)
+            height, width = pixels.shape[:2]
+            images[source.name] = {"width": width, "height": height, "sha256": pixel_hash(pixels)}
+    libraries = {}
+    for name in LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            libraries[name] = importlib.metadata.version(name)
     environment = {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(seconds, 2),
-        "jobs": jobs,
-        "trials": len(trials),
-        "failures": failures,
+        **run,
         "images": images,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count(),
-        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "libraries": libraries,
     }
     return json.dumps(environment, indent=2) + "\n"

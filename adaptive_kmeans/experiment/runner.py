@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from adaptive_kmeans.experiment.trials import Outcome, Trial, run_trial
+from adaptive_kmeans.progress import trial_bar
 
 
 def run_trials(trials: Sequence[Trial], jobs: int = 1) -> list[Outcome]:
@@ -17,35 +18,11 @@ def run_trials(trials: Sequence[Trial], jobs: int = 1) -> list[Outcome]:
     jobs : int
         Processes at once. Rates and qualities do not depend on it; times do.
     """
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("trials"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("elapsed"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
     outcomes = []
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        for outcome in bar.track(_outcomes(trials, jobs), total=len(trials)):
+    with trial_bar(len(trials)) as advance:
+        for outcome in _outcomes(trials, jobs):
             outcomes.append(outcome)
-            if outcome.error is not None:
-                name = outcome.trial.image.name
-                console.print(f"failed: {name}: {outcome.error}", markup=False, soft_wrap=True)
+            advance(f"{outcome.trial.image.name}: {outcome.error}" if outcome.error else "")
     return outcomes
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from adaptive_kmeans.experiment.trials import Row
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.table import Table
 
 FORMATS = {
@@ -27,9 +26,37 @@ FORMATS = {
     "codebook_bytes": ",",
     "region_map_bytes": ",",
     "index_map_bytes": ",",
+    "mse": ".3f",
+    "seconds": ".4f",
+    "seconds_min": ".4f",
+    "seconds_max": ".4f",
+    "milliseconds": ".1f",
+    "peak_mb": ".0f",
 }
 
-COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
+TERMINAL = {
+    "image": "image",
+    "method": "label",
+    "k": "codebook_sizes",
+    "PSNR dB": "psnr_db",
+    "SSIM": "ssim",
+    "bytes": "bytes",
+    "bpp": "bits_per_pixel",
+    "ratio": "compression_ratio",
+    "enc s": "encode_s",
+}
+"""Columns in a terminal, by their titles."""
+
+SPEED_TERMINAL = {
+    "image": "image",
+    "engine": "engine",
+    "k": "k",
+    "threads": "threads",
+    "MSE": "mse",
+    "ms": "milliseconds",
+    "MB": "peak_mb",
+}
+"""Columns in a terminal for clustering engines."""
 
 PARTICULARS = ("threshold", "color_space", "seed")
 """Columns that only the CSV has, unless the experiment sweeps them."""
@@ -38,20 +65,30 @@ SPLIT = ("header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes"
 """Columns that only the CSV has."""
 
 
-def data_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """Return the rows as a data frame with the columns of `Row`, in their order."""
+def columns(row_type: type[Any]) -> tuple[str, ...]:
+    """Return the names of a table's columns: the fields of its row's dataclass."""
+    return tuple(field.name for field in dataclasses.fields(row_type))
+
+
+def to_csv(rows: Sequence[Any], row_type: type[Any]) -> str:
+    """Return the rows as CSV: every column, floats in full, what does not apply left empty.
+
+    Parameters
+    ----------
+    rows : sequence of row_type
+        The rows, maybe none.
+    row_type : type
+        Their dataclass.
+    """
     import pandas as pd
 
-    frame = pd.DataFrame([dataclasses.asdict(row) for row in rows], columns=list(COLUMNS))
-    return frame.astype(dict.fromkeys(("k", "k1", "k2"), "Int64"))
+    records = [dataclasses.astuple(row) for row in rows]
+    # As objects, so that a column of integers with gaps stays one of integers.
+    frame = pd.DataFrame(records, columns=list(columns(row_type)), dtype=object)
+    return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
-def to_csv(rows: Sequence[Row]) -> str:
-    """Return the rows as CSV: every column, floats in full, what does not apply left empty."""
-    return str(data_frame(rows).to_csv(index=False, lineterminator="\n"))
-
-
-def to_markdown(rows: Sequence[Row]) -> str:
+def to_markdown(rows: Sequence[Any]) -> str:
     r"""Return the rows as a Markdown table, without columns that are empty or particulars.
 
     Examples
@@ -61,43 +98,33 @@ def to_markdown(rows: Sequence[Row]) -> str:
     """
     if not rows:
         return "No trial succeeded.\n"
-    names = [name for name in COLUMNS if _is_shown(rows, name)]
+    names = [name for name in columns(type(rows[0])) if _is_shown(rows, name)]
     lines = [names, [":--" if not _is_number(rows, name) else "--:" for name in names]]
     lines += [[_shown(getattr(row, name), name) for name in names] for row in rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def to_terminal(rows: Sequence[Row]) -> Table:
+def to_terminal(rows: Sequence[Any]) -> Table:
     """Return the main columns as a table that fits a terminal of 80 columns."""
     from rich import box
     from rich.table import Table
 
-    numbers = {
-        "PSNR dB": "psnr_db",
-        "SSIM": "ssim",
-        "bytes": "bytes",
-        "bpp": "bits_per_pixel",
-        "ratio": "compression_ratio",
-        "enc s": "encode_s",
-    }
+    chosen = TERMINAL if isinstance(rows[0], Row) else SPEED_TERMINAL
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("image", overflow="ellipsis", no_wrap=True)
-    table.add_column("method", no_wrap=True)
-    table.add_column("k", no_wrap=True)
-    for title in numbers:
-        table.add_column(title, justify="right", no_wrap=True)
+    for title, name in chosen.items():
+        justify: Any = "right" if name in FORMATS else "left"
+        table.add_column(title, justify=justify, no_wrap=True)
     for row in rows:
-        values = (_shown(getattr(row, name), name) for name in numbers.values())
-        table.add_row(row.image, row.detail or row.method, row.codebook_sizes, *values)
+        table.add_row(*(_shown(getattr(row, name), name) for name in chosen.values()))
     return table
 
 
-def _is_shown(rows: Sequence[Row], name: str) -> bool:
+def _is_shown(rows: Sequence[Any], name: str) -> bool:
     values = {getattr(row, name) for row in rows} - {None}
     return name not in SPLIT and len(values) > (1 if name in PARTICULARS else 0)
 
 
-def _is_number(rows: Sequence[Row], name: str) -> bool:
+def _is_number(rows: Sequence[Any], name: str) -> bool:
     return all(isinstance(getattr(row, name), int | float | None) for row in rows)
 
 

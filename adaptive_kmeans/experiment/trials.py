@@ -62,6 +62,11 @@ class Row:
     index_map_bytes: int
 
     @property
+    def label(self) -> str:
+        """What a figure or a terminal calls the method: "regular", or the detail measure."""
+        return self.detail or self.method
+
+    @property
     def codebook_sizes(self) -> str:
         """The codebook sizes as a figure or a terminal says them: "64", or "64+256"."""
         return str(self.k) if self.k is not None else f"{self.k1}+{self.k2}"
@@ -83,8 +88,8 @@ def expand(
     metrics: Sequence[str] = ("psnr", "ssim"),
     background: str | None = None,
 ) -> list[Trial]:
-    """List the trials of all images under all settings, image by image."""
-    settings = list(settings)
+    """List the trials of all images under all settings, image by image, none twice."""
+    settings = list(dict.fromkeys(settings))
     return [
         Trial(image, setting, tuple(metrics), background)
         for image in images
@@ -111,8 +116,13 @@ def load(image: ImageSource, background: str | None) -> npt.NDArray[np.uint8]:
     return image.load(background)
 
 
+# Loading and compiling happen once a process, and are no part of any trial's time.
+_warm_up = functools.lru_cache(maxsize=None)(codec.warm_up)
+
+
 def _measure(trial: Trial) -> Outcome:
     pixels, settings = load(trial.image, trial.background), trial.settings
+    _warm_up(settings)
     start = time.perf_counter()
     data = codec.encode(pixels, settings)
     encoded = time.perf_counter()

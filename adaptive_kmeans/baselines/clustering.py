@@ -1,0 +1,236 @@
+"""Engines that find a codebook, ours among them: pixels in, codebook and labels out.
+
+Every engine starts from the 8-bit pixels and ends with a codeword for each pixel, without
+dithering; conversions that a library needs are part of its time. Iterations, tolerances and
+initialization are those that a user of the library would meet first, or that the name says.
+
+===================== =====================================================================
+`adaptive-kmeans`     ours; `adaptive-kmeans:exact` iterates until no label changes
+`scikit-learn`        Lloyd on all pixels until no label changes (``tol=0``)
+`mini-batch`          scikit-learn's MiniBatchKMeans
+`opencv`              25 iterations on all pixels from k-means++
+`faiss`               25 iterations on all pixels
+`libimagequant`       the library of pngquant
+`median-cut`          Pillow's, with its K-means refinement; `median-cut:0` without
+`octree`              Pillow's
+===================== =====================================================================
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from adaptive_kmeans.errors import ConfigError, MissingDependencyError
+from adaptive_kmeans.registry import Registry
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What an engine found.
+
+    Parameters
+    ----------
+    codebook : (k, 3) float64 or uint8
+        The codewords.
+    labels : (n,) integers
+        Each pixel's codeword, in raster order.
+    iterations : int or None
+        How often all points were assigned, where the library says so.
+    """
+
+    codebook: npt.NDArray[Any]
+    labels: npt.NDArray[Any]
+    iterations: int | None = None
+
+
+class Engine(Protocol):
+    """What every engine does."""
+
+    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
+        """Find k codewords for an (H, W, 3) image with a number of threads."""
+        ...
+
+
+def _library(name: str, package: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        expected = "it to be installed: pip install 'adaptive-kmeans[peers]'"
+        raise MissingDependencyError(f"library {package}", expected, str(error)) from error
+
+
+def _float_points(image: Pixels, dtype: type) -> npt.NDArray[Any]:
+    return image.reshape(-1, 3).astype(dtype)
+
+
+@dataclass(frozen=True)
+class AdaptiveKMeans:
+    """Our engine.
+
+    Parameters
+    ----------
+    mode : {"default", "exact"}
+        Stop at the default tolerance, or when no label changes.
+    """
+
+    mode: str = "default"
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("default", "exact"):
+            raise ConfigError("adaptive-kmeans", "default or exact", self.mode)
+
+    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
+        """Cluster the distinct colors."""
+        from adaptive_kmeans import clustering
+
+        tolerance = clustering.EXACT if self.mode == "exact" else clustering.DEFAULT_TOLERANCE
+        with clustering.Workers(threads) as workers:
+            histogram = clustering.count_colors(image, workers=workers)
+            colors = histogram.sets[0]
+            found = clustering.cluster_colors(colors, k, tolerance=tolerance, workers=workers)
+            labels = histogram.map_labels(image, None, found.labels, workers)
+        return Found(found.centroids, labels.ravel(), found.iterations)
+
+
+@dataclass(frozen=True)
+class ScikitLearn:
+    """scikit-learn's KMeans, once from k-means++, until no label changes."""
+
+    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
+        """Cluster all pixels."""
+        from sklearn.cluster import KMeans
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(threads):
+            fitted = KMeans(k, n_init=1, tol=0, random_state=0).fit(_float_points(image, float))
+        return Found(fitted.cluster_centers_, fitted.labels_, fitted.n_iter_)
+
+
+@dataclass(frozen=True)
+class MiniBatch:
+    """scikit-learn's MiniBatchKMeans with its defaults."""
+
+    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
+        """Cluster all pixels."""
+        from sklearn.cluster import MiniBatchKMeans
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(threads):
+            fitted = MiniBatchKMeans(k, n_init=1, random_state=0).fit(_float_points(image, float))
+        return Found(fitted.cluster_centers_, fitted.labels_, fitted.n_iter_)
+
+
+@dataclass(frozen=True)
+class OpenCV:
+    """OpenCV's kmeans, a fixed number of iterations from k-means++."""
+
+    iterations: int = 25
+
+    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
+        """Cluster all pixels."""
+        cv2 = _library("cv2", "opencv-python-headless")
+        cv2.setNumThreads(threads)
+        cv2.setRNGSeed(0)
+        stop = (cv2.TERM_CRITERIA_MAX_ITER, self.iterations, 0)
+        points = _float_points(image, np.float32)
+        _, labels, codebook = cv2.kmeans(points, k, None, stop, 1, cv2.KMEANS_PP_CENTERS)
+        return Found(codebook, labels.ravel(), self.iterations)
+
+
+@dataclass(frozen=True)
+class Faiss:
+    """Kmeans of faiss, a fixed number of iterations on all points."""
+
+    iterations: int = 25
+
+    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
+        """Cluster all pixels."""
+        faiss = _library("faiss", "faiss-cpu")
+        faiss.omp_set_num_threads(threads)
+        points = _float_points(image, np.float32)
+        engine = faiss.Kmeans(
+            3, k, niter=self.iterations, max_points_per_centroid=len(points), seed=0
+        )
+        engine.train(points)
+        _, labels = engine.index.search(points, 1)
+        return Found(engine.centroids, labels.ravel(), self.iterations)
+
+
+@dataclass(frozen=True)
+class LibImageQuant:
+    """Quantization as pngquant does it, undithered; threads are those of the process."""
+
+    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
+        """Cluster a histogram of the pixels."""
+        library = _library("libimagequant", "libimagequant")
+        height, width = image.shape[:2]
+        rgba = np.full((height, width, 4), 255, np.uint8)
+        rgba[..., :3] = image
+        attributes = library.Attr()
+        attributes.max_colors = k
+        picture = attributes.create_rgba(rgba.tobytes(), width, height, 0)
+        result = picture.quantize(attributes)
+        result.dithering_level = 0.0
+        labels = np.frombuffer(bytes(result.remap_image(picture)), np.uint8)
+        return Found(np.array([(c.r, c.g, c.b) for c in result.get_palette()]), labels)
+
+
+def _pillow(image: Pixels, k: int, **options: Any) -> Found:
+    from PIL import Image
+
+    quantized = Image.fromarray(image).quantize(k, dither=Image.Dither.NONE, **options)
+    palette = np.array(quantized.getpalette(), np.uint8).reshape(-1, 3)
+    return Found(palette, np.asarray(quantized).ravel())
+
+
+@dataclass(frozen=True)
+class MedianCut:
+    """Pillow's median cut.
+
+    Parameters
+    ----------
+    refinement : int
+        Pillow's threshold of its K-means refinement; 0 for none.
+    """
+
+    refinement: int = 1
+
+    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
+        """Cut the box of colors; Pillow has one thread."""
+        from PIL import Image
+
+        return _pillow(image, k, method=Image.Quantize.MEDIANCUT, kmeans=self.refinement)
+
+
+@dataclass(frozen=True)
+class Octree:
+    """Pillow's octree."""
+
+    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
+        """Merge the leaves of an octree; Pillow has one thread."""
+        from PIL import Image
+
+        return _pillow(image, k, method=Image.Quantize.FASTOCTREE)
+
+
+engines: Registry[Engine] = Registry(
+    "clustering engine",
+    {
+        "adaptive-kmeans": AdaptiveKMeans,
+        "scikit-learn": ScikitLearn,
+        "mini-batch": MiniBatch,
+        "opencv": OpenCV,
+        "faiss": Faiss,
+        "libimagequant": LibImageQuant,
+        "median-cut": MedianCut,
+        "octree": Octree,
+    },
+)

@@ -1,0 +1,224 @@
+"""Distinct colors with weights: what the clustering sees of an image.
+
+The set of a region's colors is a bitmap over all 2**24 colors in Morton order. Two passes over the
+pixels, one that marks and one that counts, give the distinct colors without sorting; a third pass
+gives each pixel its color's label. Besides its outputs, this needs about 3 MiB a region and thread.
+Images of many megapixels are counted in one pass in tables of 64 MiB, at most two at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from adaptive_kmeans.clustering import _histogram_kernels as kernels
+from adaptive_kmeans.clustering.pixels import check_image, over_rows, pieces, threads_for
+from adaptive_kmeans.clustering.threads import Workers, split_evenly
+
+_TABLE_PIXELS = 1 << 22
+"""Pixels from which a table of all colors is faster than a bitmap."""
+
+
+def _spread_bits() -> npt.NDArray[np.uint32]:
+    values = np.arange(256, dtype=np.uint32)
+    spread = np.zeros(256, np.uint32)
+    for bit in range(8):
+        spread |= ((values >> np.uint32(bit)) & np.uint32(1)) << np.uint32(3 * bit)
+    return np.stack([spread << np.uint32(2), spread << np.uint32(1), spread])
+
+
+def _compact_bits() -> npt.NDArray[np.uint8]:
+    keys = np.arange(64)
+    channels = [((keys >> shift) & 1) | ((keys >> (shift + 2)) & 2) for shift in (2, 1, 0)]
+    return np.stack(channels, axis=1).astype(np.uint8)
+
+
+_Counts = tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32], npt.NDArray[np.int32]]
+"""Bitmap, rank and weights."""
+_SPREAD = _spread_bits()
+_COMPACT = _compact_bits()
+
+
+@dataclass(frozen=True)
+class ColorSet:
+    """The distinct colors of one region, in Morton order.
+
+    Attributes
+    ----------
+    colors : (n, 3) uint8
+        Each distinct color once.
+    weights : (n,) int32
+        Pixels of each color, all positive.
+    cubes : (2**18 + 1,) int32
+        ``cubes[i]`` colors come before the cube number ``i`` of 4 levels a side, so that the
+        colors of any larger cube of Morton order are one run.
+    """
+
+    colors: npt.NDArray[np.uint8]
+    weights: npt.NDArray[np.int32]
+    cubes: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class ColorHistogram:
+    """The distinct colors of each region of an image, and how to find a pixel's color again.
+
+    Attributes
+    ----------
+    sets : tuple of ColorSet
+        One for each region.
+    """
+
+    sets: tuple[ColorSet, ...]
+    _bitmap: npt.NDArray[np.uint64]
+    _rank: npt.NDArray[np.int32]
+
+    def map_labels(
+        self,
+        image: npt.NDArray[np.uint8],
+        pixel_regions: npt.NDArray[np.uint8] | None,
+        labels: npt.NDArray[np.uint16],
+        workers: Workers | None = None,
+    ) -> npt.NDArray[np.uint16]:
+        """Give every pixel the label of its color.
+
+        Parameters
+        ----------
+        image, pixel_regions
+            As given to `count_colors`.
+        labels : (n,) uint16
+            The labels of all regions' colors, one region after the other.
+
+        Returns
+        -------
+        (H, W) uint16
+        """
+        index_map = np.empty(image.shape[:2], np.uint16)
+        flat = index_map.reshape(-1)
+        tabular = _use_table(image, len(self.sets))
+        table = np.zeros(self._bitmap.size * 64 if tabular else 0, np.uint16)
+        if tabular:
+            kernels.fill_table(self._bitmap, labels, table)
+
+        def work(first: int, last: int) -> None:
+            for start, stop, pixels, regions in pieces(image, pixel_regions, first, last):
+                part = flat[start:stop]
+                if tabular:
+                    kernels.look_up(pixels, regions, _SPREAD, table, part)
+                else:
+                    kernels.spread_labels(
+                        pixels, regions, _SPREAD, self._bitmap, self._rank, labels, part
+                    )
+
+        over_rows(work, image, workers)
+        return index_map
+
+
+def count_colors(
+    image: npt.NDArray[np.uint8],
+    pixel_regions: npt.NDArray[np.uint8] | None = None,
+    n_regions: int = 1,
+    workers: Workers | None = None,
+) -> ColorHistogram:
+    """Find the distinct colors of each region, with their weights.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8
+    pixel_regions : (H, W) uint8 or None
+        Each pixel's region, less than `n_regions`; None is one region.
+    n_regions : int
+    workers : Workers or None
+        Threads to use, by default one.
+
+    Raises
+    ------
+    ConfigError
+        If the shapes or types are not as stated, or a region's number is too large.
+
+    Examples
+    --------
+    >>> image = np.array([[[9, 9, 9], [1, 2, 3], [9, 9, 9]]], np.uint8)
+    >>> histogram = count_colors(image)
+    >>> histogram.sets[0].colors.tolist(), histogram.sets[0].weights.tolist()
+    ([[1, 2, 3], [9, 9, 9]], [1, 2])
+    """
+    check_image(image, pixel_regions, n_regions)
+    count = _count_in_tables if _use_table(image, n_regions) else _count_in_bitmaps
+    bitmap, rank, weights = count(image, pixel_regions, n_regions, workers)
+    colors = np.empty((weights.size, 3), np.uint8)
+    kernels.list_colors(bitmap, rank, _COMPACT, colors)
+    sets = []
+    for region in range(n_regions):
+        first = region * kernels.WORDS_PER_REGION
+        cubes = rank[first : first + kernels.WORDS_PER_REGION + 1]
+        start, stop = int(cubes[0]), int(cubes[-1])
+        sets.append(ColorSet(colors[start:stop], weights[start:stop], cubes - cubes[0]))
+    return ColorHistogram(tuple(sets), bitmap, rank)
+
+
+def _use_table(image: npt.NDArray[np.uint8], n_regions: int) -> bool:
+    return image.size >= 3 * _TABLE_PIXELS * n_regions and n_regions <= 2
+
+
+def _count_in_bitmaps(
+    image: npt.NDArray[np.uint8],
+    pixel_regions: npt.NDArray[np.uint8] | None,
+    n_regions: int,
+    workers: Workers | None,
+) -> _Counts:
+    """Mark, then count."""
+    size = n_regions * kernels.WORDS_PER_REGION
+
+    def mark(first: int, last: int) -> npt.NDArray[np.uint64]:
+        marks = np.zeros(size, np.uint64)
+        for _, _, pixels, regions in pieces(image, pixel_regions, first, last):
+            kernels.mark_colors(pixels, regions, _SPREAD, marks)
+        return marks
+
+    bitmap, *others = over_rows(mark, image, workers)
+    for other in others:
+        np.bitwise_or(bitmap, other, out=bitmap)
+    del others
+    rank = np.empty(size + 1, np.int32)
+    kernels.rank_words(bitmap, rank)
+    total = int(rank[-1])
+
+    def count(first: int, last: int) -> npt.NDArray[np.int32]:
+        counters = np.zeros(total, np.int32)
+        for _, _, pixels, regions in pieces(image, pixel_regions, first, last):
+            kernels.count_colors(pixels, regions, _SPREAD, bitmap, rank, counters)
+        return counters
+
+    weights, *rest = over_rows(count, image, workers, 4 * total)
+    for counters in rest:
+        weights += counters
+    return bitmap, rank, weights
+
+
+def _count_in_tables(
+    image: npt.NDArray[np.uint8],
+    pixel_regions: npt.NDArray[np.uint8] | None,
+    n_regions: int,
+    workers: Workers | None,
+) -> _Counts:
+    """Count in tables of all colors, one a thread."""
+    size = n_regions * kernels.WORDS_PER_REGION
+    threads = threads_for(image, workers, 4 * 64 * size)
+    tables = np.zeros((threads, 64 * size), np.int32)
+
+    def count(thread: int, first: int, last: int) -> None:
+        for _, _, pixels, regions in pieces(image, pixel_regions, first, last):
+            kernels.count_in_table(pixels, regions, _SPREAD, tables[thread])
+
+    rows = split_evenly(image.shape[0], threads)
+    (workers or Workers(1)).map(count, [(i, *run) for i, run in enumerate(rows)])
+    bitmap = np.empty(size, np.uint64)
+    kernels.list_marks(tables, bitmap)
+    rank = np.empty(size + 1, np.int32)
+    kernels.rank_words(bitmap, rank)
+    weights = np.empty(int(rank[-1]), np.int32)
+    kernels.list_counts(tables, bitmap, weights)
+    return bitmap, rank, weights

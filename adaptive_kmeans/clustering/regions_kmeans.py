@@ -1,0 +1,98 @@
+"""One codebook for each region of an image, and the index map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from adaptive_kmeans.clustering.color_kmeans import (
+    DEFAULT_MAX_ITERATIONS,
+    DEFAULT_TOLERANCE,
+    check_color_settings,
+    cluster_colors,
+)
+from adaptive_kmeans.clustering.histogram import count_colors
+from adaptive_kmeans.clustering.lloyd import Progress
+from adaptive_kmeans.clustering.threads import Workers
+from adaptive_kmeans.errors import ConfigError
+
+RegionProgress = Callable[[int, int, float], None]
+"""Called with the region, the number of the iteration, from 1, and the distortion."""
+
+
+def cluster_regions(
+    image: npt.NDArray[np.uint8],
+    pixel_regions: npt.NDArray[np.uint8] | None,
+    ks: tuple[int, ...],
+    *,
+    init: str = "wu",
+    tolerance: float = DEFAULT_TOLERANCE,
+    max_iterations: int = DEFAULT_MAX_ITERATIONS,
+    color_space: str = "rgb",
+    seed: int = 0,
+    progress: RegionProgress | None = None,
+) -> tuple[tuple[npt.NDArray[np.uint8], ...], npt.NDArray[np.uint16]]:
+    """Find a codebook for the pixels of each region, and each pixel's codeword.
+
+    The result depends neither on the number of threads nor on the run, and in rgb, with ``wu`` or
+    ``maximin``, on nothing but integers and single IEEE 754 operations.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8
+    pixel_regions : (H, W) uint8 or None
+        Each pixel's region; None is one region.
+    ks : tuple of int
+        Codewords of each region, 1 to 4096.
+    init, tolerance, max_iterations, color_space, seed
+        As for `cluster_colors`.
+    progress : callable or None
+        Called with the region, the number of the iteration and the distortion.
+
+    Returns
+    -------
+    codebooks : tuple of (k', 3) uint8
+        As for `cluster_colors`; (0, 3) for an empty region.
+    index_map : (H, W) uint16
+        The index of the pixel's codeword in the codebook of its region.
+
+    Raises
+    ------
+    ConfigError
+        If a shape, a type or a number is not as stated.
+    UnknownNameError
+        If there is no such initialization or color space.
+
+    Examples
+    --------
+    >>> image = np.array([[[0, 0, 0], [9, 9, 9], [5, 0, 0]]], np.uint8)
+    >>> codebooks, index_map = cluster_regions(image, np.array([[0, 0, 1]], np.uint8), (2, 2))
+    >>> [codebook.tolist() for codebook in codebooks], index_map.tolist()
+    ([[[0, 0, 0], [9, 9, 9]], [[5, 0, 0]]], [[0, 1, 0]])
+    """
+    if not 1 <= len(ks) <= 256 or (pixel_regions is None and len(ks) != 1):
+        wanted = "1" if pixel_regions is None else "1 to 256"
+        raise ConfigError("wrong number of regions", wanted, len(ks))
+    for k in ks:
+        check_color_settings(k, init, tolerance, max_iterations, color_space)
+    with Workers() as workers:
+        histogram = count_colors(image, pixel_regions, len(ks), workers)
+        codebooks, labels = [], []
+        for region, (color_set, k) in enumerate(zip(histogram.sets, ks, strict=True)):
+            result = cluster_colors(
+                color_set, k, init=init, tolerance=tolerance, max_iterations=max_iterations,
+                color_space=color_space, seed=seed, progress=_of_region(progress, region),
+                workers=workers,
+            )  # fmt: skip
+            codebooks.append(result.centroids)
+            labels.append(result.labels)
+        index_map = histogram.map_labels(image, pixel_regions, np.concatenate(labels), workers)
+    return tuple(codebooks), index_map
+
+
+def _of_region(progress: RegionProgress | None, region: int) -> Progress | None:
+    if progress is None:
+        return None
+    return lambda iteration, distortion: progress(region, iteration, distortion)

@@ -1,0 +1,64 @@
+"""Swaps: merge two clusters that cost little apart, split one that costs much.
+
+Lloyd's iterations only reach a local optimum. Where two centroids share one dense place and another
+place needs a second one, no step of theirs leads from here to there. A swap does: it merges a
+cluster with its cheapest partner and gives the freed centroid to the cluster with the most squared
+error along its longest axis. Fritzke's breathing K-means (arXiv:2006.15666) likewise adds and
+removes centroids between runs of Lloyd's iterations; here the gains and costs come from the
+clusters' moments, without another look at the colors, and many swaps are made at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from adaptive_kmeans.clustering import _swap_kernels as kernels
+from adaptive_kmeans.clustering.color_points import TOP, ColorPoints
+
+_CAUGHT = 0.64
+"""Part of the squared error along an axis that a split removes; 2 / pi for a normal one."""
+
+
+def swap_clusters(points: ColorPoints, limit: int, margin: float) -> npt.NDArray[np.float64]:
+    """Return the means of the clusters, (k, 3), after at most `limit` swaps.
+
+    Parameters
+    ----------
+    points : ColorPoints
+        With labels.
+    limit : int
+    margin : float
+        Least ratio of the gain of a split to the cost of its merge. Below 1 because the costs are
+        bounds from above: the iterations after a merge lower them.
+    """
+    k = points.sums.shape[0]
+    costs, partners = np.empty(k), np.empty(k, np.int64)
+    kernels.cost_of_merging(points.sums, costs, partners)
+    spreads, axes = np.empty(k), np.empty((k, 3))
+    kernels.spread_of_clusters(points.sums, points.scatter(), spreads, axes)
+    means = points.means()
+    weights = np.maximum(points.sums[:, 3:], 1)
+    offsets = axes * np.sqrt(_CAUGHT * np.maximum(spreads, 0.0)[:, None] / weights)
+    centroids = means.copy()
+    used = np.zeros(k, bool)
+    splits = iter(np.argsort(-spreads, kind="stable").tolist())
+    done = 0
+    split = next(splits, None)
+    for freed in np.argsort(costs, kind="stable").tolist():
+        partner = int(partners[freed])
+        if done >= limit:
+            break
+        if used[freed] or used[partner]:
+            continue
+        while split is not None and (used[split] or split in (freed, partner)):
+            split = next(splits, None)
+        if split is None or _CAUGHT * spreads[split] <= margin * costs[freed]:
+            break
+        used[[freed, partner, split]] = True
+        both = points.sums[freed] + points.sums[partner]
+        centroids[partner] = both[:3] / max(int(both[3]), 1)
+        centroids[freed] = means[split] + offsets[split]
+        centroids[split] = means[split] - offsets[split]
+        done += 1
+    return np.clip(centroids, 0.0, TOP)

@@ -1,0 +1,80 @@
+"""Work split over threads; the kernels release the interpreter's lock.
+
+Sums are kept in integers, so results are the same at any number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+_Result = TypeVar("_Result")
+
+
+def thread_count() -> int:
+    """Return how many threads to use: ``NUMBA_NUM_THREADS`` if set, else the usable processors.
+
+    Examples
+    --------
+    >>> thread_count() >= 1
+    True
+    """
+    asked = os.environ.get("NUMBA_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return max(1, os.cpu_count() or 1)
+
+
+def split_evenly(total: int, parts: int) -> list[tuple[int, int]]:
+    """Split ``range(total)`` into at most `parts` runs of nearly equal length, none of them empty.
+
+    Examples
+    --------
+    >>> split_evenly(10, 3)
+    [(0, 3), (3, 6), (6, 10)]
+    """
+    parts = max(1, min(parts, total))
+    edges = [total * part // parts for part in range(parts + 1)]
+    return list(pairwise(edges))
+
+
+class Workers:
+    """A pool of threads for one clustering; a context manager.
+
+    Parameters
+    ----------
+    count : int or None
+        Number of threads, by default `thread_count`.
+    """
+
+    def __init__(self, count: int | None = None) -> None:
+        self.count = thread_count() if count is None else count
+        self._pool = ThreadPoolExecutor(self.count) if self.count > 1 else None
+
+    def map(
+        self, function: Callable[..., _Result], tasks: Iterable[tuple[Any, ...]]
+    ) -> list[_Result]:
+        """Call `function` with each tuple of arguments; return the results in their order."""
+        calls = list(tasks)
+        if self._pool is None or len(calls) <= 1:
+            return [function(*call) for call in calls]
+        others = [self._pool.submit(function, *call) for call in calls[1:]]
+        return [function(*calls[0]), *(other.result() for other in others)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()

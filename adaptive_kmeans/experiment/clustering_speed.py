@@ -1,0 +1,179 @@
+"""Speed of clustering engines: time, error and memory, of ours and others, in one run.
+
+Every engine × number of threads gets a process of its own, in which it is warmed up and stays
+loaded. For each image and k the engines take turns, repeat by repeat, so that all of them meet the
+same weather; nothing else runs meanwhile. An engine that has used up its time for an image and k
+sits out the remaining repeats.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import numpy as np
+import numpy.typing as npt
+
+from adaptive_kmeans.baselines.clustering import engines
+from adaptive_kmeans.datasets import ImageSource
+from adaptive_kmeans.errors import AdaptiveKMeansError, MissingDependencyError
+from adaptive_kmeans.experiment.config import ClusteringSpeedConfig
+from adaptive_kmeans.experiment.trials import load
+from adaptive_kmeans.progress import trial_bar
+
+THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS")
+
+WARM_UP_SIDE, WARM_UP_K = 64, 8
+
+
+@dataclass(frozen=True)
+class SpeedRow:
+    """A row of the table: one engine on one image at one k.
+
+    Times are the median and the range of the runs. The error is that of 8-bit pixels: an engine's
+    codewords are rounded, as they would be stored. `peak_mb` is what the process needed at its peak
+    beyond what it held before its first run, over all runs until then.
+    """
+
+    image: str
+    engine: str
+    k: int
+    threads: int
+    mse: float
+    psnr_db: float
+    seconds: float
+    seconds_min: float
+    seconds_max: float
+    runs: int
+    iterations: int | None
+    codewords: int
+    peak_mb: float
+
+    @property
+    def milliseconds(self) -> float:
+        """The median time in milliseconds."""
+        return 1000 * self.seconds
+
+
+@dataclass(frozen=True)
+class _Run:
+    seconds: float
+    mse: float
+    iterations: int | None
+    codewords: int
+    peak_mb: float
+
+
+def run_clustering_speed(
+    config: ClusteringSpeedConfig, sources: list[ImageSource]
+) -> tuple[list[SpeedRow], list[AdaptiveKMeansError]]:
+    """Time all engines on all images.
+
+    Returns
+    -------
+    rows : list of SpeedRow
+        Image by image, k by k, in the order of the config's engines.
+    failures : list of AdaptiveKMeansError
+        Engines whose library is missing or that failed.
+    """
+    contestants = [(e.engine, threads) for e in config.engines for threads in e.threads]
+    rows: list[SpeedRow] = []
+    failures: list[AdaptiveKMeansError] = []
+    total = len(sources) * len(config.k) * len(contestants)
+    with ExitStack() as stack, trial_bar(total) as advance:
+        workers = {}
+        for engine, threads in contestants:
+            worker = stack.enter_context(_process(threads))
+            try:
+                worker.submit(_warm_up, engine, threads).result()
+                workers[engine, threads] = worker
+            except MissingDependencyError as error:
+                failures.append(error)
+        for source in sources:
+            for k in config.k:
+                runs: dict[tuple[str, int], list[_Run]] = {key: [] for key in workers}
+                for _ in range(config.repeats):
+                    for (engine, threads), worker in workers.items():
+                        done = runs[engine, threads]
+                        if sum(run.seconds for run in done) < config.budget_s or not done:
+                            arguments = (engine, threads, source, config.background, k)
+                            done.append(worker.submit(_run, *arguments).result())
+                for (engine, threads), done in runs.items():
+                    rows.append(_row(source.name, engine, k, threads, done))
+                    advance("")
+    return rows, failures
+
+
+def _row(image: str, engine: str, k: int, threads: int, runs: list[_Run]) -> SpeedRow:
+    seconds = [run.seconds for run in runs]
+    mse = runs[-1].mse
+    return SpeedRow(
+        image=image,
+        engine=engine,
+        k=k,
+        threads=threads,
+        mse=mse,
+        psnr_db=float(10 * np.log10(255**2 / mse)) if mse else float("inf"),
+        seconds=statistics.median(seconds),
+        seconds_min=min(seconds),
+        seconds_max=max(seconds),
+        runs=len(runs),
+        iterations=runs[-1].iterations,
+        codewords=runs[-1].codewords,
+        peak_mb=max(run.peak_mb for run in runs),
+    )
+
+
+def _process(threads: int) -> ProcessPoolExecutor:
+    """Start a fresh process whose libraries will see the number of threads."""
+    return ProcessPoolExecutor(1, get_context("spawn"), _limit_threads, (threads,))
+
+
+def _limit_threads(threads: int) -> None:
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = str(threads)
+
+
+def _warm_up(engine: str, threads: int) -> None:
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (WARM_UP_SIDE, WARM_UP_SIDE, 3), dtype=np.uint8)
+    engines.create(engine)(image, WARM_UP_K, threads)
+    _baseline.append(_peak_mb())
+
+
+def _run(engine: str, threads: int, source: ImageSource, background: str | None, k: int) -> _Run:
+    image = load(source, background)
+    find = engines.create(engine)
+    start = time.perf_counter()
+    found = find(image, k, threads)
+    seconds = time.perf_counter() - start
+    codebook = np.clip(np.rint(found.codebook), 0, 255).astype(np.uint8)
+    mse = _mean_squared_error(image, codebook, found.labels)
+    return _Run(seconds, mse, found.iterations, len(codebook), _peak_mb() - _baseline[0])
+
+
+def _mean_squared_error(
+    image: npt.NDArray[np.uint8], codebook: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]
+) -> float:
+    difference = image.reshape(-1, 3).astype(np.int32) - codebook[labels.ravel()]
+    return float(np.square(difference).mean())
+
+
+_baseline: list[float] = []
+"""In a worker process: the peak of its memory after warming up."""
+
+
+def _peak_mb() -> float:
+    """Return the peak of this process's memory in MB; NaN where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
