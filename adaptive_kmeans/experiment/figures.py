@@ -24,7 +24,7 @@ from adaptive_kmeans.regions import LOW_DETAIL
 
 # Okabe and Ito's palette, told apart by the color-blind; markers and hatches repeat the message.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#000000")
-MARKERS = "osD^vP*X"
+MARKERS = "osD^vP*Xp<>hd8"
 HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--")
 
 MOST_IMAGES = 4
