@@ -35,6 +35,7 @@ app = typer.Typer(
 
 MAX_AKM_BYTES = 2**31
 INTERRUPTED = 130
+FIGURES = (".png", ".pdf", ".svg")
 
 K1 = Annotated[int | None, Option("--k1", help="Codewords for low-detail blocks, 1..4096.")]
 K2 = Annotated[int | None, Option("--k2", help="Codewords for high-detail blocks, 1..4096.")]
@@ -290,10 +291,12 @@ def elbow(
     if len(sources) > 1:
         raise ConfigError("arguments", "one image", f"{len(sources)} in {source}")
     shared = Settings.regular(2, coder=coder, color_space=color_space, seed=seed)
-    target = figure or f"{sources[0].name}-elbow.png"
+    target = f"{sources[0].name}-elbow.png" if figure is None else figure
+    if Path(target).suffix not in FIGURES:
+        raise ConfigError("figure", f"one of {', '.join(FIGURES)}", target)
     curve = elbow_curve(sources[0], shared, background=background)
     with files.replacing(target) as part:
-        draw_elbow(curve).savefig(part, dpi=150, format=Path(target).suffix[1:] or "png")
+        draw_elbow(curve).savefig(part, dpi=150, format=Path(target).suffix[1:])
     if as_json:
         rows = zip(curve.rows, curve.distortions, strict=True)
         points = [

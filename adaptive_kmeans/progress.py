@@ -56,7 +56,7 @@ def trial_bar(total: int) -> Iterator[Callable[[str], None]]:
     Yields
     ------
     callable
-        Called with what went wrong, or with "" where nothing did; a failure is printed at once.
+        Called with what there is to say, which is printed at once, or with "".
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -70,10 +70,10 @@ def trial_bar(total: int) -> Iterator[Callable[[str], None]]:
     bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
     task = bar.add_task("trials", total=total)
 
-    def advance(failure: str) -> None:
+    def advance(message: str) -> None:
         bar.advance(task)
-        if failure:
-            console.print(f"failed: {failure}", markup=False, highlight=False, soft_wrap=True)
+        if message:
+            console.print(message, markup=False, highlight=False, soft_wrap=True)
 
     with bar:
         yield advance

@@ -127,6 +127,20 @@ def test_compare_tables_regular_and_the_three_measures(command):
     assert [row["k"] for row in rows] == [6, None, None, None]
 
 
+def test_the_elbow_is_told_and_drawn(command):
+    code, out, err = command("elbow", "cat.png", "--coder", "fixed-length")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1].startswith("elbow at k = ")
+    with Image.open("cat-elbow.png") as figure:
+        assert figure.format == "PNG"
+    code, out, _ = command("elbow", "cat.png", "--json", "--figure", "curve.pdf")
+    assert Path("curve.pdf").read_bytes().startswith(b"%PDF")
+    facts = json.loads(out)
+    assert facts["k"] in [point["k"] for point in facts["curve"]]
+    sizes = [point["bytes"] for point in facts["curve"]]
+    assert sizes == sorted(sizes)
+
+
 def test_conversions_are_said(command, photo):
     Image.fromarray(photo).convert("RGBA").save("opaque.png")
     code, _, err = command("compress", "opaque.png", *SMALL)
@@ -230,6 +244,8 @@ BAD = [
     ("info cat.png", None, 3, "cat.png: signature: expected"),
     ("compare none.png", None, 2, "expected an image file, a folder or glob"),
     ("compare glass.png", translucent, 3, "--background COLOR"),
+    ("elbow .", lambda: shutil.copy("cat.png", "two.png"), 2, "expected one image, received 2"),
+    ("elbow cat.png --figure curve.xyz", None, 2, "figure: expected one of"),
     ("run none.toml", None, 5, "received no such file"),
     ("run config.toml", config("name = "), 2, "config.toml: expected TOML"),
     ("run config.toml", config("a = " + 3000 * "["), 2, "config.toml: expected TOML"),
@@ -328,7 +344,7 @@ def test_an_interruption_leaves_nothing(command, monkeypatch):
     assert not Path("cat.akm").exists()
 
 
-@pytest.mark.parametrize("name", ["", "compress", "decompress", "info", "compare", "run"])
+@pytest.mark.parametrize("name", ["", "compress", "decompress", "info", "compare", "elbow", "run"])
 def test_every_command_has_help(command, name):
     code, out, err = command(*name.split(), "--help")
     assert (code, err) == (0, "")

@@ -35,6 +35,9 @@ from tests.clustering_images import (
 )
 from tests.reference_clustering import mean_squared_error, nearest
 
+pytestmark = pytest.mark.kernels
+
+
 TOLERANCES = {"default": color_kmeans.DEFAULT_TOLERANCE, "exact": EXACT}
 
 

@@ -29,6 +29,8 @@ from tests.reference_clustering import (
     ward_costs,
 )
 
+pytestmark = pytest.mark.kernels
+
 
 def points_of(image):
     """Return an image's distinct colors as points in eighths."""

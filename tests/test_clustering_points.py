@@ -21,6 +21,8 @@ from adaptive_kmeans.errors import ConfigError, UnknownNameError
 from tests.clustering_images import EXAMPLES
 from tests.reference_clustering import nearest
 
+pytestmark = pytest.mark.kernels
+
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 6), st.integers(1, 9), st.integers(0, 2**32 - 1))

@@ -11,7 +11,8 @@ import adaptive_kmeans as akm
 from adaptive_kmeans.datasets import BUNDLED, ImageSource, find_images
 from adaptive_kmeans.errors import ConfigError, TrialsFailedError
 from adaptive_kmeans.experiment import run_experiment, tables
-from adaptive_kmeans.experiment.config import read_config
+from adaptive_kmeans.experiment.config import CompressionConfig, read_config
+from adaptive_kmeans.experiment.elbow import elbow_curve
 from adaptive_kmeans.experiment.trials import Row
 
 CONFIG = """
@@ -173,12 +174,72 @@ def test_every_config_is_valid_and_named_as_its_file_and_its_results(path):
     config = read_config(path)
     assert config.name == path.stem
     assert config.question
-    assert list(config.settings())
+    if isinstance(config, CompressionConfig):
+        assert list(config.settings())
     results = path.parents[1] / "results" / config.name
     assert (results / "table.csv").is_file()
     committed = tomllib.loads((results / "config.toml").read_text())
     resolved = config.model_dump(exclude_none=True, exclude={"images"})
     assert {key: committed[key] for key in resolved} == resolved
+
+
+SPEED = """
+kind = "clustering-speed"
+name = "speed"
+images = ["b.png"]
+k = [3, 8]
+repeats = 2
+[[engines]]
+engine = "adaptive-kmeans"
+threads = [1, 2]
+[[engines]]
+engine = "scikit-learn"
+"""
+
+
+def test_engines_are_timed_in_turns_and_their_error_is_that_of_8_bit_pixels(folder, photo):
+    Path("speed.toml").write_text(SPEED)
+    results = run_experiment(Path("speed.toml"))
+    table = pd.read_csv("results/speed/table.csv")
+    assert list(table.engine + " " + table.threads.astype(str)) == 2 * [
+        "adaptive-kmeans 1",
+        "adaptive-kmeans 2",
+        "scikit-learn 2",
+    ]
+    image = np.ascontiguousarray(photo[::-1, :40])
+    decoded = akm.quantize(image, akm.Settings.regular(8)).reconstruct()
+    ours = table[(table.engine == "adaptive-kmeans") & (table.k == 8)]
+    assert ours.mse.tolist() == 2 * [pytest.approx(((image.astype(int) - decoded) ** 2).mean())]
+    assert (table.runs == 2).all()
+    assert (table.seconds_min <= table.seconds).all()
+    assert (table.seconds <= table.seconds_max).all()
+    assert (table.codewords == table.k).all()
+    assert [path.name for path in results.paths()] == ["table.md", "time_against_error.png"]
+
+
+def test_an_engine_that_is_not_installed_is_left_out_and_said(folder, monkeypatch, capfd):
+    missing = SPEED.replace('"scikit-learn"', '"opencv"')
+    Path("speed.toml").write_text(missing)
+    monkeypatch.syspath_prepend(folder)  # which a spawned process inherits
+    Path("cv2.py").write_text("raise ImportError('no OpenCV here')")
+    results = run_experiment(Path("speed.toml"))
+    assert {row.engine for row in results.rows} == {"adaptive-kmeans"}
+    assert not results.failures
+    said = capfd.readouterr().err
+    assert "skipped: library opencv-python-headless" in said
+    assert "pip install 'adaptive-kmeans[peers]'" in said
+
+
+def test_the_elbow_is_one_of_the_files_of_its_curve(folder, photo):
+    source = find_images(["a.png"])[0]
+    curve = elbow_curve(source, akm.Settings.regular(2, coder="fixed-length"), ks=(2, 4, 8, 16, 64))
+    assert [row.k for row in curve.rows] == [2, 4, 8, 16, 64]
+    assert curve.k in (4, 8)
+    data = akm.encode(photo, akm.Settings.regular(8, coder="fixed-length"))
+    assert curve.rows[2].bytes == len(data)
+    mse = ((photo.astype(int) - akm.decode(data)) ** 2).mean()
+    assert curve.distortions[2] == pytest.approx(mse)
+    assert curve.distortions == sorted(curve.distortions, reverse=True)
 
 
 def test_bundled_images_need_no_download(monkeypatch):

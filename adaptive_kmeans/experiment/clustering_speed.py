@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from adaptive_kmeans.baselines.clustering import engines
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import AdaptiveKMeansError, MissingDependencyError
+from adaptive_kmeans.errors import MissingDependencyError
 from adaptive_kmeans.experiment.config import ClusteringSpeedConfig
 from adaptive_kmeans.experiment.trials import load
 from adaptive_kmeans.progress import trial_bar
@@ -72,29 +72,28 @@ class _Run:
 
 def run_clustering_speed(
     config: ClusteringSpeedConfig, sources: list[ImageSource]
-) -> tuple[list[SpeedRow], list[AdaptiveKMeansError]]:
-    """Time all engines on all images.
+) -> list[SpeedRow]:
+    """Time all engines on all images; one whose library is missing is skipped, which is printed.
 
     Returns
     -------
-    rows : list of SpeedRow
+    list of SpeedRow
         Image by image, k by k, in the order of the config's engines.
-    failures : list of AdaptiveKMeansError
-        Engines whose library is missing or that failed.
     """
     contestants = [(e.engine, threads) for e in config.engines for threads in e.threads]
     rows: list[SpeedRow] = []
-    failures: list[AdaptiveKMeansError] = []
-    total = len(sources) * len(config.k) * len(contestants)
-    with ExitStack() as stack, trial_bar(total) as advance:
-        workers = {}
-        for engine, threads in contestants:
-            worker = stack.enter_context(_process(threads))
-            try:
-                worker.submit(_warm_up, engine, threads).result()
-                workers[engine, threads] = worker
-            except MissingDependencyError as error:
-                failures.append(error)
+    workers = {}
+    with ExitStack() as stack:
+        with trial_bar(len(contestants)) as advance:
+            for engine, threads in contestants:
+                worker = stack.enter_context(_process(threads))
+                try:
+                    worker.submit(_warm_up, engine, threads).result()
+                    workers[engine, threads] = worker
+                    advance("")
+                except MissingDependencyError as error:
+                    advance(f"skipped: {error}")
+        advance = stack.enter_context(trial_bar(len(sources) * len(config.k) * len(workers)))
         for source in sources:
             for k in config.k:
                 runs: dict[tuple[str, int], list[_Run]] = {key: [] for key in workers}
@@ -107,7 +106,7 @@ def run_clustering_speed(
                 for (engine, threads), done in runs.items():
                     rows.append(_row(source.name, engine, k, threads, done))
                     advance("")
-    return rows, failures
+    return rows
 
 
 def _row(image: str, engine: str, k: int, threads: int, runs: list[_Run]) -> SpeedRow:

@@ -120,12 +120,13 @@ def run_experiment(
             row_type = Row
             figures.draw_all(drawn, outcomes, config)
         else:
-            rows, failures = run_clustering_speed(config, sources)
+            rows, failures = run_clustering_speed(config, sources), []
             row_type = SpeedRow
             speed_figures.draw_all(drawn, rows)
         if not rows:
             # Earlier results are worth more than an empty table.
-            raise TrialsFailedError(f"all {len(failures)} trials failed, the first: {failures[0]}")
+            first = f", the first: {failures[0]}" if failures else ""
+            raise TrialsFailedError(f"all {len(failures)} trials failed{first}")
         (staged / "table.csv").write_text(tables.to_csv(rows, row_type), encoding="utf-8")
         (staged / "table.md").write_text(tables.to_markdown(rows), encoding="utf-8")
         (staged / "config.toml").write_text(_resolved(config, sources), encoding="utf-8")

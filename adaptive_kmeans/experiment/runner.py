@@ -22,7 +22,7 @@ def run_trials(trials: Sequence[Trial], jobs: int = 1) -> list[Outcome]:
     with trial_bar(len(trials)) as advance:
         for outcome in _outcomes(trials, jobs):
             outcomes.append(outcome)
-            advance(f"{outcome.trial.image.name}: {outcome.error}" if outcome.error else "")
+            advance(f"failed: {outcome.trial.image.name}: {outcome.error}" if outcome.error else "")
     return outcomes
 
 
