@@ -7,12 +7,12 @@ a command runs, so that help comes at once.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
-import os
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +23,7 @@ from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, TrialsFaile
 
 if TYPE_CHECKING:
     from adaptive_kmeans.codec import Settings
+    from adaptive_kmeans.experiment.trials import Row
     from adaptive_kmeans.image import SourceImage
 
 app = typer.Typer(
@@ -90,7 +91,8 @@ def compress(
     as_json: AsJson = False,
 ) -> None:
     """Compress an image into an .akm file, and measure it on the decoded file."""
-    from adaptive_kmeans import codec, files, image, metrics
+    from adaptive_kmeans import files, image
+    from adaptive_kmeans.experiment.trials import measure
     from adaptive_kmeans.progress import progress_bar
 
     settings = _settings(
@@ -104,49 +106,27 @@ def compress(
         color_space=color_space,
         seed=seed,
     )
-    target = _akm_name(source, output)
+    target = files.akm_target(source, output)
     picture = image.read_image(source, background)
     _say_conversions(source, picture)
     with progress_bar("loading the kernels; the first run compiles them") as progress:
-        codec.warm_up(settings)
-        progress("compressing", 0.0)
-        start = time.perf_counter()
-        data = codec.encode(picture.pixels, settings, progress=progress)
-        encode_s = time.perf_counter() - start
-        start = time.perf_counter()
-        decoded = codec.decode(data, progress=progress)
-        decode_s = time.perf_counter() - start
-        progress("measuring", 0.0)
-        psnr_db = metrics.psnr(picture.pixels, decoded)
-        ssim = metrics.ssim(picture.pixels, decoded)
+        row, data = measure(source, picture.pixels, settings, progress=progress)
     files.write_bytes(target, data)
 
-    raw = picture.pixels.size
-    facts = {
-        "output": target,
-        "input_bytes": picture.file_bytes,
-        "raw_bytes": raw,
-        "bytes": len(data),
-        "bits_per_pixel": metrics.bits_per_pixel(data, picture.pixels.shape),
-        "compression_ratio": raw / len(data),
-        "ratio_to_input": picture.file_bytes / len(data),
-        "space_saving_percent": 100 * (1 - len(data) / raw),
-        "psnr_db": psnr_db,
-        "ssim": ssim,
-        "encode_s": encode_s,
-        "decode_s": decode_s,
-    }
+    to_stdout = target == files.STANDARD_STREAM
+    ratio_to_input = picture.file_bytes / len(data)
     if as_json:
-        _print_json(facts, to_stderr=target == files.STANDARD_STREAM)
+        facts = {"output": target, "input_bytes": picture.file_bytes}
+        facts |= {"raw_bytes": picture.pixels.size, "ratio_to_input": ratio_to_input}
+        _print_json(facts | dataclasses.asdict(row), to_stderr=to_stdout)
         return
-    name = "stdout" if target == files.STANDARD_STREAM else target
     typer.echo(
-        f"{name}: {picture.file_bytes:,} B {picture.file_format} ({raw:,} B raw) → "
-        f"{len(data):,} B, "
-        f"{facts['bits_per_pixel']:.3f} bits per pixel, {facts['compression_ratio']:.2f}:1 to raw, "
-        f"{facts['ratio_to_input']:.2f}:1 to the input, {_decibel(psnr_db)}, {_similarity(ssim)}, "
-        f"{encode_s + decode_s:.2f} s",
-        err=target == files.STANDARD_STREAM,
+        f"{'stdout' if to_stdout else target}: "
+        f"{picture.file_bytes:,} B {picture.file_format} ({picture.pixels.size:,} B raw) → "
+        f"{len(data):,} B, {row.bits_per_pixel:.3f} bits per pixel, "
+        f"{row.compression_ratio:.2f}:1 to raw, {ratio_to_input:.2f}:1 to the input, "
+        f"{_quality(row)}, {row.encode_s + row.decode_s:.2f} s",
+        err=to_stdout,
     )
 
 
@@ -166,7 +146,7 @@ def decompress(
     from adaptive_kmeans import codec, files, image
     from adaptive_kmeans.progress import progress_bar
 
-    target = _image_name(source, output)
+    target = files.image_target(source, output)
     extension = ".png" if target == files.STANDARD_STREAM else Path(target).suffix
     image.output_format(extension)
     data = files.read_bytes(source, MAX_AKM_BYTES)
@@ -336,7 +316,7 @@ def run(
     outcome = run_experiment(config, images=chosen or None, results=results, jobs=jobs)
     if outcome.rows:
         _print_table(tables.to_terminal(outcome.rows))
-    typer.echo(f"{len(outcome.rows)} trials in {outcome.seconds:.1f} s, measured on decoded files:")
+    typer.echo(f"{len(outcome.rows)} trials in {outcome.seconds:.1f} s:")
     for path in outcome.paths():
         typer.echo(str(path))
     _raise_failures(outcome.failures)
@@ -365,7 +345,7 @@ def main() -> None:
 
 
 def _raise_failures(failures: list[AdaptiveKMeansError]) -> None:
-    """Raise the only error of a run where nothing else was asked for, else say how many failed."""
+    """Say how many trials failed, once the others are printed."""
     if failures:
         raise TrialsFailedError(f"{len(failures)} trials failed, the first with: {failures[0]}")
 
@@ -399,59 +379,20 @@ def _say_conversions(source: str, picture: SourceImage) -> None:
         typer.echo(f"note: {source}: {note}", err=True)
 
 
-def _renamed(source: str, extension: str) -> str:
-    name = Path(source).name
-    return str(Path(source).with_suffix(extension)) if name not in ("", "-") else source
-
-
-def _akm_name(source: str, output: str | None) -> str:
-    """Return the output's name; refuse one that is likely a slip and would lose an image."""
-    target = _renamed(source, ".akm") if output is None else output
-    special = target == "-" or (Path(target).exists() and not Path(target).is_file())
-    if not special and Path(os.path.realpath(target)).suffix.lower() != ".akm":
-        raise ConfigError("output", "a name that ends in .akm, or -", target)
-    _refuse_same(source, target)
-    return target
-
-
-def _image_name(source: str, output: str | None) -> str:
-    """Return the output's name; a default one is likely the original's, so it must be new."""
-    if output is None:
-        target = _renamed(source, ".png")
-        if target != "-" and Path(target).exists():
-            expected = f"a name after {source}, since {target} exists"
-            raise ConfigError("output", expected, "none")
-        return target
-    _refuse_same(source, output)
-    return output
-
-
-def _refuse_same(source: str, target: str) -> None:
-    files = "-" not in (source, target) and Path(source).is_file() and Path(target).is_file()
-    if files and Path(source).samefile(target):
-        raise ConfigError("output", "another file than the input", target)
-
-
-class _named:  # noqa: N801
+@contextlib.contextmanager
+def _named(source: str) -> Iterator[None]:
     """Put the file's name before an error about its bytes."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, AdaptiveKMeansError) and not error.what.startswith(self.source):
-            error.what = f"{self.source}: {error.what}"
+    try:
+        yield
+    except AdaptiveKMeansError as error:
+        error.what = f"{source}: {error.what}"
+        raise
 
 
-def _similarity(ssim: float) -> str:
-    return "too small for SSIM" if math.isnan(ssim) else f"SSIM {ssim:.4f}"
-
-
-def _decibel(psnr_db: float) -> str:
-    return "lossless" if psnr_db == float("inf") else f"PSNR {psnr_db:.2f} dB"
+def _quality(row: Row) -> str:
+    psnr_db, ssim = row.psnr_db or 0.0, row.ssim or 0.0
+    psnr = "lossless" if math.isinf(psnr_db) else f"PSNR {psnr_db:.2f} dB"
+    return f"{psnr}, {'too small for SSIM' if math.isnan(ssim) else f'SSIM {ssim:.4f}'}"
 
 
 def _print_json(facts: Any, *, to_stderr: bool = False) -> None:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from adaptive_kmeans.errors import LimitError, OutputError, ReadError
+from adaptive_kmeans.errors import ConfigError, LimitError, OutputError, ReadError
 
 STANDARD_STREAM = "-"
 
@@ -108,6 +108,59 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise
     except OSError as error:
         raise OutputError(str(path), "a place that can be written", reason(error)) from error
+
+
+def akm_target(source: str, output: str | None) -> str:
+    """Return where a compressed file goes; refuse what is likely a slip and would lose an image.
+
+    Parameters
+    ----------
+    source : str
+        The input.
+    output : str or None
+        What was asked for; None is the input's name with ``.akm``.
+
+    Raises
+    ------
+    ConfigError
+        The name does not end in ``.akm``, or is the input's.
+    """
+    target = _renamed(source, ".akm") if output is None else output
+    special = target == STANDARD_STREAM or (Path(target).exists() and not Path(target).is_file())
+    if not special and Path(os.path.realpath(target)).suffix.lower() != ".akm":
+        raise ConfigError("output", "a name that ends in .akm, or -", target)
+    _refuse_same(source, target)
+    return target
+
+
+def image_target(source: str, output: str | None) -> str:
+    """Return where a decompressed image goes; the default name must be new.
+
+    ``photo.akm`` most likely lies beside the ``photo.png`` that it was made from.
+
+    Raises
+    ------
+    ConfigError
+        No name was given and the default one is taken, or the name is the input's.
+    """
+    if output is None:
+        target = _renamed(source, ".png")
+        if target != STANDARD_STREAM and Path(target).exists():
+            raise ConfigError("output", f"a name after {source}, since {target} exists", "none")
+        return target
+    _refuse_same(source, output)
+    return output
+
+
+def _renamed(source: str, extension: str) -> str:
+    name = Path(source).name
+    return str(Path(source).with_suffix(extension)) if name not in ("", "-") else source
+
+
+def _refuse_same(source: str, target: str) -> None:
+    files = STANDARD_STREAM not in (source, target) and Path(target).is_file()
+    if files and Path(source).is_file() and Path(source).samefile(target):
+        raise ConfigError("output", "another file than the input", target)
 
 
 def make_folder(path: str | Path) -> Path:

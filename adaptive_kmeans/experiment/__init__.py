@@ -2,10 +2,9 @@
 
 In the order of the data: `config` reads a TOML file, `trials` expands it and measures one trial,
 `runner` runs them all, `tables` and `figures` show them, `results` writes the folder.
+`clustering_speed` and `speed_figures` do the same for engines that are timed, `elbow` for an image.
 """
 
-from __future__ import annotations
+import lazy_loader as _lazy
 
-from adaptive_kmeans.experiment.results import run_experiment
-
-__all__ = ["run_experiment"]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -15,6 +15,7 @@ from adaptive_kmeans import codec, container, metrics
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
+from adaptive_kmeans.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,9 @@ def expand(
 def run_trial(trial: Trial) -> Outcome:
     """Encode, decode, and measure the decoded file; an error becomes part of the outcome."""
     try:
-        return _measure(trial)
+        pixels = load(trial.image, trial.background)
+        row, data = measure(trial.image.name, pixels, trial.settings, asked=trial.metrics)
+        return Outcome(trial, row, data)
     except AdaptiveKMeansError as error:
         return Outcome(trial, error=error)
 
@@ -120,19 +123,46 @@ def load(image: ImageSource, background: str | None) -> npt.NDArray[np.uint8]:
 _warm_up = functools.lru_cache(maxsize=None)(codec.warm_up)
 
 
-def _measure(trial: Trial) -> Outcome:
-    pixels, settings = load(trial.image, trial.background), trial.settings
+def measure(
+    name: str,
+    pixels: npt.NDArray[np.uint8],
+    settings: Settings,
+    *,
+    asked: Sequence[str] = ("psnr", "ssim"),
+    progress: Progress | None = None,
+) -> tuple[Row, bytes]:
+    """Encode an image, decode the file, and measure what was decoded.
+
+    Parameters
+    ----------
+    name : str
+        What the row calls the image.
+    pixels : (H, W, 3) uint8
+        The image.
+    settings : Settings
+        How to encode it.
+    asked : sequence of str
+        Metrics to compute: "psnr", "ssim", "ssim-published".
+    progress : callable, optional
+        Called with the stage's name and its finished share.
+
+    Returns
+    -------
+    row : Row
+        The measurements.
+    data : bytes
+        The file.
+    """
     _warm_up(settings)
     start = time.perf_counter()
-    data = codec.encode(pixels, settings)
+    data = codec.encode(pixels, settings, progress=progress)
     encoded = time.perf_counter()
-    decoded = codec.decode(data)
+    decoded = codec.decode(data, progress=progress)
     decode_s = time.perf_counter() - encoded
     layout = container.inspect(data)
     regular = settings.is_regular
-
     row = Row(
-        image=trial.image.name,
+        image=name,
         method="regular" if regular else "region-adaptive",
         detail=None if regular else settings.detail,
         k=settings.k1 if regular else None,
@@ -140,8 +170,8 @@ def _measure(trial: Trial) -> Outcome:
         k2=settings.k2,
         block_size=settings.block_size,
         coder=settings.coder,
-        psnr_db=metrics.psnr(pixels, decoded) if "psnr" in trial.metrics else None,
-        ssim=metrics.ssim(pixels, decoded) if "ssim" in trial.metrics else None,
+        psnr_db=metrics.psnr(pixels, decoded) if "psnr" in asked else None,
+        ssim=metrics.ssim(pixels, decoded) if "ssim" in asked else None,
         bytes=len(data),
         bits_per_pixel=metrics.bits_per_pixel(data, pixels.shape),
         compression_ratio=pixels.size / len(data),
@@ -149,7 +179,7 @@ def _measure(trial: Trial) -> Outcome:
         encode_s=encoded - start,
         decode_s=decode_s,
         ssim_published=metrics.ssim(pixels, decoded, "published")
-        if "ssim-published" in trial.metrics
+        if "ssim-published" in asked
         else None,
         threshold=None if regular else settings.threshold,
         color_space=settings.color_space,
@@ -159,4 +189,4 @@ def _measure(trial: Trial) -> Outcome:
         region_map_bytes=layout.region_map_bytes,
         index_map_bytes=layout.index_map_bytes,
     )
-    return Outcome(trial, row, data)
+    return row, data
