@@ -237,7 +237,8 @@ def compare(
     ]
     sources = find_images(images)
     for source in sources:
-        source.load(background)  # a wrong image is said at once, and once
+        # A wrong image is said at once, and once.
+        _say_conversions(source.name, source.read(background))
     outcomes = run_trials(trials.expand(sources, settings, background=background))
     rows = [outcome.row for outcome in outcomes if outcome.row is not None]
     if as_json:

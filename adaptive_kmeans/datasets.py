@@ -42,9 +42,13 @@ class ImageSource:
     path: Path | None = None
 
     def load(self, background: str | None = None) -> npt.NDArray[np.uint8]:
-        """Read the image: (H, W, 3) uint8 sRGB."""
+        """Read the pixels: (H, W, 3) uint8 sRGB."""
+        return self.read(background).pixels
+
+    def read(self, background: str | None = None) -> image.SourceImage:
+        """Read the image, with notes on what was converted."""
         path = self.path if self.path is not None else _bundled_file(self.name)
-        return image.read_image(path, background).pixels
+        return image.read_image(path, background)
 
 
 def find_images(specs: Iterable[str]) -> list[ImageSource]:

@@ -123,6 +123,9 @@ def test_compare_tables_regular_and_the_three_measures(command):
     assert (code, err) == (0, "")
     for method in ("regular", "eigenvalue", "variance", "total-variation"):
         assert method in out
+    Image.open("cat.png").convert("RGBA").save("opaque.png")
+    said = command("compare", "opaque.png", *SMALL)[2]
+    assert said == "note: opaque: dropped an alpha channel that is opaque everywhere\n"
     rows = json.loads(command("compare", "cat.png", *SMALL, "--json")[1])
     assert [row["k"] for row in rows] == [6, None, None, None]
 

@@ -121,6 +121,14 @@ def test_what_else_lies_in_the_folder_stays(folder):
     assert set(pd.read_csv("results/small/table.csv").image) == {"b"}
 
 
+def test_conversions_are_recorded(folder, photo):
+    Image.fromarray(photo).convert("RGBA").save("opaque.png")
+    run_experiment(Path("small.toml"), images=["opaque.png"])
+    environment = json.loads(Path("results/small/environment.json").read_text())
+    notes = environment["images"]["opaque"]["converted"]
+    assert notes == ["dropped an alpha channel that is opaque everywhere"]
+
+
 def test_a_failed_trial_leaves_the_others(folder):
     Image.new("RGBA", (9, 9), (1, 2, 3, 4)).save("glass.png")
     results = run_experiment(Path("small.toml"), images=["glass.png", "a.png"])
@@ -214,7 +222,11 @@ def test_engines_are_timed_in_turns_and_their_error_is_that_of_8_bit_pixels(fold
     assert (table.seconds_min <= table.seconds).all()
     assert (table.seconds <= table.seconds_max).all()
     assert (table.codewords == table.k).all()
-    assert [path.name for path in results.paths()] == ["table.md", "time_against_error.png"]
+    assert [path.name for path in results.paths()] == [
+        "table.md",
+        "summary.md",
+        "time_against_error.png",
+    ]
 
 
 def test_an_engine_that_is_not_installed_is_left_out_and_said(folder, monkeypatch, capfd):

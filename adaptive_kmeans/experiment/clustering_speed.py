@@ -109,6 +109,34 @@ def run_clustering_speed(
     return rows
 
 
+def summarize(rows: list[SpeedRow]) -> str:
+    """Return a Markdown table of engines × k over all images.
+
+    Times are geometric means in milliseconds, errors arithmetic means, and the factor is the
+    geometric mean of the time over that of the first engine.
+    """
+    ks = sorted({row.k for row in rows})
+    contestants = list(dict.fromkeys((row.engine, row.threads) for row in rows))
+    heads = [f"k = {k}: ms | MSE | × time" for k in ks]
+    lines = [f"| engine | threads | {' | '.join(heads)} |"]
+    lines.append(f"| :-- | --: | {' | '.join('--: | --: | --:' for _ in ks)} |")
+    for engine, threads in contestants:
+        cells = []
+        for k in ks:
+            seconds, mse = mean_point(rows, engine, threads, k)
+            first, _ = mean_point(rows, *contestants[0], k)
+            cells.append(f"{1000 * seconds:.1f} | {mse:.3f} | {seconds / first:.2f}")
+        lines.append(f"| {engine} | {threads} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def mean_point(rows: list[SpeedRow], engine: str, threads: int, k: int) -> tuple[float, float]:
+    """Return an engine's geometric mean time in seconds and arithmetic mean error at a k."""
+    chosen = [row for row in rows if (row.engine, row.threads, row.k) == (engine, threads, k)]
+    seconds = statistics.geometric_mean(row.seconds for row in chosen)
+    return seconds, statistics.fmean(row.mse for row in chosen)
+
+
 def _row(image: str, engine: str, k: int, threads: int, runs: list[_Run]) -> SpeedRow:
     seconds = [run.seconds for run in runs]
     mse = runs[-1].mse

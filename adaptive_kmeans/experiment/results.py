@@ -20,14 +20,14 @@ from adaptive_kmeans import files
 from adaptive_kmeans.datasets import ImageSource, find_images
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, OutputError, TrialsFailedError
 from adaptive_kmeans.experiment import figures, speed_figures, tables
-from adaptive_kmeans.experiment.clustering_speed import SpeedRow, run_clustering_speed
+from adaptive_kmeans.experiment.clustering_speed import SpeedRow, run_clustering_speed, summarize
 from adaptive_kmeans.experiment.config import (
     ClusteringSpeedConfig,
     CompressionConfig,
     read_config,
 )
 from adaptive_kmeans.experiment.runner import run_trials
-from adaptive_kmeans.experiment.trials import Row, expand, load, pixel_hash
+from adaptive_kmeans.experiment.trials import Row, expand, pixel_hash
 
 LIBRARIES = (
     "adaptive-kmeans",
@@ -64,8 +64,10 @@ class Results:
     seconds: float
 
     def paths(self) -> list[Path]:
-        """List the table and the figures."""
-        return [self.folder / "table.md", *sorted((self.folder / "figures").iterdir())]
+        """List the tables and the figures."""
+        written = [self.folder / name for name in ("table.md", "summary.md")]
+        tables = [path for path in written if path.exists()]
+        return [*tables, *sorted((self.folder / "figures").iterdir())]
 
 
 def run_experiment(
@@ -122,6 +124,8 @@ def run_experiment(
         else:
             rows, failures = run_clustering_speed(config, sources), []
             row_type = SpeedRow
+            if rows:
+                (staged / "summary.md").write_text(summarize(rows), encoding="utf-8")
             speed_figures.draw_all(drawn, rows)
         if not rows:
             # Earlier results are worth more than an empty table.
@@ -187,9 +191,14 @@ def _environment(sources: list[ImageSource], background: str | None, **run: floa
     images = {}
     for source in sources:
         with contextlib.suppress(AdaptiveKMeansError):
-            pixels = load(source, background)
-            height, width = pixels.shape[:2]
-            images[source.name] = {"width": width, "height": height, "sha256": pixel_hash(pixels)}
+            picture = source.read(background)
+            height, width = picture.pixels.shape[:2]
+            images[source.name] = {
+                "width": width,
+                "height": height,
+                "sha256": pixel_hash(picture.pixels),
+                "converted": list(picture.notes),
+            }
     libraries = {}
     for name in LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

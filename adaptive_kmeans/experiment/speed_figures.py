@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from adaptive_kmeans.experiment.clustering_speed import SpeedRow
+from adaptive_kmeans.experiment.clustering_speed import SpeedRow, mean_point
 from adaptive_kmeans.experiment.figures import COLORS, DPI, MARKERS
 
 
-def draw_all(folder: Path, rows: Sequence[SpeedRow]) -> None:
+def draw_all(folder: Path, rows: list[SpeedRow]) -> None:
     """Draw the figures of a table of speeds into a folder, as PNG files."""
     if rows:
         figure = _pareto(rows)
         figure.savefig(folder / "time_against_error.png", dpi=DPI)
 
 
-def _pareto(rows: Sequence[SpeedRow]) -> Figure:
+def _pareto(rows: list[SpeedRow]) -> Figure:
     """Time against mean squared error for each k, both as means over the images.
 
     Time is the geometric mean and error the arithmetic one. Lower left is better; the line joins
@@ -34,9 +32,7 @@ def _pareto(rows: Sequence[SpeedRow]) -> Figure:
     for axes, k in zip(grid, ks, strict=True):
         points = {}
         for engine, threads in contestants:
-            chosen = [r for r in rows if (r.engine, r.threads, r.k) == (engine, threads, k)]
-            seconds = float(np.exp(np.mean(np.log([row.seconds for row in chosen]))))
-            points[engine, threads] = (seconds, float(np.mean([row.mse for row in chosen])))
+            points[engine, threads] = mean_point(rows, engine, threads, k)
         for i, ((engine, threads), point) in enumerate(points.items()):
             axes.plot(
                 *point,
