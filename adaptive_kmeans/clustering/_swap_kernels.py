@@ -40,7 +40,8 @@ def spread_of_clusters(sums, scatter, spreads, axes):
     product = np.empty(3, np.float64)
     for row in range(sums.shape[0]):
         spreads[row] = 0.0
-        axes[row, :] = 0.0
+        for i in range(3):
+            axes[row, i] = 0.0
         weight = np.float64(sums[row, 3])
         if weight == 0.0:
             continue

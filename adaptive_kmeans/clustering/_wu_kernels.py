@@ -84,7 +84,8 @@ def cut_boxes(moments, centroids):
     sums = np.empty(4, np.float64)
     rest = np.empty(4, np.float64)
     part = np.empty(6, np.int64)
-    boxes[0, 3:] = SIDE - 1
+    for axis in range(3):
+        boxes[0, axis + 3] = SIDE - 1
     errors[0] = 1.0
     count = 1
     while count < k:
@@ -94,14 +95,14 @@ def cut_boxes(moments, centroids):
                 worst = b
         if errors[worst] <= 0.0:
             break
-        box = boxes[worst]
-        measure_box(moments, box, rest)
+        measure_box(moments, boxes[worst], rest)
         best = -1.0
         best_axis = 0
         best_place = 0
         for axis in range(3):
-            part[:] = box
-            for place in range(box[axis] + 1, box[axis + 3]):
+            for side in range(6):
+                part[side] = boxes[worst, side]
+            for place in range(boxes[worst, axis] + 1, boxes[worst, axis + 3]):
                 part[axis + 3] = place
                 low = measure_box(moments, part, sums)
                 if sums[0] == 0.0:
@@ -120,10 +121,12 @@ def cut_boxes(moments, centroids):
         if best < 0.0:
             errors[worst] = 0.0
             continue
-        boxes[count] = box
+        for side in range(6):
+            boxes[count, side] = boxes[worst, side]
         boxes[worst, best_axis + 3] = best_place
         boxes[count, best_axis] = best_place
-        for b in (worst, count):
+        for half in range(2):
+            b = count if half else worst
             error = np.float64(box_moment(moments, boxes[b], 4))
             errors[b] = error - measure_box(moments, boxes[b], sums)
         count += 1

@@ -3,9 +3,9 @@
 Lloyd's iterations only reach a local optimum. Where two centroids share one dense place and another
 place needs a second one, no step of theirs leads from here to there. A swap does: it merges a
 cluster with its cheapest partner and gives the freed centroid to the cluster with the most squared
-error along its longest axis. Fritzke's breathing K-means (arXiv:2006.15666) likewise adds and
-removes centroids between runs of Lloyd's iterations; here the gains and costs come from the
-clusters' moments, without another look at the colors, and many swaps are made at once.
+error along its longest axis. Fritzke's k-means-u (arXiv:1706.09059) likewise moves the centroid of
+least use to the cluster of largest error between runs of Lloyd's iterations; here gains and costs
+come from the clusters' moments, without another look at the colors, and many swaps are made at once.
 """
 
 from __future__ import annotations
