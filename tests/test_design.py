@@ -130,6 +130,11 @@ def test_the_command_is_installed_under_its_name():
     assert scripts == {"adaptive-kmeans": "adaptive_kmeans.cli:main"}
 
 
+def test_the_speeds_of_the_readme_are_those_of_the_results():
+    summary = (ROOT / "results" / "clustering_speed" / "summary.md").read_text()
+    assert summary in (ROOT / "README.md").read_text()
+
+
 def test_the_numbers_of_the_readme_are_those_of_the_results():
     readme = (ROOT / "README.md").read_text()
     table = pd.read_csv(ROOT / "results" / "region_study" / "table.csv")

@@ -5,7 +5,7 @@ place needs a second one, no step of theirs leads from here to there. A swap doe
 cluster with its cheapest partner and gives the freed centroid to the cluster with the most squared
 error along its longest axis. Fritzke's k-means-u (arXiv:1706.09059) likewise moves the centroid of
 least use to the cluster of largest error between runs of Lloyd's iterations; here gains and costs
-come from the clusters' moments, without another look at the colors, and many swaps are made at once.
+come from the clusters' moments, without another look at the colors, and many swaps go at once.
 """
 
 from __future__ import annotations
