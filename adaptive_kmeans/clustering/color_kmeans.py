@@ -40,8 +40,8 @@ from adaptive_kmeans.clustering.lloyd import (
     fell_little,
 )
 from adaptive_kmeans.clustering.swaps import swap_clusters
-from adaptive_kmeans.clustering.threads import Workers
 from adaptive_kmeans.errors import ConfigError, UnknownNameError
+from adaptive_kmeans.threads import Workers
 
 EXACT = 0.0
 """The tolerance of the exact mode: iterate until no label changes."""

@@ -45,7 +45,7 @@ def split_evenly(total: int, parts: int) -> list[tuple[int, int]]:
 
 
 class Workers:
-    """A pool of threads for one clustering; a context manager.
+    """A pool of threads; a context manager.
 
     Parameters
     ----------
