@@ -33,8 +33,11 @@ MOST_IMAGES = 4
 
 DPI = 150
 
-TITLE_HEIGHT = 0.42
-"""Inches above a picture for its two lines of title."""
+PICTURE_DPI = 110
+"""That of grids of pictures, whose pixels take most of an experiment's drawing."""
+
+TITLE_HEIGHT, GAP, MIN_CELL = 42, 8, 150
+"""Pixels above a picture for its two lines of title, between pictures, and across at least."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def draw_all(folder: Path, outcomes: Sequence[Outcome], config: CompressionConfi
     }
     for name, figure in figures.items():
         if figure is not None:
-            figure.savefig(folder / f"{name}.png", dpi=DPI, pil_kwargs={"compress_level": 3})
+            figure.savefig(folder / f"{name}.png", pil_kwargs={"compress_level": 3})
 
 
 def _classification_maps(
@@ -136,34 +139,36 @@ def _picture_grid(
     pictures: Sequence[Sequence[npt.NDArray[np.uint8] | None]],
     shape: tuple[int, ...] | None = None,
 ) -> Figure:
-    """Put pictures of one size in a grid, each below its title, laid out to the inch."""
+    """Put pictures of one size in a grid, each below its title, pixel for pixel.
+
+    Small pictures are magnified by whole factors, large ones are shrunk before matplotlib, which
+    would take far longer, sees them.
+    """
     height, width = (pictures[0][0].shape if shape is None else shape)[:2]  # type: ignore[union-attr]
     rows, columns = len(pictures), len(pictures[0])
-    cell_width = min(3.2, 13 / columns)
-    cell_height = cell_width * height / width + TITLE_HEIGHT
-    gap = 0.06
-    figure = Figure(figsize=(columns * cell_width, rows * cell_height))
+    wanted = min(3.2, 13 / columns) * PICTURE_DPI
+    scale = max(1, int(wanted / width)) if width < wanted else wanted / width
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    cell = max(size[0], MIN_CELL) + GAP, size[1] + TITLE_HEIGHT + GAP
+    inches = (columns * cell[0] / PICTURE_DPI, rows * cell[1] / PICTURE_DPI)
+    figure = Figure(figsize=inches, dpi=PICTURE_DPI)
+    method = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS
     for row in range(rows):
         for column in range(columns):
-            left = (column + gap / 2 / cell_width) / columns
-            bottom = (rows - 1 - row + gap / 2 / cell_height) / rows
-            size = (1 - gap / cell_width) / columns, (1 - (TITLE_HEIGHT + gap) / cell_height) / rows
-            axes = figure.add_axes((left, bottom, *size))
-            axes.set_axis_off()
-            axes.set_title(titles[row][column], fontsize=8, pad=3)
+            middle, bottom = (column + 0.5) * cell[0], (rows - 1 - row) * cell[1] + GAP / 2
+            figure.text(
+                middle / PICTURE_DPI / inches[0],
+                (bottom + size[1] + 4) / PICTURE_DPI / inches[1],
+                titles[row][column],
+                fontsize=8,
+                ha="center",
+                va="bottom",
+            )
             picture = pictures[row][column]
             if picture is not None:
-                axes.imshow(_fit(picture, size[0] * figure.get_figwidth()), interpolation="nearest")
+                shown = np.asarray(Image.fromarray(picture).resize(size, method))
+                figure.figimage(shown, round(middle - size[0] / 2), round(bottom), origin="upper")
     return figure
-
-
-def _fit(picture: npt.NDArray[np.uint8], width_inches: float) -> npt.NDArray[np.uint8]:
-    """Shrink a picture to the pixels that it will take up, at once: matplotlib takes far longer."""
-    height, width = picture.shape[:2]
-    share = min(1.0, width_inches * DPI / width)
-    size = (max(1, round(width * share)), max(1, round(height * share)))
-    shrunk = Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS)
-    return np.asarray(shrunk) if share < 1 else picture
 
 
 def _quality_bars(measured: Sequence[Measured]) -> Figure | None:
@@ -178,7 +183,7 @@ def _quality_bars(measured: Sequence[Measured]) -> Figure | None:
         return None
     panels = _panels(measured)
     size = (max(6.0, 4.2 * len(panels)), 2.6 * len(metrics) + 0.4)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=size, layout="constrained", dpi=DPI)
     grid = figure.subplots(len(metrics), len(panels), squeeze=False, sharey="row")
     for axes_row, (label, value) in zip(grid, metrics, strict=True):
         for axes, (title, members) in zip(axes_row, panels.items(), strict=True):
@@ -219,7 +224,7 @@ def _psnr_against_rate(measured: Sequence[Measured]) -> Figure | None:
         return None
     panels = _panels(finite)
     coders = list(dict.fromkeys(m.row.coder for m in finite))
-    figure = Figure(figsize=(max(6.5, 4.2 * len(panels)), 3.8), layout="constrained")
+    figure = Figure(figsize=(max(6.5, 4.2 * len(panels)), 3.8), layout="constrained", dpi=DPI)
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
     series = list(dict.fromkeys((m.series, m.row.coder) for m in finite))
     methods = list(dict.fromkeys(name for name, _ in series))

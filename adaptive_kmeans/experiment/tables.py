@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -80,12 +82,11 @@ def to_csv(rows: Sequence[Any], row_type: type[Any]) -> str:
     row_type : type
         Their dataclass.
     """
-    import pandas as pd
-
-    records = [dataclasses.astuple(row) for row in rows]
-    # As objects, so that a column of integers with gaps stays one of integers.
-    frame = pd.DataFrame(records, columns=list(columns(row_type)), dtype=object)
-    return str(frame.to_csv(index=False, lineterminator="\n"))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns(row_type))
+    writer.writerows(dataclasses.astuple(row) for row in rows)
+    return text.getvalue()
 
 
 def to_markdown(rows: Sequence[Any]) -> str:
