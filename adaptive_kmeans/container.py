@@ -26,7 +26,7 @@ signature
 version
     1. A reader refuses any other.
 coder
-    How payloads are coded: 0 `fixed-length`, 1 `deflate`. Their modules in
+    How payloads are coded: 0 `fixed-length`, 1 `deflate`, 2 `context-mixing`. Their modules in
     `adaptive_kmeans.coding` specify the payloads.
 regions
     Number of regions and so of codebooks, 1..255: 1 for regular K-means, else low detail is region
@@ -74,7 +74,7 @@ from adaptive_kmeans.quantize import MAX_CODEWORDS, Quantized
 SIGNATURE = b"\x89AKM"
 VERSION = 1
 MAX_BANDS = 4096
-CODER_NUMBERS = {"fixed-length": 0, "deflate": 1}
+CODER_NUMBERS = {"fixed-length": 0, "deflate": 1, "context-mixing": 2}
 
 BAND_PIXELS = 2**22
 """Pixels of a band unless the caller says otherwise: large enough to cost no measurable rate."""

@@ -16,7 +16,7 @@ from adaptive_kmeans.clustering.histogram import ColorHistogram, ColorSet, count
 from adaptive_kmeans.clustering.initialization import INITIALIZATIONS, initialize
 from adaptive_kmeans.clustering.lloyd import Clustering, kmeans
 from adaptive_kmeans.clustering.regions_kmeans import cluster_regions
-from adaptive_kmeans.clustering.threads import Workers
+from adaptive_kmeans.threads import Workers
 
 __all__ = [
     "COLOR_SPACES",

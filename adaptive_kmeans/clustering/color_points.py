@@ -11,7 +11,7 @@ import numpy.typing as npt
 from adaptive_kmeans.clustering import _group_kernels as group_kernels
 from adaptive_kmeans.clustering import _lloyd_kernels as kernels
 from adaptive_kmeans.clustering import _swap_kernels as swap_kernels
-from adaptive_kmeans.clustering.threads import Workers
+from adaptive_kmeans.threads import Workers
 
 EIGHTHS = 8
 """Steps of a coordinate to one level; centroids are held to whole steps."""

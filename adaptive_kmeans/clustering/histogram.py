@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from adaptive_kmeans.clustering import _histogram_kernels as kernels
 from adaptive_kmeans.clustering.pixels import check_image, over_rows, pieces, threads_for
-from adaptive_kmeans.clustering.threads import Workers, split_evenly
+from adaptive_kmeans.threads import Workers, split_evenly
 
 _TABLE_PIXELS = 1 << 22
 """Pixels from which a table of all colors is faster than a bitmap."""

@@ -8,8 +8,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans.clustering.threads import Workers, split_evenly
 from adaptive_kmeans.errors import ConfigError
+from adaptive_kmeans.threads import Workers, split_evenly
 
 _CHUNK_PIXELS = 1 << 19
 """Pixels of one piece of work; an image that is not contiguous is copied a piece at a time."""

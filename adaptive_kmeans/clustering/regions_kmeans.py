@@ -15,8 +15,8 @@ from adaptive_kmeans.clustering.color_kmeans import (
 )
 from adaptive_kmeans.clustering.histogram import count_colors
 from adaptive_kmeans.clustering.lloyd import Progress
-from adaptive_kmeans.clustering.threads import Workers
 from adaptive_kmeans.errors import ConfigError
+from adaptive_kmeans.threads import Workers
 
 RegionProgress = Callable[[int, int, float], None]
 """Called with the region, the number of the iteration, from 1, and the distortion."""

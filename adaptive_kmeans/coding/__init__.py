@@ -9,6 +9,7 @@ which the container has checked, and on nothing about the payload: one that cann
 ================== =======================================================================
 `fixed-length`     ceil(log2 k) bits an index, packed
 `deflate`          a byte an index, by zlib
+`context-mixing`   binary decisions down a tree of near colors, by mixed predictions
 ================== =======================================================================
 """
 
@@ -19,11 +20,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from adaptive_kmeans.coding.context_mixing import ContextMixing
 from adaptive_kmeans.coding.deflate import Deflate
 from adaptive_kmeans.coding.fixed_length import FixedLength
 from adaptive_kmeans.registry import Registry
 
-__all__ = ["Coder", "Deflate", "FixedLength", "coders"]
+__all__ = ["Coder", "ContextMixing", "Deflate", "FixedLength", "coders"]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -66,4 +68,6 @@ class Coder(Protocol):
         ...
 
 
-coders: Registry[Coder] = Registry("coder", {"fixed-length": FixedLength, "deflate": Deflate})
+coders: Registry[Coder] = Registry(
+    "coder", {"fixed-length": FixedLength, "deflate": Deflate, "context-mixing": ContextMixing}
+)
