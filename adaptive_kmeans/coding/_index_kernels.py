@@ -34,6 +34,7 @@ from adaptive_kmeans.coding._neighborhood_kernels import (
     recall,
     train,
 )
+from adaptive_kmeans.coding._range_coder import POSITION
 from adaptive_kmeans.coding._same_kernels import code_same
 from adaptive_kmeans.coding._turn_kernels import code_down_tree
 
@@ -113,5 +114,7 @@ def code_index_map(
             train(view, book, code, book.spacings[region])
             confirm(past, code)
             run = run + 1 if code == first else np.int64(0)
+            if decoding and mixer.coder[POSITION] - 4 > mixer.stream.size:
+                return  # the payload is over, so it is refused; an image may claim many more pixels
         for i in range(MARGIN):
             padded[row, MARGIN + width + i] = padded[row, MARGIN + width - 1]
