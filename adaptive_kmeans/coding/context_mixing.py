@@ -4,8 +4,11 @@ Everything is coded as binary decisions, each with a probability that adapts, by
 of `_range_coder`. All arithmetic is in integers (``>>`` shifts arithmetically, ``/`` rounds down),
 so files are the same on every machine.
 
-**Codebook.** `_codebook_kernels` codes codewords as differences, in the order given. If that takes
-3 k bytes or more, the payload is the 3 k bytes themselves; the length tells them apart.
+**Codebook.** One decision, of probability 63/64, says that the codebook is in the order of luma
+(299 R + 587 G + 114 B, then R, G, B); its codewords then follow in any order, and are sorted once
+decoded. Else they follow in their own order. `_codebook_kernels` codes each as a difference from
+the one before. If all that takes 3 k bytes or more, the payload is the 3 k bytes themselves, in
+their order; the length tells them apart.
 
 **Region map.** An index map of one region whose codeword i is the gray ``255 i / (n_regions - 1)``.
 
@@ -42,8 +45,8 @@ matches               ``2 ** clip(depth - 3, 8, 20)`` places
 that is 25 MB for 0.4 megapixels and 73 MB at most, beside 4 bytes a pixel for the map, 128 kB a
 region for predicted colors, and 4 bytes for each pair of region and codeword (limited to 2 ** 24).
 
-**Ends.** A payload is accepted only if it has exactly the bytes that an encoder would write for the
-map that it decodes to, so nothing can be appended and every accepted payload is the only one.
+**Ends.** The payload of a map is accepted only if it has exactly the bytes that an encoder would
+write for the map that it decodes to: nothing can be appended, and no other payload means the same.
 """
 
 from __future__ import annotations
