@@ -70,6 +70,7 @@ from adaptive_kmeans.errors import (
     UnsupportedVersionError,
 )
 from adaptive_kmeans.quantize import MAX_CODEWORDS, Quantized
+from adaptive_kmeans.threads import Workers, thread_count
 
 SIGNATURE = b"\x89AKM"
 VERSION = 1
@@ -78,6 +79,11 @@ CODER_NUMBERS = {"fixed-length": 0, "deflate": 1, "context-mixing": 2}
 
 BAND_PIXELS = 2**22
 """Pixels of a band unless the caller says otherwise: large enough to cost no measurable rate."""
+
+BANDS_AT_ONCE = 3
+"""Most bands coded at once, whatever the number of threads, since a coder needs memory for each:
+the `context-mixing` coder up to 73 MB and 11 bytes a pixel of the band, so that three stay within
+200 MB and 16 bytes a pixel of an image of three bands or more."""
 
 _HEADER = struct.Struct("<4sBBBHIII")
 _CRC = struct.Struct("<I")
@@ -149,19 +155,26 @@ def write(
         band_rows = max(1, BAND_PIXELS // (grid.width * grid.block_size))
         band_height = band_rows * grid.block_size
     band_height = min(band_height, grid.rows * grid.block_size)
-    if -(-grid.height // band_height) > MAX_BANDS:
+    n_bands = -(-grid.height // band_height)
+    if n_bands > MAX_BANDS:
         raise ConfigError("band height", f"at most {MAX_BANDS} bands", band_height)
 
     codebooks = quantized.codebooks
     codebook_payloads = [codec.encode_codebook(codebook) for codebook in codebooks]
-    band_payloads = []
-    for band in quantized.bands(band_height):
-        band_payloads += [
+    band_payloads: list[bytes] = []
+
+    def code(band: Quantized) -> tuple[bytes, bytes]:
+        return (
             codec.encode_region_map(band.region_map, len(codebooks)),
             codec.encode_index_map(band.index_map, band.pixel_regions, codebooks),
-        ]
-        if progress is not None:
-            progress(min(1.0, len(band_payloads) / 2 * band_height / grid.height))
+        )
+
+    with _band_workers(n_bands) as workers:
+        bands = ((band,) for band in quantized.bands(band_height))
+        for payloads_of_band in workers.in_order(code, bands):
+            band_payloads += payloads_of_band
+            if progress is not None:
+                progress(min(1.0, len(band_payloads) / 2 * band_height / grid.height))
 
     header = _HEADER.pack(
         SIGNATURE,
@@ -177,6 +190,11 @@ def write(
     payloads = codebook_payloads + band_payloads
     table += struct.pack(f"<{len(payloads)}I", *map(len, payloads))
     return b"".join(part + _CRC.pack(zlib.crc32(part)) for part in (header, table, *payloads))
+
+
+def _band_workers(bands: int) -> Workers:
+    """Return the threads that code bands; what they write does not depend on their number."""
+    return Workers(min(thread_count(), BANDS_AT_ONCE, bands))
 
 
 def inspect(data: bytes) -> Layout:
@@ -210,7 +228,8 @@ def read(data: bytes, *, progress: Callable[[float], None] | None = None) -> Qua
     region_map = np.empty(grid.shape, dtype=np.uint8)
     index_map = np.empty((grid.height, grid.width), dtype=np.uint16)
     empty = [region for region, k in enumerate(layout.codewords) if k == 0]
-    for band in range(layout.bands):
+
+    def decode(band: int) -> int:
         top = band * layout.band_height
         bottom = min(top + layout.band_height, grid.height)
         band_grid = BlockGrid(bottom - top, grid.width, grid.block_size)
@@ -222,8 +241,12 @@ def read(data: bytes, *, progress: Callable[[float], None] | None = None) -> Qua
         indices = codec.decode_index_map(index_payload, band_grid.spread(regions), codebooks)
         region_map[top // grid.block_size :][: len(regions)] = regions
         index_map[top:bottom] = indices
-        if progress is not None:
-            progress(bottom / grid.height)
+        return bottom
+
+    with _band_workers(layout.bands) as workers:
+        for bottom in workers.in_order(decode, ((band,) for band in range(layout.bands))):
+            if progress is not None:
+                progress(bottom / grid.height)
     return Quantized(grid, region_map, codebooks, index_map)
 
 

@@ -6,7 +6,7 @@ Sums are kept in integers, so results are the same at any number of threads.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from types import TracebackType
@@ -45,7 +45,7 @@ def split_evenly(total: int, parts: int) -> list[tuple[int, int]]:
 
 
 class Workers:
-    """A pool of threads for one clustering; a context manager.
+    """A pool of threads for one clustering or one file; a context manager.
 
     Parameters
     ----------
@@ -66,6 +66,26 @@ class Workers:
             return [function(*call) for call in calls]
         others = [self._pool.submit(function, *call) for call in calls[1:]]
         return [function(*calls[0]), *(other.result() for other in others)]
+
+    def in_order(
+        self, function: Callable[..., _Result], tasks: Iterable[tuple[Any, ...]]
+    ) -> Iterator[_Result]:
+        """Yield what `function` returns for each tuple of arguments, in their order.
+
+        No more than `count` calls run at once. The first call that fails, in their order, ends it:
+        those behind it that have not begun never do.
+        """
+        if self._pool is None:
+            for task in tasks:
+                yield function(*task)
+            return
+        calls = [self._pool.submit(function, *task) for task in tasks]
+        try:
+            for call in calls:
+                yield call.result()
+        finally:
+            for call in calls:
+                call.cancel()
 
     def __enter__(self) -> Self:
         return self

@@ -174,6 +174,22 @@ def test_a_band_is_whole_block_rows(random):
         write(small(random), "fixed-length", band_height=3)
 
 
+@pytest.mark.parametrize("coder", CODER_NUMBERS)
+def test_bands_give_the_same_bytes_and_the_same_image_at_any_thread_count(
+    coder, random, monkeypatch
+):
+    quantized = small(random)
+    files = set()
+    for threads in (1, 2, 8):
+        monkeypatch.setattr(container, "thread_count", lambda threads=threads: threads)
+        told: list[float] = []
+        data = write(quantized, coder, band_height=2, progress=told.append)
+        assert_same(read(data, progress=told.append), quantized)
+        assert told == pytest.approx([1 / 3, 2 / 3, 1] * 2)
+        files.add(data)
+    assert len(files) == 1
+
+
 def test_bands_are_limited_and_many_are_read_in_linear_time(monkeypatch):
     grid = BlockGrid(5000, 1, 1)
     codebooks = (np.zeros((1, 3), np.uint8),)

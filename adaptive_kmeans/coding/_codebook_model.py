@@ -1,10 +1,10 @@
 """From a codebook to its payload, and back; `_codebook_kernels` holds the model.
 
 Every quantizer leaves codebooks in the order of luma, and a file's reader gets them so. That order
-is a poor one to code: neighbors in it share a brightness, not a color (on bundled photographs, 256
-codewords cost 15 to 19 % more in it). So the codewords of such a
-codebook are coded as a set, in an order of the encoder's choice, and the decoder sorts them. The
-index map, coded by indices into the sorted codebook, knows nothing of it.
+is a poor one to code: neighbors in it share a brightness, not a color. (On bundled photographs 256
+codewords cost 15 to 19 % more in it.) So the codewords of such a codebook are coded as a set, in an
+order of the encoder's choice, and the decoder sorts them. The index map, whose indices are those of
+the sorted codebook, knows nothing of it.
 """
 
 from __future__ import annotations
