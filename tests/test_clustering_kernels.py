@@ -6,7 +6,6 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from adaptive_kmeans.clustering.threads import Workers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -19,6 +18,7 @@ from adaptive_kmeans.clustering.color_points import ColorPoints
 from adaptive_kmeans.clustering.gray import best_levels
 from adaptive_kmeans.clustering.initialization import cut_into_boxes
 from adaptive_kmeans.clustering.swaps import swap_clusters
+from adaptive_kmeans.threads import Workers
 from tests.clustering_images import COMPILED, EXAMPLES, IMAGES, clustered, smooth
 from tests.reference_clustering import (
     cluster_sums,

@@ -163,7 +163,7 @@ def test_a_run_that_is_interrupted_keeps_the_old_results(folder, monkeypatch):
     run_experiment(Path("small.toml"))
     before = {p: p.read_bytes() for p in sorted(Path("results").rglob("*")) if p.is_file()}
 
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("adaptive_kmeans.experiment.figures.draw_all", interrupted)
@@ -286,7 +286,9 @@ def test_files_of_coders_are_set_beside_those_of_peers(two_sets, photo):
         "summary.md",
         "size_against_best_peer.png",
     ]
-    run_experiment(Path("sizes.toml"), jobs=2)
+    # Processes may have been started in another folder.
+    absolute = [str(two_sets / name) for name in ("a.png", "set/b.png")]
+    run_experiment(Path("sizes.toml"), images=absolute, jobs=2)
     again = pd.read_csv("results/sizes/table.csv")
     pd.testing.assert_frame_equal(numbers(again), numbers(table))
 
