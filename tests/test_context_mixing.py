@@ -26,10 +26,13 @@ from adaptive_kmeans.coding._range_coder import (
 from adaptive_kmeans.coding.context_mixing import ContextMixing
 from adaptive_kmeans.errors import ConfigError, CorruptError, LimitError
 from adaptive_kmeans.luma import luma_order
+from tests.clustering_images import COMPILED, EXAMPLES, only_compiled
 
 pytestmark = pytest.mark.kernels
 
 CODER = ContextMixing()
+
+SIDE = 40 if COMPILED else 9
 
 
 def sample(seed, shape, sizes, noise=0.3):
@@ -45,10 +48,10 @@ def sample(seed, shape, sizes, noise=0.3):
     return index_map, np.ascontiguousarray(regions), codebooks
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
-    st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    st.tuples(st.integers(1, SIDE), st.integers(1, SIDE)),
     st.lists(st.sampled_from([0, 1, 2, 3, 5, 16, 33, 256]), min_size=1, max_size=4),
     st.sampled_from([0.0, 0.1, 1.0]),
 )
@@ -62,6 +65,7 @@ def test_index_maps_come_back(seed, shape, sizes, noise):
     np.testing.assert_array_equal(decoded, index_map)
 
 
+@only_compiled
 @pytest.mark.parametrize("sizes", [(4096,), (4096, 4095), (2,) * 200])
 def test_largest_codebooks_come_back(sizes):
     index_map, regions, codebooks = sample(1, (40, 50), sizes, 1.0)
@@ -86,8 +90,8 @@ def test_one_codeword_costs_nothing(shape):
     assert CODER.decode_index_map(payload, regions, (codebook,)).shape == shape
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.tuples(st.integers(1, 30), st.integers(1, 30)),
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.tuples(st.integers(1, SIDE), st.integers(1, SIDE)),
        st.integers(1, 256))  # fmt: skip
 def test_region_maps_come_back(seed, shape, n_regions):
     rng = np.random.default_rng(seed)
@@ -98,7 +102,7 @@ def test_region_maps_come_back(seed, shape, n_regions):
     np.testing.assert_array_equal(decoded, region_map)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 300), st.integers(0, 255))
 def test_codebooks_come_back_in_any_order(seed, k, width):
     rng = np.random.default_rng(seed)
@@ -117,6 +121,7 @@ def test_a_sorted_codebook_costs_less_than_one_whose_order_means_something():
     assert len(CODER.encode_codebook(codebook)) < 0.9 * len(CODER.encode_codebook(swapped))
 
 
+@only_compiled
 def test_regions_are_context():
     index_map, regions, codebooks = sample(3, (96, 96), (4, 64), 0.1)
     aware = CODER.encode_index_map(index_map, regions, codebooks)
@@ -125,6 +130,7 @@ def test_regions_are_context():
     assert len(aware) < len(blind)
 
 
+@only_compiled
 def test_what_is_accepted_is_what_an_encoder_writes():
     index_map, regions, codebooks = sample(5, (20, 24), (6, 40))
     payload = CODER.encode_index_map(index_map, regions, codebooks)
@@ -140,7 +146,8 @@ def test_what_is_accepted_is_what_an_encoder_writes():
     assert accepted < 9
 
 
-@settings(max_examples=150, deadline=None)
+@only_compiled
+@settings(max_examples=4 * EXAMPLES, deadline=None)
 @given(st.binary(max_size=400), st.sampled_from([(1,), (2,), (5, 0), (3, 300)]))
 def test_any_bytes_decode_in_range_or_are_refused(payload, sizes):
     _, regions, codebooks = sample(2, (13, 17), sizes)
@@ -152,13 +159,14 @@ def test_any_bytes_decode_in_range_or_are_refused(payload, sizes):
     assert np.all(decoded < np.array(sizes)[regions])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=2 * EXAMPLES, deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 40))
 def test_any_bytes_are_a_codebook_or_refused(payload, k):
     with contextlib.suppress(CorruptError):
         assert CODER.decode_codebook(payload, k).shape == (k, 3)
 
 
+@only_compiled
 def test_decoding_ends_with_the_payload_however_large_the_image():
     index_map, _, codebooks = sample(4, (20, 20), (16,))
     payload = CODER.encode_index_map(index_map, np.zeros((20, 20), np.uint8), codebooks)
@@ -215,7 +223,7 @@ def test_tables_are_logistic():
     assert np.max(np.abs(STRETCH - 256 * np.log(p / (1 - p)))[8:-8]) < 3
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 300), st.integers(0, 255))
 def test_tree_holds_every_codeword_once(seed, k, width):
     codebook = np.random.default_rng(seed).integers(0, width + 1, (k, 3), dtype=np.uint8)
@@ -245,18 +253,20 @@ def golden():
     return total
 
 
+@only_compiled
 def test_same_bytes_with_the_compiler_off():
-    here = Path(__file__)
-    code = (
-        f"import sys; sys.path[:0] = {[str(here.parent), *sys.path]!r}; "
-        "import test_context_mixing as t; print(t.golden())"
-    )
+    code = "from tests import test_context_mixing as t; print(t.golden())"
     environment = {
         **os.environ,
         "NUMBA_DISABLE_JIT": "1",
         "PYTHONWARNINGS": "error::RuntimeWarning",
     }
     run = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[1],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert int(run.stdout) == golden()
