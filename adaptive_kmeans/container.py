@@ -81,9 +81,11 @@ BAND_PIXELS = 2**22
 """Pixels of a band unless the caller says otherwise: large enough to cost no measurable rate."""
 
 BANDS_AT_ONCE = 3
+MANY_REGIONS = 16
 """Most bands coded at once, whatever the number of threads, since a coder needs memory for each:
-the `context-mixing` coder up to 73 MB and 11 bytes a pixel of the band, so that three stay within
-200 MB and 16 bytes a pixel of an image of three bands or more."""
+the `context-mixing` coder up to 80 MB and 11 bytes a pixel of the band, so that three stay within
+200 MB and 16 bytes a pixel of an image of three bands. With more regions than that it needs up to
+twice as much, and the bands are coded one by one."""
 
 _HEADER = struct.Struct("<4sBBBHIII")
 _CRC = struct.Struct("<I")
@@ -169,7 +171,7 @@ def write(
             codec.encode_index_map(band.index_map, band.pixel_regions, codebooks),
         )
 
-    with _band_workers(n_bands) as workers:
+    with _band_workers(n_bands, len(codebooks)) as workers:
         bands = ((band,) for band in quantized.bands(band_height))
         for payloads_of_band in workers.in_order(code, bands):
             band_payloads += payloads_of_band
@@ -192,9 +194,10 @@ def write(
     return b"".join(part + _CRC.pack(zlib.crc32(part)) for part in (header, table, *payloads))
 
 
-def _band_workers(bands: int) -> Workers:
+def _band_workers(bands: int, n_regions: int) -> Workers:
     """Return the threads that code bands; what they write does not depend on their number."""
-    return Workers(min(thread_count(), BANDS_AT_ONCE, bands))
+    at_once = BANDS_AT_ONCE if n_regions <= MANY_REGIONS else 1
+    return Workers(min(thread_count(), at_once, bands))
 
 
 def inspect(data: bytes) -> Layout:
@@ -243,7 +246,7 @@ def read(data: bytes, *, progress: Callable[[float], None] | None = None) -> Qua
         index_map[top:bottom] = indices
         return bottom
 
-    with _band_workers(layout.bands) as workers:
+    with _band_workers(layout.bands, n_regions) as workers:
         for bottom in workers.in_order(decode, ((band,) for band in range(layout.bands))):
             if progress is not None:
                 progress(bottom / grid.height)

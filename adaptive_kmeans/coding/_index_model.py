@@ -1,9 +1,11 @@
 """From codebooks and region maps to the arrays of the index map's kernels, and back."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
-from adaptive_kmeans.coding._codeword_tree import build_tree
+from adaptive_kmeans.coding._codeword_tree import Tree, build_tree
 from adaptive_kmeans.coding._context_kernels import (
     DIRECT_SAME,
     DIRECT_TURN,
@@ -91,7 +93,7 @@ def decode(payload: bytes, regions: NDArray[np.uint8], codebooks: Codebooks) -> 
 
 
 def _book(codebooks: Codebooks) -> tuple[Book, list[Int64]]:
-    trees = [build_tree(codebook) for codebook in codebooks]
+    trees = _trees(tuple(codebook.tobytes() for codebook in codebooks))
     offsets = np.concatenate([[0], np.cumsum([len(c) for c in codebooks])]).astype(np.int64)
     regions, total = len(codebooks), int(offsets[-1])
     placed = list(zip(trees, offsets[:-1], strict=True))
@@ -109,6 +111,12 @@ def _book(codebooks: Codebooks) -> tuple[Book, list[Int64]]:
         np.full(regions * total if regions > 1 else 1, -1, dtype=np.int32),
     )
     return book, [tree.order for tree in trees]
+
+
+@lru_cache(maxsize=4)
+def _trees(codebooks: tuple[bytes, ...]) -> tuple[Tree, ...]:
+    """Build the trees of codebooks, once for all bands of a file: a large one takes a second."""
+    return tuple(build_tree(np.frombuffer(c, np.uint8).reshape(-1, 3)) for c in codebooks)
 
 
 def _padded(codes: NDArray[np.int32]) -> NDArray[np.int32]:

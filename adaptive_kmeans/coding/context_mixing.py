@@ -132,8 +132,6 @@ class ContextMixing:
         LimitError
             The codebooks are too many or too large.
         """
-        from adaptive_kmeans.coding import _index_model
-
         if index_map.shape != pixel_regions.shape:
             raise ConfigError("pixel regions", f"shape {index_map.shape}", pixel_regions.shape)
         sizes = _sizes(codebooks)
@@ -143,6 +141,10 @@ class ContextMixing:
         if pixel_regions.size and bool(np.any(index_map >= sizes[pixel_regions])):
             received = int(index_map.max())
             raise ConfigError("index map", "indices inside the region's codebook", received)
+        if not _anything_to_code(pixel_regions, sizes):
+            return b""
+        from adaptive_kmeans.coding import _index_model
+
         return _index_model.encode(index_map, pixel_regions, codebooks)
 
     def decode_index_map(
@@ -157,13 +159,29 @@ class ContextMixing:
         LimitError
             The codebooks are too many or too large.
         """
+        sizes = _sizes(codebooks)
+        used = _regions_used(pixel_regions)
+        if used[len(sizes) :].any() or (used[: len(sizes)] & (sizes == 0)).any():
+            raise CorruptError("index map", "a codeword for every region with pixels", "none")
+        if not _anything_to_code(pixel_regions, sizes):
+            if payload:
+                raise CorruptError("index map of one codeword", "0 bytes", len(payload))
+            return np.zeros(pixel_regions.shape, dtype=np.uint16)
         from adaptive_kmeans.coding import _index_model
 
-        sizes = _sizes(codebooks)
-        counts = np.bincount(pixel_regions.reshape(-1), minlength=len(sizes))
-        if len(counts) > len(sizes) or bool(np.any((counts > 0) & (sizes == 0))):
-            raise CorruptError("index map", "a codeword for every region with pixels", "none")
         return _index_model.decode(payload, pixel_regions, codebooks)
+
+
+def _regions_used(pixel_regions: Bytes) -> npt.NDArray[np.bool_]:
+    """Return which regions have pixels: (256,)."""
+    used = np.zeros(256, dtype=np.bool_)
+    used[pixel_regions.reshape(-1)] = True
+    return used
+
+
+def _anything_to_code(pixel_regions: Bytes, sizes: npt.NDArray[np.int64]) -> bool:
+    """Whether any pixel has more than one codeword to choose from."""
+    return bool((_regions_used(pixel_regions)[: len(sizes)] & (sizes > 1)).any())
 
 
 def _grays(n_regions: int) -> Bytes:
