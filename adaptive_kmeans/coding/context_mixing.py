@@ -138,7 +138,7 @@ class ContextMixing:
         highest = int(pixel_regions.max(initial=0))
         if pixel_regions.size and highest >= len(codebooks):
             raise ConfigError("pixel regions", f"values below {len(codebooks)}", highest)
-        if pixel_regions.size and bool(np.any(index_map >= sizes[pixel_regions])):
+        if bool(np.any(index_map >= sizes.astype(np.uint16)[pixel_regions])):
             received = int(index_map.max())
             raise ConfigError("index map", "indices inside the region's codebook", received)
         if not _anything_to_code(pixel_regions, sizes):
