@@ -58,6 +58,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from adaptive_kmeans.blocks import MAX_BLOCK_SIZE, MAX_PIXELS, BlockGrid, check_pixels
 from adaptive_kmeans.coding import coders
@@ -164,19 +165,26 @@ def write(
     codebooks = quantized.codebooks
     codebook_payloads = [codec.encode_codebook(codebook) for codebook in codebooks]
     band_payloads: list[bytes] = []
+    rows_done = np.zeros(n_bands, dtype=np.int64)
 
-    def code(band: Quantized) -> tuple[bytes, bytes]:
-        return (
+    def code(number: int, band: Quantized) -> tuple[bytes, bytes]:
+        payloads = (
             codec.encode_region_map(band.region_map, len(codebooks)),
-            codec.encode_index_map(band.index_map, band.pixel_regions, codebooks),
+            codec.encode_index_map(
+                band.index_map, band.pixel_regions, codebooks, rows_done[number : number + 1]
+            ),
         )
+        rows_done[number] = band.grid.height
+        return payloads
 
+    tell = _teller(rows_done, grid.height, progress)
     with _band_workers(n_bands, len(codebooks)) as workers:
-        bands = ((band,) for band in quantized.bands(band_height))
-        for payloads_of_band in workers.in_order(code, bands):
+        for payloads_of_band in workers.in_order(
+            code, enumerate(quantized.bands(band_height)), tell
+        ):
             band_payloads += payloads_of_band
-            if progress is not None:
-                progress(min(1.0, len(band_payloads) / 2 * band_height / grid.height))
+    if progress is not None:
+        progress(1.0)
 
     header = _HEADER.pack(
         SIGNATURE,
@@ -198,6 +206,21 @@ def _band_workers(bands: int, n_regions: int) -> Workers:
     """Return the threads that code bands; what they write does not depend on their number."""
     at_once = BANDS_AT_ONCE if n_regions <= MANY_REGIONS else 1
     return Workers(min(thread_count(), at_once, bands))
+
+
+def _teller(
+    rows_done: npt.NDArray[np.int64], height: int, progress: Callable[[float], None] | None
+) -> Callable[[], None] | None:
+    """Return a callback that tells how much of an image is done; threads count the rows."""
+    if progress is None:
+        return None
+
+    def tell() -> None:
+        share = int(rows_done.sum()) / height
+        if share < 1.0:  # which is told once all is done
+            progress(share)
+
+    return tell
 
 
 def inspect(data: bytes) -> Layout:
@@ -232,7 +255,9 @@ def read(data: bytes, *, progress: Callable[[float], None] | None = None) -> Qua
     index_map = np.empty((grid.height, grid.width), dtype=np.uint16)
     empty = [region for region, k in enumerate(layout.codewords) if k == 0]
 
-    def decode(band: int) -> int:
+    rows_done = np.zeros(layout.bands, dtype=np.int64)
+
+    def decode(band: int) -> None:
         top = band * layout.band_height
         bottom = min(top + layout.band_height, grid.height)
         band_grid = BlockGrid(bottom - top, grid.width, grid.block_size)
@@ -241,15 +266,18 @@ def read(data: bytes, *, progress: Callable[[float], None] | None = None) -> Qua
         regions = codec.decode_region_map(region_payload, band_grid.shape, n_regions)
         if np.isin(regions, empty).any():
             raise CorruptError("region map", "only regions that have codewords", f"region {empty}")
-        indices = codec.decode_index_map(index_payload, band_grid.spread(regions), codebooks)
         region_map[top // grid.block_size :][: len(regions)] = regions
-        index_map[top:bottom] = indices
-        return bottom
+        index_map[top:bottom] = codec.decode_index_map(
+            index_payload, band_grid.spread(regions), codebooks, rows_done[band : band + 1]
+        )
+        rows_done[band] = bottom - top
 
+    tell = _teller(rows_done, grid.height, progress)
     with _band_workers(layout.bands, n_regions) as workers:
-        for bottom in workers.in_order(decode, ((band,) for band in range(layout.bands))):
-            if progress is not None:
-                progress(bottom / grid.height)
+        for _ in workers.in_order(decode, ((band,) for band in range(layout.bands)), tell):
+            pass
+    if progress is not None:
+        progress(1.0)
     return Quantized(grid, region_map, codebooks, index_map)
 
 

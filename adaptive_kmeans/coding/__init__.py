@@ -57,14 +57,25 @@ class Coder(Protocol):
         index_map: npt.NDArray[np.uint16],
         pixel_regions: Bytes,
         codebooks: tuple[Bytes, ...],
+        rows_done: npt.NDArray[np.int64] | None = None,
     ) -> bytes:
-        """Code the index of each pixel, given its region."""
+        """Code the index of each pixel, given its region.
+
+        A coder that takes long writes into `rows_done`, (1,) int64, how many rows are done.
+        """
         ...
 
     def decode_index_map(
-        self, payload: bytes, pixel_regions: Bytes, codebooks: tuple[Bytes, ...]
+        self,
+        payload: bytes,
+        pixel_regions: Bytes,
+        codebooks: tuple[Bytes, ...],
+        rows_done: npt.NDArray[np.int64] | None = None,
     ) -> npt.NDArray[np.uint16]:
-        """Decode the index of each pixel; every one is inside its region's codebook."""
+        """Decode the index of each pixel; every one is inside its region's codebook.
+
+        `rows_done` is as in `encode_index_map`.
+        """
         ...
 
 

@@ -52,6 +52,7 @@ def code_index_map(
     mixer: Mixer,
     counters: NDArray[np.uint32],
     layout: Layout,
+    rows_done: NDArray[np.int64],  # (1,) OUT, for those who wait
 ) -> None:
     """Code all pixels in reading order."""
     keys = np.zeros(24, dtype=np.int64)
@@ -118,3 +119,4 @@ def code_index_map(
                 return  # the payload is over, so it is refused; an image may claim many more pixels
         for i in range(MARGIN):
             padded[row, MARGIN + width + i] = padded[row, MARGIN + width - 1]
+        rows_done[0] = y + 1

@@ -47,8 +47,9 @@ def encode(
     regions: NDArray[np.uint8],
     codebooks: Codebooks,
     masks: Masks = ALL,
+    rows_done: Int64 | None = None,
 ) -> bytes:
-    """Payload of an index map that fits its codebooks."""
+    """Payload of an index map that fits its codebooks; `rows_done` is as in `Coder`."""
     if index_map.size == 0:
         return b""
     book, orders = _book(codebooks)
@@ -62,13 +63,18 @@ def encode(
     while True:
         stream = np.zeros(room, dtype=np.uint8)
         coder = start_encoding()
-        _run(False, _padded(codes), regions, book, coder, stream, masks)
+        _run(False, _padded(codes), regions, book, coder, stream, masks, rows_done)
         if coder[POSITION] <= room:
             return stream[: coder[POSITION]].tobytes() + tail(coder)
         room *= 4
 
 
-def decode(payload: bytes, regions: NDArray[np.uint8], codebooks: Codebooks) -> NDArray[np.uint16]:
+def decode(
+    payload: bytes,
+    regions: NDArray[np.uint8],
+    codebooks: Codebooks,
+    rows_done: Int64 | None = None,
+) -> NDArray[np.uint16]:
     """Index map of a payload; every pixel's region has a codeword.
 
     Raises
@@ -84,7 +90,7 @@ def decode(payload: bytes, regions: NDArray[np.uint8], codebooks: Codebooks) -> 
     padded = _padded(np.zeros(regions.shape, dtype=np.int32))
     coder = start_decoding(payload)
     stream = np.frombuffer(payload, dtype=np.uint8).copy()
-    _run(True, padded, regions, book, coder, stream, ALL)
+    _run(True, padded, regions, book, coder, stream, ALL, rows_done)
     if not ends_well(coder, payload):
         end = int(coder[POSITION]) - 4
         expected = f"its end at byte {end} or up to 4 bytes behind"
@@ -132,6 +138,7 @@ def _run(
     coder: Int64,
     stream: NDArray[np.uint8],
     masks: Masks,
+    rows_done: Int64 | None,
 ) -> None:
     total = int(book.offsets[-1])
     depth = (regions.size - 1).bit_length()
@@ -160,4 +167,8 @@ def _run(
     mixer = new_mixer(sets + 2 * total, 2, coder, stream)
     past = new_past(regions.size)
     regions = np.ascontiguousarray(regions)
-    code_index_map(decoding, padded, regions, book, new_view(), past, mixer, counters, layout)
+    if rows_done is None:
+        rows_done = np.zeros(1, dtype=np.int64)
+    code_index_map(
+        decoding, padded, regions, book, new_view(), past, mixer, counters, layout, rows_done
+    )

@@ -122,6 +122,7 @@ class ContextMixing:
         index_map: npt.NDArray[np.uint16],
         pixel_regions: Bytes,
         codebooks: tuple[Bytes, ...],
+        rows_done: npt.NDArray[np.int64] | None = None,
     ) -> bytes:
         """Code the (h, w) indices of the pixels.
 
@@ -145,10 +146,14 @@ class ContextMixing:
             return b""
         from adaptive_kmeans.coding import _index_model
 
-        return _index_model.encode(index_map, pixel_regions, codebooks)
+        return _index_model.encode(index_map, pixel_regions, codebooks, rows_done=rows_done)
 
     def decode_index_map(
-        self, payload: bytes, pixel_regions: Bytes, codebooks: tuple[Bytes, ...]
+        self,
+        payload: bytes,
+        pixel_regions: Bytes,
+        codebooks: tuple[Bytes, ...],
+        rows_done: npt.NDArray[np.int64] | None = None,
     ) -> npt.NDArray[np.uint16]:
         """Decode the (h, w) indices of the pixels.
 
@@ -169,7 +174,7 @@ class ContextMixing:
             return np.zeros(pixel_regions.shape, dtype=np.uint16)
         from adaptive_kmeans.coding import _index_model
 
-        return _index_model.decode(payload, pixel_regions, codebooks)
+        return _index_model.decode(payload, pixel_regions, codebooks, rows_done)
 
 
 def _regions_used(pixel_regions: Bytes) -> npt.NDArray[np.bool_]:
