@@ -45,7 +45,7 @@ K = Annotated[int | None, Option("--k", help="Regular K-means: one region with t
 Detail = Annotated[str, Option(help="eigenvalue, eigenvalue:largest, variance or total-variation.")]
 Threshold = Annotated[str, Option(help="median, mean, otsu, or quantile:SHARE.")]
 BlockSize = Annotated[int, Option(help="Side of a block in pixels, 1..256.")]
-Coder = Annotated[str, Option(help="fixed-length or deflate.")]
+Coder = Annotated[str, Option(help="context-mixing, deflate or fixed-length.")]
 ColorSpace = Annotated[str, Option(help="Cluster in rgb, lab, ycbcr, hsv or oklab.")]
 Seed = Annotated[int, Option(help="Seed of the clustering.")]
 Background = Annotated[

@@ -43,7 +43,7 @@ class Settings:
     block_size : int
         Side of a block in pixels, 1..256.
     coder : str
-        Spec of the coder: ``fixed-length``, ``deflate``.
+        Spec of the coder: ``fixed-length``, ``deflate``, ``context-mixing``.
     color_space : str
         Color space of the clustering: ``rgb``, ``lab``, ``ycbcr``, ``hsv``, ``oklab``.
     seed : int

@@ -26,7 +26,7 @@ signature
 version
     1. A reader refuses any other.
 coder
-    How payloads are coded: 0 `fixed-length`, 1 `deflate`. Their modules in
+    How payloads are coded: 0 `fixed-length`, 1 `deflate`, 2 `context-mixing`. Their modules in
     `adaptive_kmeans.coding` specify the payloads.
 regions
     Number of regions and so of codebooks, 1..255: 1 for regular K-means, else low detail is region
@@ -58,6 +58,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from adaptive_kmeans.blocks import MAX_BLOCK_SIZE, MAX_PIXELS, BlockGrid, check_pixels
 from adaptive_kmeans.coding import coders
@@ -70,14 +71,22 @@ from adaptive_kmeans.errors import (
     UnsupportedVersionError,
 )
 from adaptive_kmeans.quantize import MAX_CODEWORDS, Quantized
+from adaptive_kmeans.threads import Workers, thread_count
 
 SIGNATURE = b"\x89AKM"
 VERSION = 1
 MAX_BANDS = 4096
-CODER_NUMBERS = {"fixed-length": 0, "deflate": 1}
+CODER_NUMBERS = {"fixed-length": 0, "deflate": 1, "context-mixing": 2}
 
 BAND_PIXELS = 2**22
 """Pixels of a band unless the caller says otherwise: large enough to cost no measurable rate."""
+
+BANDS_AT_ONCE = 3
+MANY_REGIONS = 16
+"""Most bands coded at once, whatever the number of threads, since a coder needs memory for each:
+the `context-mixing` coder up to 80 MB and 11 bytes a pixel of the band, so that three stay within
+200 MB and 16 bytes a pixel of an image of three bands. With more regions than that it needs up to
+twice as much, and the bands are coded one by one."""
 
 _HEADER = struct.Struct("<4sBBBHIII")
 _CRC = struct.Struct("<I")
@@ -149,19 +158,33 @@ def write(
         band_rows = max(1, BAND_PIXELS // (grid.width * grid.block_size))
         band_height = band_rows * grid.block_size
     band_height = min(band_height, grid.rows * grid.block_size)
-    if -(-grid.height // band_height) > MAX_BANDS:
+    n_bands = -(-grid.height // band_height)
+    if n_bands > MAX_BANDS:
         raise ConfigError("band height", f"at most {MAX_BANDS} bands", band_height)
 
     codebooks = quantized.codebooks
     codebook_payloads = [codec.encode_codebook(codebook) for codebook in codebooks]
-    band_payloads = []
-    for band in quantized.bands(band_height):
-        band_payloads += [
+    band_payloads: list[bytes] = []
+    rows_done = np.zeros(n_bands, dtype=np.int64)
+
+    def code(number: int, band: Quantized) -> tuple[bytes, bytes]:
+        payloads = (
             codec.encode_region_map(band.region_map, len(codebooks)),
-            codec.encode_index_map(band.index_map, band.pixel_regions, codebooks),
-        ]
-        if progress is not None:
-            progress(min(1.0, len(band_payloads) / 2 * band_height / grid.height))
+            codec.encode_index_map(
+                band.index_map, band.pixel_regions, codebooks, rows_done[number : number + 1]
+            ),
+        )
+        rows_done[number] = band.grid.height
+        return payloads
+
+    tell = _teller(rows_done, grid.height, progress)
+    with _band_workers(n_bands, len(codebooks)) as workers:
+        for payloads_of_band in workers.in_order(
+            code, enumerate(quantized.bands(band_height)), tell
+        ):
+            band_payloads += payloads_of_band
+    if progress is not None:
+        progress(1.0)
 
     header = _HEADER.pack(
         SIGNATURE,
@@ -177,6 +200,27 @@ def write(
     payloads = codebook_payloads + band_payloads
     table += struct.pack(f"<{len(payloads)}I", *map(len, payloads))
     return b"".join(part + _CRC.pack(zlib.crc32(part)) for part in (header, table, *payloads))
+
+
+def _band_workers(bands: int, n_regions: int) -> Workers:
+    """Return the threads that code bands; what they write does not depend on their number."""
+    at_once = BANDS_AT_ONCE if n_regions <= MANY_REGIONS else 1
+    return Workers(min(thread_count(), at_once, bands))
+
+
+def _teller(
+    rows_done: npt.NDArray[np.int64], height: int, progress: Callable[[float], None] | None
+) -> Callable[[], None] | None:
+    """Return a callback that tells how much of an image is done; threads count the rows."""
+    if progress is None:
+        return None
+
+    def tell() -> None:
+        share = int(rows_done.sum()) / height
+        if share < 1.0:  # which is told once all is done
+            progress(share)
+
+    return tell
 
 
 def inspect(data: bytes) -> Layout:
@@ -210,7 +254,10 @@ def read(data: bytes, *, progress: Callable[[float], None] | None = None) -> Qua
     region_map = np.empty(grid.shape, dtype=np.uint8)
     index_map = np.empty((grid.height, grid.width), dtype=np.uint16)
     empty = [region for region, k in enumerate(layout.codewords) if k == 0]
-    for band in range(layout.bands):
+
+    rows_done = np.zeros(layout.bands, dtype=np.int64)
+
+    def decode(band: int) -> None:
         top = band * layout.band_height
         bottom = min(top + layout.band_height, grid.height)
         band_grid = BlockGrid(bottom - top, grid.width, grid.block_size)
@@ -219,11 +266,18 @@ def read(data: bytes, *, progress: Callable[[float], None] | None = None) -> Qua
         regions = codec.decode_region_map(region_payload, band_grid.shape, n_regions)
         if np.isin(regions, empty).any():
             raise CorruptError("region map", "only regions that have codewords", f"region {empty}")
-        indices = codec.decode_index_map(index_payload, band_grid.spread(regions), codebooks)
         region_map[top // grid.block_size :][: len(regions)] = regions
-        index_map[top:bottom] = indices
-        if progress is not None:
-            progress(bottom / grid.height)
+        index_map[top:bottom] = codec.decode_index_map(
+            index_payload, band_grid.spread(regions), codebooks, rows_done[band : band + 1]
+        )
+        rows_done[band] = bottom - top
+
+    tell = _teller(rows_done, grid.height, progress)
+    with _band_workers(layout.bands, n_regions) as workers:
+        for _ in workers.in_order(decode, ((band,) for band in range(layout.bands)), tell):
+            pass
+    if progress is not None:
+        progress(1.0)
     return Quantized(grid, region_map, codebooks, index_map)
 
 

@@ -100,6 +100,10 @@ class ImageError(AdaptiveKMeansError, ValueError):
     exit_code = 3
 
 
+class TranslucentError(ImageError):
+    """A translucent image, and no background color to flatten it over."""
+
+
 class FormatError(AdaptiveKMeansError, ValueError):
     """Bytes that are not a whole, undamaged file of this format."""
 

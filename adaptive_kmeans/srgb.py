@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
-from adaptive_kmeans.errors import ImageError
+from adaptive_kmeans.errors import ImageError, TranslucentError
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -76,7 +76,7 @@ def to_srgb(
     if deep:
         if "transparency" in image.info:
             expected = "an alpha channel where samples have 16 bits"
-            raise ImageError(name, expected, "a transparent color")
+            raise TranslucentError(name, expected, "a transparent color")
         image = _high_bytes(name, image)
         notes.append("kept the high byte of samples of 16 bits")
     alpha = None
@@ -173,7 +173,7 @@ def _flatten(
         notes.append("dropped an alpha channel that is opaque everywhere")
         return pixels
     if background is None:
-        raise ImageError(
+        raise TranslucentError(
             name,
             "an opaque image, or --background COLOR to flatten it over",
             f"an alpha channel that goes down to {lowest} of 255",

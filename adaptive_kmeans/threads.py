@@ -6,13 +6,15 @@ Sums are kept in integers, so results are the same at any number of threads.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 _Result = TypeVar("_Result")
+
+WAITING_S = 0.1
 
 
 def thread_count() -> int:
@@ -45,7 +47,7 @@ def split_evenly(total: int, parts: int) -> list[tuple[int, int]]:
 
 
 class Workers:
-    """A pool of threads; a context manager.
+    """A pool of threads for one clustering or one file; a context manager.
 
     Parameters
     ----------
@@ -66,6 +68,43 @@ class Workers:
             return [function(*call) for call in calls]
         others = [self._pool.submit(function, *call) for call in calls[1:]]
         return [function(*calls[0]), *(other.result() for other in others)]
+
+    def in_order(
+        self,
+        function: Callable[..., _Result],
+        tasks: Iterable[tuple[Any, ...]],
+        waiting: Callable[[], None] | None = None,
+    ) -> Iterator[_Result]:
+        """Yield what `function` returns for each tuple of arguments, in their order.
+
+        No more than `count` calls run at once. The first call that fails, in their order, ends it:
+        those behind it that have not begun never do.
+
+        Parameters
+        ----------
+        function : callable
+            What to call.
+        tasks : iterable of tuple
+            The arguments of each call.
+        waiting : callable, optional
+            Called ten times a second while a result is awaited. With it even one thread is another
+            than the caller's.
+        """
+        if self._pool is None:
+            if waiting is None:
+                for task in tasks:
+                    yield function(*task)
+                return
+            self._pool = ThreadPoolExecutor(1)
+        calls = [self._pool.submit(function, *task) for task in tasks]
+        try:
+            for call in calls:
+                while waiting is not None and not wait([call], WAITING_S).done:
+                    waiting()
+                yield call.result()
+        finally:
+            for call in calls:
+                call.cancel()
 
     def __enter__(self) -> Self:
         return self

@@ -149,7 +149,11 @@ def test_progress_is_told_by_stage(photo):
         ({"seed": -1}, ConfigError, "seed"),
         ({"detail": "eigenvalu"}, UnknownNameError, "did you mean eigenvalue"),
         ({"threshold": "medium"}, UnknownNameError, "did you mean median"),
-        ({"coder": "zip"}, UnknownNameError, "coder: expected one of deflate, fixed-length"),
+        (
+            {"coder": "zip"},
+            UnknownNameError,
+            "coder: expected one of context-mixing, deflate",
+        ),
         ({"color_space": "xyz"}, UnknownNameError, "color space: expected one of .*rgb"),
     ],
 )

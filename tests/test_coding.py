@@ -1,5 +1,7 @@
 """Contracts that every coder passes."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -69,22 +71,26 @@ def test_a_wrong_payload_gives_an_error_or_indices_inside_the_codebooks(coder, p
 
 
 @every_coder
-def test_payloads_of_another_length_are_refused(coder, random):
+def test_a_payload_of_another_length_is_refused_or_means_something_else(coder, random):
     codebook = random.integers(0, 256, (16, 3), dtype=np.uint8)
     regions = random.integers(0, 2, (9, 9), dtype=np.uint8)
     index_map = random.integers(0, 16, (9, 9)).astype(np.uint16)
+    books = (codebook, codebook)
     payloads = {
         coder.encode_codebook(codebook): lambda p: coder.decode_codebook(p, 16),
         coder.encode_region_map(regions, 2): lambda p: coder.decode_region_map(p, (9, 9), 2),
-        coder.encode_index_map(index_map, regions, (codebook, codebook)): lambda p: (
-            coder.decode_index_map(p, regions, (codebook, codebook))
+        coder.encode_index_map(index_map, regions, books): lambda p: coder.decode_index_map(
+            p, regions, books
         ),
     }
     for payload, decode in payloads.items():
-        decode(payload)
-        for wrong in (payload + b"\0", payload[:-1], b""):
-            with pytest.raises(CorruptError):
-                decode(wrong)
+        right = decode(payload)
+        with pytest.raises(CorruptError):
+            decode(payload + b"\0")
+        for wrong in (payload[:-1], b""):
+            # The beginning of an arithmetic code may be the code of something else.
+            with contextlib.suppress(CorruptError):
+                assert not np.array_equal(decode(wrong), right)
 
 
 @given(values=st.lists(st.integers(0, 4095), max_size=50), extra=st.integers(0, 3000))

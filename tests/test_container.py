@@ -174,6 +174,44 @@ def test_a_band_is_whole_block_rows(random):
         write(small(random), "fixed-length", band_height=3)
 
 
+@pytest.mark.parametrize("coder", CODER_NUMBERS)
+def test_bands_give_the_same_bytes_and_the_same_image_at_any_thread_count(
+    coder, random, monkeypatch
+):
+    quantized = small(random)
+    files = set()
+    for threads in (1, 2, 8):
+        monkeypatch.setattr(container, "thread_count", lambda threads=threads: threads)
+        written: list[float] = []
+        done: list[float] = []
+        data = write(quantized, coder, band_height=2, progress=written.append)
+        assert_same(read(data, progress=done.append), quantized)
+        for shares in (written, done):
+            assert shares == sorted(shares)
+            assert shares[-1] == 1.0
+        files.add(data)
+    assert len(files) == 1
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_progress_is_told_while_a_band_is_coded(threads, random, monkeypatch):
+    monkeypatch.setattr(container, "thread_count", lambda: threads)
+    monkeypatch.setattr("adaptive_kmeans.threads.WAITING_S", 0.001)
+    grid = BlockGrid(256, 256, 4)
+    codebooks = (random.integers(0, 256, (64, 3), dtype=np.uint8),)
+    index_map = random.integers(0, 64, (256, 256)).astype(np.uint16)
+    quantized = Quantized(grid, np.zeros(grid.shape, np.uint8), codebooks, index_map)
+    for band_height, bands in ((None, 1), (128, 2)):
+        told: list[float] = []
+        data = write(quantized, "context-mixing", band_height=band_height, progress=told.append)
+        assert len(set(told)) > 5 * bands
+        assert told == sorted(told)
+        told.clear()
+        read(data, progress=told.append)
+        assert len(set(told)) > 5 * bands
+        assert told == sorted(told)
+
+
 def test_bands_are_limited_and_many_are_read_in_linear_time(monkeypatch):
     grid = BlockGrid(5000, 1, 1)
     codebooks = (np.zeros((1, 3), np.uint8),)

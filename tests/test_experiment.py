@@ -1,4 +1,5 @@
 import json
+import sys
 import tomllib
 from pathlib import Path
 
@@ -8,8 +9,11 @@ import pytest
 from PIL import Image
 
 import adaptive_kmeans as akm
+from adaptive_kmeans import container
+from adaptive_kmeans.coding import ablation
+from adaptive_kmeans.coding._mixing_kernels import CONTEXTS
 from adaptive_kmeans.datasets import BUNDLED, ImageSource, find_images
-from adaptive_kmeans.errors import ConfigError, TrialsFailedError
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, TrialsFailedError
 from adaptive_kmeans.experiment import run_experiment, tables
 from adaptive_kmeans.experiment.config import CompressionConfig, read_config
 from adaptive_kmeans.experiment.elbow import elbow_curve
@@ -159,7 +163,7 @@ def test_a_run_that_is_interrupted_keeps_the_old_results(folder, monkeypatch):
     run_experiment(Path("small.toml"))
     before = {p: p.read_bytes() for p in sorted(Path("results").rglob("*")) if p.is_file()}
 
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("adaptive_kmeans.experiment.figures.draw_all", interrupted)
@@ -240,6 +244,137 @@ def test_an_engine_that_is_not_installed_is_left_out_and_said(folder, monkeypatc
     said = capfd.readouterr().err
     assert "skipped: library opencv-python-headless" in said
     assert "pip install 'adaptive-kmeans[peers]'" in said
+
+
+SIZES = """
+kind = "coding-size"
+name = "sizes"
+images = ["a.png", "set/b.png"]
+k = [3, 16]
+coders = ["context-mixing", "fixed-length"]
+peers = ["webp-lossless:0", "png8-oxipng:0"]
+"""
+
+
+@pytest.fixture
+def two_sets(folder):
+    Path("set").mkdir()
+    Path("b.png").rename("set/b.png")
+    return folder
+
+
+def test_files_of_coders_are_set_beside_those_of_peers(two_sets, photo):
+    pytest.importorskip("oxipng")
+    Path("sizes.toml").write_text(SIZES)
+    results = run_experiment(Path("sizes.toml"))
+    assert not results.failures
+    assert tables.to_terminal(results.rows).row_count == 16
+    table = pd.read_csv("results/sizes/table.csv")
+    codecs = ["context-mixing", "fixed-length", "webp-lossless:0", "png8-oxipng:0"]
+    assert list(table.codec) == 4 * codecs
+    assert list(table.image_set) == 8 * [two_sets.name] + 8 * ["set"]
+    row = table[(table.image == "a") & (table.k == 16) & (table.codec == "fixed-length")].iloc[0]
+    data = akm.encode(photo, akm.Settings.regular(16, coder="fixed-length"))
+    assert row.bytes == len(data)
+    assert row.bits_per_pixel == pytest.approx(8 * len(data) / photo[..., 0].size)
+    summary = Path("results/sizes/summary.md").read_text()
+    sizes = table[(table.image == "b") & (table.k == 16)].set_index("codec").bytes
+    saved = 100 - 100 * sizes["context-mixing"] / sizes[["webp-lossless:0", "png8-oxipng:0"]].min()
+    assert f"| set | 16 | context-mixing | 1 | {saved:.1f} | {saved:.1f} (b) | 0 |" in summary
+    assert [path.name for path in results.paths()] == [
+        "table.md",
+        "summary.md",
+        "size_against_best_peer.png",
+    ]
+    # Processes may have been started in another folder.
+    absolute = [str(two_sets / name) for name in ("a.png", "set/b.png")]
+    run_experiment(Path("sizes.toml"), images=absolute, jobs=2)
+    again = pd.read_csv("results/sizes/table.csv")
+    pd.testing.assert_frame_equal(numbers(again), numbers(table))
+
+
+def test_translucent_images_are_skipped_and_said_unless_there_is_a_background(two_sets, capfd):
+    config = SIZES.replace('"set/b.png"', '"glass.png"').replace('peers = ["webp', "peers = [] #")
+    Image.new("RGBA", (9, 9), (1, 2, 3, 4)).save("glass.png")
+    Path("sizes.toml").write_text(config)
+    results = run_experiment(Path("sizes.toml"))
+    assert {row.image for row in results.rows} == {"a"}
+    assert not results.failures
+    assert "skipped: glass.png" in capfd.readouterr().err
+    Path("sizes.toml").write_text(config.replace("k = ", 'background = "white"\nk = '))
+    assert {row.image for row in run_experiment(Path("sizes.toml")).rows} == {"a", "glass"}
+
+
+def test_a_codec_that_decodes_to_other_pixels_is_a_failure(two_sets, monkeypatch):
+    from adaptive_kmeans.baselines.lossless import WebPLossless
+    from adaptive_kmeans.experiment import coding_size
+
+    Path("sizes.toml").write_text(SIZES.replace(', "png8-oxipng:0"', ""))
+    decode = WebPLossless.decode
+    monkeypatch.setattr(WebPLossless, "decode", lambda self, data: decode(self, data) ^ 1)
+    coding_size._ready.cache_clear()
+    results = run_experiment(Path("sizes.toml"))
+    assert {row.codec for row in results.rows} == {"context-mixing", "fixed-length"}
+    assert len(results.failures) == 4
+    assert str(results.failures[0]) == (
+        "a at k = 3 by webp-lossless:0: expected a file that decodes to the same pixels, "
+        "received others"
+    )
+
+
+def test_a_peer_that_is_not_installed_is_left_out_and_said(two_sets, monkeypatch, capfd):
+    from adaptive_kmeans.experiment import coding_size
+
+    monkeypatch.setitem(sys.modules, "oxipng", None)
+    coding_size._ready.cache_clear()
+    Path("sizes.toml").write_text(SIZES)
+    results = run_experiment(Path("sizes.toml"), images=["a.png"])
+    assert "png8-oxipng:0" not in {row.codec for row in results.rows}
+    assert "skipped: library pyoxipng" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"fixed-length"', '"zip"', "coder: expected one of"),
+        ('"webp-lossless:0"', '"gif"', "lossless peer: expected one of"),
+        ('"webp-lossless:0"', '"png8-oxipng:0"', "coders and peers: expected each once"),
+        ("k = [3, 16]", "k = [0]", r"k: expected an integer in 1\.\.4096"),
+        ("k = [3, 16]", "effort = 3", "missing key k"),
+    ],
+)
+def test_a_wrong_config_of_coders_is_refused(folder, old, new, message):
+    Path("sizes.toml").write_text(SIZES.replace(old, new))
+    with pytest.raises(AdaptiveKMeansError, match=message):
+        read_config(Path("sizes.toml"))
+
+
+def test_index_maps_are_coded_without_each_group_of_contexts(two_sets, photo):
+    Path("groups.toml").write_text(
+        'kind = "coder-ablation"\nname = "groups"\nimages = ["a.png", "set/b.png"]\nk = 16'
+    )
+    results = run_experiment(Path("groups.toml"))
+    assert tables.to_terminal(results.rows).row_count == len(results.rows)
+    table = pd.read_csv("results/groups/table.csv")
+    assert list(table.without) == 2 * ["nothing", *ablation.groups()]
+    data = akm.encode(photo, akm.Settings.regular(16, coder="context-mixing"))
+    whole = table[(table.image == "a") & (table.without == "nothing")].iloc[0]
+    assert whole.payload_bytes == container.inspect(data).index_map_bytes
+    without = table[(table.image == "a") & (table.without == "turn: patterns")].iloc[0]
+    growth = 100 * (without.payload_bytes / whole.payload_bytes - 1)
+    assert without.growth_percent == pytest.approx(growth)
+    assert len(set(table.payload_bytes)) > 10
+    assert [path.name for path in results.paths()] == [
+        "table.md",
+        "summary.md",
+        "growth_without_group.png",
+    ]
+
+
+def test_every_context_is_in_one_group():
+    for groups in (ablation.SAME_GROUPS, ablation.TURN_GROUPS):
+        contexts = [context for group in groups.values() for context in group]
+        assert sorted(contexts) == list(range(CONTEXTS))
 
 
 def test_the_elbow_is_one_of_the_files_of_its_curve(folder, photo):

@@ -18,15 +18,14 @@ initialization are those that a user of the library would meet first, or that th
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans.errors import ConfigError, MissingDependencyError
+from adaptive_kmeans.baselines.libraries import library
+from adaptive_kmeans.errors import ConfigError
 from adaptive_kmeans.registry import Registry
 
 Pixels = npt.NDArray[np.uint8]
@@ -57,14 +56,6 @@ class Engine(Protocol):
     def __call__(self, image: Pixels, k: int, threads: int) -> Found:
         """Find k codewords for an (H, W, 3) image with a number of threads."""
         ...
-
-
-def _library(name: str, package: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        expected = "it to be installed: pip install 'adaptive-kmeans[peers]'"
-        raise MissingDependencyError(f"library {package}", expected, str(error)) from error
 
 
 def _float_points(image: Pixels, dtype: type) -> npt.NDArray[Any]:
@@ -136,7 +127,7 @@ class OpenCV:
 
     def __call__(self, image: Pixels, k: int, threads: int) -> Found:
         """Cluster all pixels."""
-        cv2 = _library("cv2", "opencv-python-headless")
+        cv2 = library("cv2", "opencv-python-headless")
         cv2.setNumThreads(threads)
         cv2.setRNGSeed(0)
         stop = (cv2.TERM_CRITERIA_MAX_ITER, self.iterations, 0)
@@ -153,7 +144,7 @@ class Faiss:
 
     def __call__(self, image: Pixels, k: int, threads: int) -> Found:
         """Cluster all pixels."""
-        faiss = _library("faiss", "faiss-cpu")
+        faiss = library("faiss", "faiss-cpu")
         faiss.omp_set_num_threads(threads)
         points = _float_points(image, np.float32)
         engine = faiss.Kmeans(
@@ -170,11 +161,11 @@ class LibImageQuant:
 
     def __call__(self, image: Pixels, k: int, threads: int) -> Found:
         """Cluster a histogram of the pixels."""
-        library = _library("libimagequant", "libimagequant")
+        imagequant = library("libimagequant", "libimagequant")
         height, width = image.shape[:2]
         rgba = np.full((height, width, 4), 255, np.uint8)
         rgba[..., :3] = image
-        attributes = library.Attr()
+        attributes = imagequant.Attr()
         attributes.max_colors = k
         picture = attributes.create_rgba(rgba.tobytes(), width, height, 0)
         result = picture.quantize(attributes)

@@ -8,14 +8,9 @@ import numpy.typing as npt
 from adaptive_kmeans.clustering._group_kernels import scale_colors
 from adaptive_kmeans.clustering.color_points import EIGHTHS, TOP, ColorPoints
 from adaptive_kmeans.clustering.color_spaces import to_space
+from adaptive_kmeans.luma import luma_order
 
 _ROUNDED_ITERATIONS = 2
-
-
-def luma_order(colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
-    """Return the order of a codebook: by luma (ITU-R BT.601, in thousandths), red, green, blue."""
-    red, green, blue = colors.astype(np.int64).T
-    return np.lexsort((blue, green, red, 299 * red + 587 * green + 114 * blue))
 
 
 def to_coordinates(colors: npt.NDArray[np.uint8], color_space: str) -> npt.NDArray[np.float32]:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans.clustering.codebook import luma_order, round_to_codebook, to_coordinates
+from adaptive_kmeans.clustering.codebook import round_to_codebook, to_coordinates
 from adaptive_kmeans.clustering.color_points import EIGHTHS, TOP, ColorPoints
 from adaptive_kmeans.clustering.color_spaces import COLOR_SPACES
 from adaptive_kmeans.clustering.gray import best_levels, is_gray
@@ -41,6 +41,7 @@ from adaptive_kmeans.clustering.lloyd import (
 )
 from adaptive_kmeans.clustering.swaps import swap_clusters
 from adaptive_kmeans.errors import ConfigError, UnknownNameError
+from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.threads import Workers
 
 EXACT = 0.0

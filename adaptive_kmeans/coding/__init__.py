@@ -9,6 +9,7 @@ which the container has checked, and on nothing about the payload: one that cann
 ================== =======================================================================
 `fixed-length`     ceil(log2 k) bits an index, packed
 `deflate`          a byte an index, by zlib
+`context-mixing`   binary decisions down a tree of near colors, by mixed predictions
 ================== =======================================================================
 """
 
@@ -19,11 +20,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from adaptive_kmeans.coding.context_mixing import ContextMixing
 from adaptive_kmeans.coding.deflate import Deflate
 from adaptive_kmeans.coding.fixed_length import FixedLength
 from adaptive_kmeans.registry import Registry
 
-__all__ = ["Coder", "Deflate", "FixedLength", "coders"]
+__all__ = ["Coder", "ContextMixing", "Deflate", "FixedLength", "coders"]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -55,15 +57,28 @@ class Coder(Protocol):
         index_map: npt.NDArray[np.uint16],
         pixel_regions: Bytes,
         codebooks: tuple[Bytes, ...],
+        rows_done: npt.NDArray[np.int64] | None = None,
     ) -> bytes:
-        """Code the index of each pixel, given its region."""
+        """Code the index of each pixel, given its region.
+
+        A coder that takes long writes into `rows_done`, (1,) int64, how many rows are done.
+        """
         ...
 
     def decode_index_map(
-        self, payload: bytes, pixel_regions: Bytes, codebooks: tuple[Bytes, ...]
+        self,
+        payload: bytes,
+        pixel_regions: Bytes,
+        codebooks: tuple[Bytes, ...],
+        rows_done: npt.NDArray[np.int64] | None = None,
     ) -> npt.NDArray[np.uint16]:
-        """Decode the index of each pixel; every one is inside its region's codebook."""
+        """Decode the index of each pixel; every one is inside its region's codebook.
+
+        `rows_done` is as in `encode_index_map`.
+        """
         ...
 
 
-coders: Registry[Coder] = Registry("coder", {"fixed-length": FixedLength, "deflate": Deflate})
+coders: Registry[Coder] = Registry(
+    "coder", {"fixed-length": FixedLength, "deflate": Deflate, "context-mixing": ContextMixing}
+)

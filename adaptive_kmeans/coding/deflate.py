@@ -83,6 +83,7 @@ class Deflate:
         index_map: npt.NDArray[np.uint16],
         pixel_regions: Bytes,
         codebooks: tuple[Bytes, ...],
+        rows_done: npt.NDArray[np.int64] | None = None,
     ) -> bytes:
         """Code the (h, w) indices of the pixels."""
         low = (index_map & 0xFF).astype(np.uint8).tobytes()
@@ -90,7 +91,11 @@ class Deflate:
         return zlib.compress(high + low, self.level)
 
     def decode_index_map(
-        self, payload: bytes, pixel_regions: Bytes, codebooks: tuple[Bytes, ...]
+        self,
+        payload: bytes,
+        pixel_regions: Bytes,
+        codebooks: tuple[Bytes, ...],
+        rows_done: npt.NDArray[np.int64] | None = None,
     ) -> npt.NDArray[np.uint16]:
         """Decode the (h, w) indices of the pixels."""
         count = pixel_regions.size

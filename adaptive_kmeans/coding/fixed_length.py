@@ -117,6 +117,7 @@ class FixedLength:
         index_map: npt.NDArray[np.uint16],
         pixel_regions: Bytes,
         codebooks: tuple[Bytes, ...],
+        rows_done: npt.NDArray[np.int64] | None = None,
     ) -> bytes:
         """Code the (h, w) indices of the pixels, region by region."""
         return b"".join(
@@ -125,7 +126,11 @@ class FixedLength:
         )
 
     def decode_index_map(
-        self, payload: bytes, pixel_regions: Bytes, codebooks: tuple[Bytes, ...]
+        self,
+        payload: bytes,
+        pixel_regions: Bytes,
+        codebooks: tuple[Bytes, ...],
+        rows_done: npt.NDArray[np.int64] | None = None,
     ) -> npt.NDArray[np.uint16]:
         """Decode the (h, w) indices of the pixels."""
         index_map = np.empty(pixel_regions.shape, dtype=np.uint16)

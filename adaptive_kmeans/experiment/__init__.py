@@ -2,7 +2,8 @@
 
 In the order of the data: `config` reads a TOML file, `trials` expands it and measures one trial,
 `runner` runs them all, `tables` and `figures` show them, `results` writes the folder.
-`clustering_speed` and `speed_figures` do the same for engines that are timed, `elbow` for an image.
+`clustering_speed` and `speed_figures` do the same for engines that are timed, `coding_size`,
+`coder_ablation` and `coding_figures` for coders, `elbow` for an image.
 """
 
 import lazy_loader as _lazy

@@ -37,6 +37,27 @@ A config of the kind "clustering-speed" times engines instead of making files:
     [[engines]]
     engine = "adaptive-kmeans:exact"
     threads = [1, 2]
+
+One of the kind "coding-size" sets the files of our coders beside those of lossless peers:
+
+.. code-block:: toml
+
+    kind = "coding-size"
+    name = "coding_size"
+    images = ["chelsea"]                # translucent ones are skipped, unless background is given
+    k = [16, 256]
+    coders = ["context-mixing"]
+    peers = ["png8-oxipng", "jpeg-xl:9"]
+    repeats = 1                         # for the median of the times
+
+And one of the kind "coder-ablation" codes index maps without groups of contexts:
+
+.. code-block:: toml
+
+    kind = "coder-ablation"
+    name = "coder_ablation"
+    images = ["chelsea"]
+    k = [16, 256]
 """
 
 from __future__ import annotations
@@ -45,7 +66,7 @@ import itertools
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -60,6 +81,7 @@ from pydantic import (
 
 from adaptive_kmeans import files
 from adaptive_kmeans.baselines.clustering import engines
+from adaptive_kmeans.baselines.lossless import peers
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
 from adaptive_kmeans.image import parse_color
@@ -162,14 +184,37 @@ class ClusteringSpeedConfig(_Experiment):
     budget_s: float = 10.0
 
 
-ExperimentConfig = Annotated[
+class CodingSizeConfig(_Experiment):
+    """Coders and lossless peers × images × k: whole files of the same reconstruction."""
+
+    kind: Literal["coding-size"]
+    k: Integers
+    coders: Names = ["context-mixing"]
+    peers: Annotated[list[str], BeforeValidator(_listed)] = []
+    repeats: Annotated[int, Field(ge=1)] = 1
+
+
+class CoderAblationConfig(_Experiment):
+    """Groups of contexts × images × k: index maps coded without each group."""
+
+    kind: Literal["coder-ablation"]
+    k: Integers
+
+
+AnyConfig: TypeAlias = (
+    CompressionConfig | ClusteringSpeedConfig | CodingSizeConfig | CoderAblationConfig
+)
+
+_Tagged = Annotated[
     Annotated[CompressionConfig, Tag("compression")]
-    | Annotated[ClusteringSpeedConfig, Tag("clustering-speed")],
+    | Annotated[ClusteringSpeedConfig, Tag("clustering-speed")]
+    | Annotated[CodingSizeConfig, Tag("coding-size")]
+    | Annotated[CoderAblationConfig, Tag("coder-ablation")],
     Discriminator(lambda document: document.get("kind", "compression")),
 ]
 
 
-def read_config(path: Path) -> CompressionConfig | ClusteringSpeedConfig:
+def read_config(path: Path) -> AnyConfig:
     """Read and validate a config file.
 
     Raises
@@ -189,27 +234,39 @@ def read_config(path: Path) -> CompressionConfig | ClusteringSpeedConfig:
     return check_config(document, str(path))
 
 
-def check_config(
-    document: dict[str, Any], source: str
-) -> CompressionConfig | ClusteringSpeedConfig:
+def check_config(document: dict[str, Any], source: str) -> AnyConfig:
     """Validate a parsed config; see `read_config`."""
     try:
-        config: CompressionConfig | ClusteringSpeedConfig
-        config = TypeAdapter(ExperimentConfig).validate_python(document)
+        config: AnyConfig = TypeAdapter(_Tagged).validate_python(document)
         if config.background is not None:
             parse_color(config.background)
         if isinstance(config, CompressionConfig):
             for _ in config.settings():
                 pass
-        else:
+        elif isinstance(config, ClusteringSpeedConfig):
             for contestant in config.engines:
                 engines.create(contestant.engine)
+        else:
+            _check_coding(config)
     except ValidationError as error:
         raise ConfigError(f"{source}: {_first_problem(error)}") from None
     except AdaptiveKMeansError as error:
         error.what = f"{source}: {error.what}"
         raise
     return config
+
+
+def _check_coding(config: CodingSizeConfig | CoderAblationConfig) -> None:
+    for k in config.k:
+        Settings.regular(k)
+    if isinstance(config, CodingSizeConfig):
+        for coder in config.coders:
+            Settings.regular(2, coder=coder)
+        for peer in config.peers:
+            peers.create(peer)
+        names = [*config.coders, *config.peers]
+        if len(set(names)) < len(names):
+            raise ConfigError("coders and peers", "each once", ", ".join(names))
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -10,19 +10,32 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from adaptive_kmeans import files
 from adaptive_kmeans.datasets import ImageSource, find_images
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, OutputError, TrialsFailedError
-from adaptive_kmeans.experiment import figures, speed_figures, tables
-from adaptive_kmeans.experiment.clustering_speed import SpeedRow, run_clustering_speed, summarize
+from adaptive_kmeans.experiment import (
+    clustering_speed,
+    coder_ablation,
+    coding_figures,
+    coding_size,
+    figures,
+    speed_figures,
+    tables,
+)
+from adaptive_kmeans.experiment.clustering_speed import SpeedRow, run_clustering_speed
+from adaptive_kmeans.experiment.coder_ablation import AblationRow, run_coder_ablation
+from adaptive_kmeans.experiment.coding_size import CodingSizeRow, run_coding_size
 from adaptive_kmeans.experiment.config import (
+    AnyConfig,
     ClusteringSpeedConfig,
+    CodingSizeConfig,
     CompressionConfig,
     read_config,
 )
@@ -38,7 +51,9 @@ LIBRARIES = (
     "scikit-learn",
     "opencv-python-headless",
     "faiss-cpu",
+    "imagecodecs",
     "libimagequant",
+    "pyoxipng",
 )
 
 
@@ -50,7 +65,7 @@ class Results:
     ----------
     folder : Path
         The folder of results.
-    rows : list of Row or SpeedRow
+    rows : list of Row, SpeedRow, CodingSizeRow or AblationRow
         The trials that succeeded.
     failures : list of AdaptiveKMeansError
         Why the others did not.
@@ -111,27 +126,16 @@ def run_experiment(
     with _staging(folder) as staged:
         drawn = staged / "figures"
         drawn.mkdir()
-        rows: list[Any]
-        row_type: type[Any]
-        if isinstance(config, CompressionConfig):
-            outcomes = run_trials(
-                expand(sources, config.settings(), config.metrics, config.background), jobs
-            )
-            rows = [outcome.row for outcome in outcomes if outcome.row is not None]
-            failures = [outcome.error for outcome in outcomes if outcome.error is not None]
-            row_type = Row
-            figures.draw_all(drawn, outcomes, config)
-        else:
-            rows, failures = run_clustering_speed(config, sources), []
-            row_type = SpeedRow
-            if rows:
-                (staged / "summary.md").write_text(summarize(rows), encoding="utf-8")
-            speed_figures.draw_all(drawn, rows)
+        found = _measure(config, sources, jobs)
+        rows, failures = found.rows, found.failures
         if not rows:
             # Earlier results are worth more than an empty table.
             first = f", the first: {failures[0]}" if failures else ""
             raise TrialsFailedError(f"all {len(failures)} trials failed{first}")
-        (staged / "table.csv").write_text(tables.to_csv(rows, row_type), encoding="utf-8")
+        found.draw(drawn)
+        if found.summary:
+            (staged / "summary.md").write_text(found.summary, encoding="utf-8")
+        (staged / "table.csv").write_text(tables.to_csv(rows, found.row_type), encoding="utf-8")
         (staged / "table.md").write_text(tables.to_markdown(rows), encoding="utf-8")
         (staged / "config.toml").write_text(_resolved(config, sources), encoding="utf-8")
         seconds = time.perf_counter() - start
@@ -145,6 +149,43 @@ def run_experiment(
         )
         (staged / "environment.json").write_text(environment, encoding="utf-8")
     return Results(folder, rows, failures, seconds)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What an experiment measured, and how it is shown."""
+
+    rows: list[Any]
+    failures: list[AdaptiveKMeansError]
+    row_type: type[Any]
+    draw: Callable[[Path], None]
+    summary: str = ""
+
+
+def _measure(config: AnyConfig, sources: list[ImageSource], jobs: int) -> _Found:
+    """Run an experiment of any kind."""
+    failures: list[AdaptiveKMeansError]
+    if isinstance(config, CompressionConfig):
+        trials = expand(sources, config.settings(), config.metrics, config.background)
+        outcomes = run_trials(trials, jobs)
+        rows = [outcome.row for outcome in outcomes if outcome.row is not None]
+        failures = [outcome.error for outcome in outcomes if outcome.error is not None]
+        draw = partial(figures.draw_all, outcomes=outcomes, config=config)
+        return _Found(rows, failures, Row, draw)
+    if isinstance(config, ClusteringSpeedConfig):
+        speeds = run_clustering_speed(config, sources)
+        summary = clustering_speed.summarize(speeds) if speeds else ""
+        draw = partial(speed_figures.draw_all, rows=speeds)
+        return _Found(speeds, [], SpeedRow, draw, summary)
+    if isinstance(config, CodingSizeConfig):
+        sizes, failures = run_coding_size(config, sources, jobs)
+        summary = coding_size.summarize(sizes)
+        draw = partial(coding_figures.draw_sizes, rows=sizes)
+        return _Found(sizes, failures, CodingSizeRow, draw, summary)
+    growths, failures = run_coder_ablation(config, sources, jobs)
+    summary = coder_ablation.summarize(growths)
+    draw = partial(coding_figures.draw_ablation, rows=growths)
+    return _Found(growths, failures, AblationRow, draw, summary)
 
 
 def _check_picture(config: CompressionConfig, sources: list[ImageSource]) -> None:
@@ -177,7 +218,7 @@ def _staging(folder: Path) -> Iterator[Path]:
         raise OutputError(str(folder), expected, files.reason(error)) from error
 
 
-def _resolved(config: CompressionConfig | ClusteringSpeedConfig, sources: list[ImageSource]) -> str:
+def _resolved(config: AnyConfig, sources: list[ImageSource]) -> str:
     """Return the config as TOML with every default filled in, and images by name."""
     import tomli_w
 

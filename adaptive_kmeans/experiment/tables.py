@@ -9,6 +9,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from adaptive_kmeans.experiment.clustering_speed import SpeedRow
+from adaptive_kmeans.experiment.coder_ablation import AblationRow
+from adaptive_kmeans.experiment.coding_size import CodingSizeRow
 from adaptive_kmeans.experiment.trials import Row
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ FORMATS = {
     "seconds_max": ".4f",
     "milliseconds": ".1f",
     "peak_mb": ".0f",
+    "payload_bytes": ",",
+    "growth_percent": "+.2f",
 }
 
 TERMINAL = {
@@ -60,11 +65,40 @@ SPEED_TERMINAL = {
 }
 """Columns in a terminal for clustering engines."""
 
+SIZE_TERMINAL = {
+    "set": "image_set",
+    "image": "image",
+    "k": "k",
+    "codec": "codec",
+    "bytes": "bytes",
+    "bpp": "bits_per_pixel",
+    "enc s": "encode_s",
+    "dec s": "decode_s",
+}
+"""Columns in a terminal for coders and lossless peers."""
+
+ABLATION_TERMINAL = {
+    "image": "image",
+    "k": "k",
+    "without": "without",
+    "bytes": "payload_bytes",
+    "growth %": "growth_percent",
+}
+"""Columns in a terminal for groups of contexts."""
+
 PARTICULARS = ("threshold", "color_space", "seed")
 """Columns that only the CSV has, unless the experiment sweeps them."""
 
 SPLIT = ("header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes")
 """Columns that only the CSV has."""
+
+
+TERMINALS: dict[type[Any], dict[str, str]] = {
+    Row: TERMINAL,
+    SpeedRow: SPEED_TERMINAL,
+    CodingSizeRow: SIZE_TERMINAL,
+    AblationRow: ABLATION_TERMINAL,
+}
 
 
 def columns(row_type: type[Any]) -> tuple[str, ...]:
@@ -110,7 +144,7 @@ def to_terminal(rows: Sequence[Any]) -> Table:
     from rich import box
     from rich.table import Table
 
-    chosen = TERMINAL if isinstance(rows[0], Row) else SPEED_TERMINAL
+    chosen = next(columns for kind, columns in TERMINALS.items() if isinstance(rows[0], kind))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for title, name in chosen.items():
         justify: Any = "right" if name in FORMATS else "left"

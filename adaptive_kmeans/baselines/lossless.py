@@ -1,0 +1,230 @@
+"""Lossless codecs that code what a quantizer left, each as a whole file: the peers of our coders.
+
+Every peer codes the reconstruction of a quantized image of one region and decodes to exactly its
+pixels. Those that take a palette or a plane of indices get the codebook in the order of luma, in
+which near indices are near in brightness: the best that a codec can get that takes an index for a
+gray.
+
+===================== =====================================================================
+`png8-oxipng`         PNG with a palette, by Pillow, then oxipng at level 4 (`png8-oxipng:6`
+                      at another)
+`webp-lossless`       WebP of the RGB pixels, method 6, quality 100
+`jpeg-xl`             JPEG XL of the RGB pixels at effort 7; `jpeg-xl:9` at another effort
+`jpeg-xl-index`       JPEG XL of the indices as a gray image at effort 7, behind the codebook
+===================== =====================================================================
+
+Pillow comes with the package, the other libraries with the extra ``peers``.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from adaptive_kmeans.baselines.libraries import library
+from adaptive_kmeans.errors import ConfigError, CorruptError
+from adaptive_kmeans.luma import luma_order
+from adaptive_kmeans.quantize import Quantized
+from adaptive_kmeans.registry import Registry
+
+Pixels = npt.NDArray[np.uint8]
+
+MAX_PALETTE = 256
+
+
+class Peer(Protocol):
+    """What every peer does."""
+
+    def encode(self, quantized: Quantized) -> bytes:
+        """Code the reconstruction of a quantized image as the bytes of a file."""
+        ...
+
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file: (H, W, 3)."""
+        ...
+
+
+def palette_and_indices(quantized: Quantized) -> tuple[Pixels, Pixels]:
+    """Return the codebook in the order of luma, (k, 3), and the indices into it, (H, W) uint8.
+
+    Raises
+    ------
+    ConfigError
+        The image has several regions, or more than 256 codewords.
+
+    Examples
+    --------
+    >>> from adaptive_kmeans.blocks import BlockGrid
+    >>> codebooks = (np.array([[255, 255, 255], [0, 0, 0]], dtype=np.uint8),)
+    >>> index_map, region_map = np.array([[0, 1]], dtype=np.uint16), np.zeros((1, 1), np.uint8)
+    >>> palette_and_indices(Quantized(BlockGrid(1, 2, 4), region_map, codebooks, index_map))[1]
+    array([[1, 0]], dtype=uint8)
+    """
+    if len(quantized.codebooks) != 1:
+        raise ConfigError("peer", "an image of one region", f"{len(quantized.codebooks)} regions")
+    codebook = quantized.codebooks[0]
+    if len(codebook) > MAX_PALETTE:
+        raise ConfigError("peer", f"at most {MAX_PALETTE} codewords", len(codebook))
+    order = luma_order(codebook)
+    rank = np.empty(len(codebook), dtype=np.uint8)
+    rank[order] = np.arange(len(codebook))
+    return codebook[order], rank[quantized.index_map]
+
+
+@dataclass(frozen=True)
+class Png8Oxipng:
+    """PNG with a palette, optimized by oxipng.
+
+    Parameters
+    ----------
+    level : int
+        oxipng's level, 0..6.
+    """
+
+    level: int = 4
+
+    def __post_init__(self) -> None:
+        _check_range("png8-oxipng level", self.level, 0, 6)
+
+    def encode(self, quantized: Quantized) -> bytes:
+        """Code the indices and the palette."""
+        from PIL import Image
+
+        oxipng = library("oxipng", "pyoxipng")
+        palette, indices = palette_and_indices(quantized)
+        picture = Image.fromarray(indices)
+        picture.putpalette(palette.tobytes())
+        file = io.BytesIO()
+        picture.save(file, "PNG", optimize=True)
+        data: bytes = oxipng.optimize_from_memory(file.getvalue(), level=self.level)
+        return data
+
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file."""
+        return _decode_by_pillow(data)
+
+
+@dataclass(frozen=True)
+class WebPLossless:
+    """Lossless WebP of the RGB pixels, which finds palettes by itself.
+
+    Parameters
+    ----------
+    method : int
+        Effort, 0..6.
+    """
+
+    method: int = 6
+
+    def __post_init__(self) -> None:
+        _check_range("webp-lossless method", self.method, 0, 6)
+
+    def encode(self, quantized: Quantized) -> bytes:
+        """Code the pixels."""
+        from PIL import Image
+
+        file = io.BytesIO()
+        picture = Image.fromarray(quantized.reconstruct())
+        picture.save(file, "WEBP", lossless=True, quality=100, method=self.method)
+        return file.getvalue()
+
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file."""
+        return _decode_by_pillow(data)
+
+
+@dataclass(frozen=True)
+class JpegXL:
+    """Lossless JPEG XL of the RGB pixels.
+
+    Parameters
+    ----------
+    effort : int
+        libjxl's effort, 1..10.
+    """
+
+    effort: int = 7
+
+    def __post_init__(self) -> None:
+        _check_range("jpeg-xl effort", self.effort, 1, 10)
+
+    def encode(self, quantized: Quantized) -> bytes:
+        """Code the pixels."""
+        return _encode_jpeg_xl(quantized.reconstruct(), self.effort)
+
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file."""
+        return _decode_jpeg_xl(data)
+
+
+@dataclass(frozen=True)
+class JpegXLIndex:
+    """Lossless JPEG XL of the indices as a gray image, behind the codebook.
+
+    The file is one byte, the number of codewords less one; the codebook in the order of luma, three
+    bytes a codeword; and the JPEG XL stream.
+
+    Parameters
+    ----------
+    effort : int
+        libjxl's effort, 1..10.
+    """
+
+    effort: int = 7
+
+    def __post_init__(self) -> None:
+        _check_range("jpeg-xl-index effort", self.effort, 1, 10)
+
+    def encode(self, quantized: Quantized) -> bytes:
+        """Code the codebook and the indices."""
+        palette, indices = palette_and_indices(quantized)
+        head = bytes([len(palette) - 1]) + palette.tobytes()
+        return head + _encode_jpeg_xl(indices, self.effort)
+
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file."""
+        start = 1 + 3 * (data[0] + 1)
+        palette = np.frombuffer(data[1:start], dtype=np.uint8).reshape(-1, 3)
+        indices = _decode_jpeg_xl(data[start:])
+        if indices.size and int(indices.max()) >= len(palette):
+            raise CorruptError("indices", f"values below {len(palette)}", int(indices.max()))
+        return palette[indices]
+
+
+def _check_range(what: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ConfigError(what, f"an integer in {low}..{high}", value)
+
+
+def _decode_by_pillow(data: bytes) -> Pixels:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def _encode_jpeg_xl(plane: Pixels, effort: int) -> bytes:
+    imagecodecs = library("imagecodecs", "imagecodecs")
+    data: bytes = imagecodecs.jpegxl_encode(plane, lossless=True, effort=effort, numthreads=1)
+    return data
+
+
+def _decode_jpeg_xl(data: bytes) -> Pixels:
+    imagecodecs = library("imagecodecs", "imagecodecs")
+    pixels: Pixels = imagecodecs.jpegxl_decode(data, numthreads=1)
+    return pixels
+
+
+peers: Registry[Peer] = Registry(
+    "lossless peer",
+    {
+        "png8-oxipng": Png8Oxipng,
+        "webp-lossless": WebPLossless,
+        "jpeg-xl": JpegXL,
+        "jpeg-xl-index": JpegXLIndex,
+    },
+)

@@ -1,0 +1,242 @@
+# mypy: disable-error-code="operator,arg-type,assignment,call-overload"
+"""Turns down a region's tree: 1 leads to the right half, 0 to the left.
+
+A turn is not coded when one half is only the barred codeword. The signed distance of a color from
+the node's plane (256 for one spacing, within -2047..2047) is taken for ten colors: W, N, NW, NE,
+WW, NN, NNE, the median edge, linear and gradient predictions.
+
+**Sure turns.** W, N, NW, NE, linear and gradient predictions may all lie on one side. If the least
+of their distances, ``margin``, is above half a spacing, a counter is selected by the side, the
+node's size, ``margin``, and ``margin`` over the six distances' spread. When the counter gives one
+outcome less than SURE_CHANCE / 65536, it codes the turn alone. It learns either way. There are no
+sure turns after a denied same-decision or while a match foretells a codeword.
+
+**Mixed turns.** Contexts 0..12 are hashed codewords of neighbors; each owns, for each group of four
+levels (named by its topmost node), a line of 15 counters in heap order. Contexts 13..17 are direct:
+the sides on which W's codeword and the first other one lie with classes of distances (two), with
+patterns, the node with the distances of NE and W, and the match's turn with its trust.
+Features: the first nine distances, those of W and linear times 4 within -1023..1023, the two
+sides, and 256. Mixer sets: the node; the sides and the node's size; energy and linear distance,
+or, where the match foretells the turn, trust and that turn.
+
+**Energy** is how badly the linear prediction did at W, N (twice each), NW and NE, in spacings, as a
+`SPREAD` class.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from adaptive_kmeans.coding._context_kernels import (
+    AFTER_10,
+    AFTER_18,
+    AFTER_25,
+    DIRECT_SAME,
+    HASHED_TURN,
+    M0,
+    M1,
+    M2,
+    M3,
+    M4,
+    M5,
+    SAME_SETS,
+    SMALL,
+    Layout,
+    equalities,
+    fetch,
+    scramble,
+)
+from adaptive_kmeans.coding._mixing_kernels import (
+    CONTEXTS,
+    Mixer,
+    decide,
+    learn,
+)
+from adaptive_kmeans.coding._neighborhood_kernels import (
+    NE,
+    NEE,
+    NN,
+    NNE,
+    NW,
+    NWW,
+    WW,
+    Book,
+    N,
+    View,
+    W,
+    nearest_to_linear,
+)
+from adaptive_kmeans.coding._probability import (
+    DISTANCE,
+    SPREAD,
+)
+from adaptive_kmeans.coding._range_coder import (
+    code_bit,
+)
+
+Int = Any  # int or np.int64, as Numba types it
+TURN = 1  # chooser of the last mixer
+TURN_LIMIT = 30  # count at which a counter's share stops falling
+SURE_LIMIT = 1000  # that of counters that code alone
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def code_down_tree(
+    view: View,
+    book: Book,
+    mixer: Mixer,
+    counters: NDArray[np.uint32],
+    layout: Layout,
+    keys: NDArray[np.int64],
+    checks: NDArray[np.int64],
+    lines: NDArray[np.int64],
+    decoding: bool,
+    code: Int,
+    region: Int,
+    other: Int,
+    barred: Int,
+    told: Int,
+    trust: Int,
+    energy: Int,
+) -> Int:
+    """Code a codeword as turns down its region's tree, past the one that is barred (or -1)."""
+    codes = view.codes
+    inputs = mixer.inputs
+    slots = mixer.slots
+    unit = np.int64(1 << 20) // book.spacings[region]
+    flat = np.int64(barred >= 0)
+    first = codes[W]
+    e1 = equalities(codes, first)
+    e2 = equalities(codes, other)
+    energy_class = np.int64(SPREAD[min((energy * unit) >> 16, 255)])
+    kw = codes[W] * M0
+    kn = codes[N] * M1
+    kne = codes[NE] * M3
+    keys[0] = kw
+    keys[1] = kn
+    keys[2] = kw + codes[WW] * M4
+    keys[3] = kn + codes[NN] * M5
+    keys[4] = kw + kne
+    keys[5] = kn + kne + codes[NNE] * M4
+    keys[6] = codes[NW] * M2 + codes[NWW] * M0
+    keys[7] = kne + codes[NEE] * M1
+    keys[8] = first * M0 + (other + 1) * M1 + (e1 & 63) * M2 + (e2 & 63) * M3
+    keys[9] = keys[AFTER_10]
+    keys[10] = keys[AFTER_18]
+    keys[11] = nearest_to_linear(view, book, region) * M0 + codes[WW] * M4
+    keys[12] = keys[AFTER_25]
+    if told >= 0:
+        keys[11] = told * M0 + trust * M4 + M5
+    for i in range(HASHED_TURN):
+        keys[i] = (keys[i] + (i + 33) * M4 + region * M5 + flat * 0x1A2B3C4D) & 0xFFFFFFFF
+    patterns = scramble((e1 & 1023) * M0 + (e2 & 63) * M1 + flat)
+    lo = book.offsets[region]
+    hi = book.offsets[region + 1]
+    node = book.roots[region]
+    group = node
+    heap = np.int64(1)
+    depth = np.int64(0)
+    smooth = barred < 0 and told < 0
+    fetched = False
+    while hi - lo > 1:
+        if depth & 3 == 0:
+            heap = np.int64(1)
+            group = node
+            fetched = False
+        bit = np.int64(code >= node)
+        if node - lo == 1 and lo == barred:
+            bit = np.int64(1)
+        elif hi - node == 1 and node == barred:
+            bit = np.int64(0)
+        else:
+            a = np.int64(book.planes[0, node])
+            b = np.int64(book.planes[1, node])
+            c = np.int64(book.planes[2, node])
+            t = np.int64(book.planes[3, node])
+            for i in range(10):
+                p = a * np.int64(view.seen[0, i]) + b * np.int64(view.seen[1, i])
+                p = (p + c * np.int64(view.seen[2, i]) - t) >> 10
+                inputs[CONTEXTS + i] = min(max(p, -2047), 2047)
+            west = np.int64(inputs[CONTEXTS])
+            north = np.int64(inputs[CONTEXTS + 1])
+            linear = np.int64(inputs[CONTEXTS + 8])
+            gradient = np.int64(inputs[CONTEXTS + 9])
+            least = min(min(west, north), min(linear, gradient))
+            most = max(max(west, north), max(linear, gradient))
+            for i in range(2, 4):
+                least = min(least, np.int64(inputs[CONTEXTS + i]))
+                most = max(most, np.int64(inputs[CONTEXTS + i]))
+            margin = max(least, -most)
+            spread = most - least
+            size = hi - lo
+            direct = layout.direct + DIRECT_SAME * SMALL
+            sure_slot = np.int64(-1)
+            chance = np.int64(32768)
+            if smooth and margin > layout.sure_margin:
+                level = np.int64(size > 4) + np.int64(size > 16) + np.int64(size > 64)
+                sure = min((margin * 4) // (spread + 64), 31) * 16 + min(margin >> 7, 15)
+                sure_slot = direct + 2 * SMALL + (sure * 2 + np.int64(least > 0)) * 4 + level
+                chance = np.int64(counters[sure_slot]) >> 16
+            if min(chance, 65536 - chance) < layout.sure_chance:
+                chance = min(max(chance, 16), 65520)
+                bit = code_bit(mixer.coder, mixer.stream, decoding, bit, chance)
+            else:
+                if not fetched:
+                    fetched = True
+                    fetch(
+                        counters, lines, checks, keys, group * M3,
+                        HASHED_TURN, layout.tree_lines, layout.tree_bits, 16,
+                    )  # fmt: skip
+                for i in range(HASHED_TURN):
+                    slots[i] = lines[i] + heap
+                side1 = np.int64(0)
+                if first >= lo and first < hi:
+                    side1 = np.int64(1) + np.int64(first >= node)
+                side2 = np.int64(0)
+                if other >= lo and other < hi:
+                    side2 = np.int64(1) + np.int64(other >= node)
+                sides = side1 * 3 + side2
+                inputs[CONTEXTS + 9] = min(max(4 * west, -1023), 1023)
+                inputs[CONTEXTS + 10] = min(max(4 * linear, -1023), 1023)
+                inputs[CONTEXTS + 11] = 256 * (np.int64(side1 == 2) - np.int64(side1 == 1))
+                inputs[CONTEXTS + 12] = 256 * (np.int64(side2 == 2) - np.int64(side2 == 1))
+                inputs[CONTEXTS + 13] = 256
+                w_class = np.int64(DISTANCE[(west >> 4) + 128])
+                n_class = np.int64(DISTANCE[(north >> 4) + 128])
+                ne_class = np.int64(DISTANCE[(np.int64(inputs[CONTEXTS + 3]) >> 4) + 128])
+                m_class = np.int64(DISTANCE[(np.int64(inputs[CONTEXTS + 7]) >> 4) + 128])
+                l_class = np.int64(DISTANCE[(linear >> 4) + 128])
+                g_class = np.int64(DISTANCE[(gradient >> 4) + 128])
+                at = (((sides * 16 + l_class) * 16 + m_class) * 12 + energy_class) * 2 + flat
+                slots[13] = direct + at
+                at = ((sides * 16 + w_class) * 16 + n_class) * 16 + g_class
+                slots[14] = direct + SMALL + at
+                slots[15] = direct + 3 * SMALL + ((patterns + sides * M2) & 65535)
+                at = ((node * 16 + ne_class) * 16 + w_class) & layout.plane_mask
+                slots[16] = direct + 4 * SMALL + at
+                foretold = np.int64(0)
+                if told >= lo and told < hi:
+                    foretold = np.int64(1) + np.int64(told >= node)
+                level = np.int64(size > 2) + np.int64(size > 8) + np.int64(size > 64)
+                slots[17] = (
+                    direct + 2 * SMALL + 16384 + ((trust * 3 + foretold) * 4 + level) * 9 + sides
+                )
+                mixer.sets[0] = layout.codeword_sets + book.left.size + node
+                mixer.sets[1] = SAME_SETS + (1 - flat) * sides * 32 + min(size, 31)
+                mixer.sets[2] = SAME_SETS + 9 * 32 + energy_class * 16 + l_class
+                if foretold != 0:
+                    mixer.sets[2] = SAME_SETS + 9 * 32 + 192 + trust * 2 + foretold - 1
+                bit = decide(mixer, counters, decoding, bit, TURN, TURN_LIMIT, layout.turn_mask)
+            if sure_slot >= 0:
+                learn(counters, sure_slot, bit, SURE_LIMIT)
+        heap = 2 * heap + bit
+        depth += 1
+        if bit != 0:
+            lo = node
+            node = book.right[node]
+        else:
+            hi = node
+            node = book.left[node]
+    return lo

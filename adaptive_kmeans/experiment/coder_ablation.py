@@ -1,0 +1,98 @@
+"""What each group of contexts is worth: index maps coded without it, beside all contexts."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adaptive_kmeans import codec
+from adaptive_kmeans.codec import Settings
+from adaptive_kmeans.coding.ablation import groups, index_map_bytes
+from adaptive_kmeans.datasets import ImageSource
+from adaptive_kmeans.errors import AdaptiveKMeansError
+from adaptive_kmeans.experiment.coding_size import image_set, opaque_images
+from adaptive_kmeans.experiment.config import CoderAblationConfig
+from adaptive_kmeans.experiment.runner import call_all
+from adaptive_kmeans.experiment.trials import load
+from adaptive_kmeans.progress import trial_bar
+
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class AblationRow:
+    """A row of the table: an image's index map at one k, coded without one group of contexts.
+
+    `without` is "nothing" where all contexts take part. `growth_percent` is relative to that; a
+    negative one says that the group costs more than it brings.
+    """
+
+    image_set: str
+    image: str
+    k: int
+    without: str
+    payload_bytes: int
+    growth_percent: float
+
+
+def run_coder_ablation(
+    config: CoderAblationConfig, sources: Sequence[ImageSource], jobs: int = 1
+) -> tuple[list[AblationRow], list[AdaptiveKMeansError]]:
+    """Code every image's index map with all contexts, then without each group.
+
+    A translucent image is skipped where no background is given, which is printed.
+
+    Returns
+    -------
+    rows : list of AblationRow
+        Image by image, k by k, all contexts first.
+    failures : list of AdaptiveKMeansError
+        Images that could not be measured.
+    """
+    opaque = opaque_images(sources, config.background)
+    calls = [(source, config.background, k) for source in opaque for k in config.k]
+    rows: list[AblationRow] = []
+    failures: list[AdaptiveKMeansError] = []
+    with trial_bar(len(calls)) as advance:
+        for outcome in call_all(_measure, calls, jobs):
+            if isinstance(outcome, AdaptiveKMeansError):
+                failures.append(outcome)
+                advance(f"failed: {outcome}")
+            else:
+                rows += outcome
+                advance("")
+    return rows, failures
+
+
+def _measure(
+    source: ImageSource, background: str | None, k: int
+) -> list[AblationRow] | AdaptiveKMeansError:
+    try:
+        quantized = codec.quantize(load(source, background), Settings.regular(k))
+    except AdaptiveKMeansError as error:
+        return error
+    parts = quantized.index_map, quantized.pixel_regions, quantized.codebooks
+    whole = index_map_bytes(*parts)
+    rows = [AblationRow(image_set(source), source.name, k, NOTHING, whole, 0.0)]
+    for group in groups():
+        size = index_map_bytes(*parts, without=group)
+        growth = 100 * (size / whole - 1) if whole else 0.0
+        rows.append(AblationRow(image_set(source), source.name, k, group, size, growth))
+    return rows
+
+
+def summarize(rows: Sequence[AblationRow]) -> str:
+    """Return a Markdown table of groups × set and k: mean growth, and the largest one's image."""
+    columns = list(dict.fromkeys((row.image_set, row.k) for row in rows))
+    heads = [f"{name}, k = {k}: mean % | largest %" for name, k in columns]
+    lines = [f"| without | {' | '.join(heads)} |", f"| :-- |{' --: | --: |' * len(columns)}"]
+    for group in dict.fromkeys(row.without for row in rows if row.without != NOTHING):
+        cells = []
+        for column in columns:
+            chosen = [r for r in rows if (r.image_set, r.k) == column and r.without == group]
+            largest = max(chosen, key=lambda row: row.growth_percent)
+            mean = statistics.fmean(row.growth_percent for row in chosen)
+            cells.append(f"{mean:+.2f} | {largest.growth_percent:+.2f} ({largest.image})")
+        lines.append(f"| {group} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"

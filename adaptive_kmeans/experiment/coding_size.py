@@ -1,0 +1,273 @@
+"""Sizes of coders and lossless peers: whole files of the same reconstruction, decoded and compared.
+
+Every image is quantized once for each k, by regular K-means. Each of our coders and each peer codes
+that; a file counts only if it decodes to exactly the reconstruction. Peers have one thread, ours
+the usual number, of which an image of one band uses one.
+"""
+
+from __future__ import annotations
+
+import functools
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from adaptive_kmeans import codec, container
+from adaptive_kmeans.baselines.lossless import peers
+from adaptive_kmeans.codec import Settings
+from adaptive_kmeans.datasets import ImageSource
+from adaptive_kmeans.errors import (
+    AdaptiveKMeansError,
+    CorruptError,
+    MissingDependencyError,
+    TranslucentError,
+)
+from adaptive_kmeans.experiment.config import CodingSizeConfig
+from adaptive_kmeans.experiment.runner import call_all
+from adaptive_kmeans.experiment.trials import load
+from adaptive_kmeans.metrics import bits_per_pixel
+from adaptive_kmeans.progress import trial_bar
+from adaptive_kmeans.quantize import Quantized
+
+WARM_UP_SIDE, WARM_UP_K = 32, 4
+
+
+@dataclass(frozen=True)
+class CodingSizeRow:
+    """A row of the table: one codec on one image at one k.
+
+    `codec` is one of our coders, whose file is an `.akm` file, or a peer. Times are medians.
+    """
+
+    image_set: str
+    image: str
+    k: int
+    codec: str
+    bytes: int
+    bits_per_pixel: float
+    encode_s: float
+    decode_s: float
+
+
+class _Codec(Protocol):
+    def encode(self, quantized: Quantized) -> bytes: ...
+
+    def decode(self, data: bytes) -> npt.NDArray[np.uint8]: ...
+
+
+@dataclass(frozen=True)
+class _Ours:
+    coder: str
+
+    def encode(self, quantized: Quantized) -> bytes:
+        return container.write(quantized, self.coder)
+
+    def decode(self, data: bytes) -> npt.NDArray[np.uint8]:
+        return container.read(data).reconstruct()
+
+
+def run_coding_size(
+    config: CodingSizeConfig, sources: Sequence[ImageSource], jobs: int = 1
+) -> tuple[list[CodingSizeRow], list[AdaptiveKMeansError]]:
+    """Measure all codecs on all images.
+
+    A peer whose library is missing and an image that is translucent, where no background is given,
+    are skipped, which is printed.
+
+    Parameters
+    ----------
+    config : CodingSizeConfig
+        What to measure.
+    sources : sequence of ImageSource
+        The images.
+    jobs : int
+        Processes at once. Sizes do not depend on it; times do.
+
+    Returns
+    -------
+    rows : list of CodingSizeRow
+        Image by image, k by k, coders before peers.
+    failures : list of AdaptiveKMeansError
+        Codecs that failed, or whose file decodes to other pixels.
+    """
+    with trial_bar(len(config.peers)) as advance:
+        skipped = []
+        for name in config.peers:
+            try:
+                _ready(name)
+                advance("")
+            except MissingDependencyError as error:
+                skipped.append(name)
+                advance(f"skipped: {error}")
+    names = [*config.coders, *(name for name in config.peers if name not in skipped)]
+    opaque = opaque_images(sources, config.background)
+    calls = [
+        (source, config.background, k, names, config.repeats) for source in opaque for k in config.k
+    ]
+    rows: list[CodingSizeRow] = []
+    failures: list[AdaptiveKMeansError] = []
+    with trial_bar(len(calls)) as advance:
+        for measured, failed in call_all(_measure, calls, jobs):
+            rows += measured
+            failures += failed
+            advance("\n".join(f"failed: {error}" for error in failed))
+    return rows, failures
+
+
+def opaque_images(sources: Sequence[ImageSource], background: str | None) -> list[ImageSource]:
+    """Leave out images that are translucent where no background is given, and print which."""
+    opaque = []
+    with trial_bar(len(sources)) as advance:
+        for source in sources:
+            try:
+                source.read(background)
+            except TranslucentError as error:
+                advance(f"skipped: {error}")
+                continue
+            except AdaptiveKMeansError:
+                pass  # one of the failures, once it is measured
+            opaque.append(source)
+            advance("")
+    return opaque
+
+
+def image_set(source: ImageSource) -> str:
+    """Return the set of an image: the name of its folder, or "bundled".
+
+    Examples
+    --------
+    >>> image_set(ImageSource("chelsea"))
+    'bundled'
+    """
+    return "bundled" if source.path is None else source.path.resolve().parent.name
+
+
+def _measure(
+    source: ImageSource, background: str | None, k: int, names: Sequence[str], repeats: int
+) -> tuple[list[CodingSizeRow], list[AdaptiveKMeansError]]:
+    """Measure all codecs on one image at one k."""
+    try:
+        quantized = codec.quantize(load(source, background), Settings.regular(k))
+    except AdaptiveKMeansError as error:
+        return [], [error]
+    right = quantized.reconstruct()
+    rows: list[CodingSizeRow] = []
+    failures: list[AdaptiveKMeansError] = []
+    for name in names:
+        encode_s, decode_s, data = [], [], b""
+        try:
+            tool = _ready(name)
+            for _ in range(repeats):
+                start = time.perf_counter()
+                data = tool.encode(quantized)
+                encoded = time.perf_counter()
+                decoded = tool.decode(data)
+                decode_s.append(time.perf_counter() - encoded)
+                encode_s.append(encoded - start)
+                if not np.array_equal(decoded, right):
+                    what = f"{source.name} at k = {k} by {name}"
+                    raise CorruptError(what, "a file that decodes to the same pixels", "others")
+        except AdaptiveKMeansError as error:
+            failures.append(error)
+            continue
+        row = CodingSizeRow(
+            image_set=image_set(source),
+            image=source.name,
+            k=k,
+            codec=name,
+            bytes=len(data),
+            bits_per_pixel=bits_per_pixel(data, right.shape),
+            encode_s=statistics.median(encode_s),
+            decode_s=statistics.median(decode_s),
+        )
+        rows.append(row)
+    return rows, failures
+
+
+@functools.cache
+def _ready(name: str) -> _Codec:
+    """Return a codec by its name, once it has coded something: loaded and, if ours, compiled."""
+    tool: _Codec = peers.create(name) if name.partition(":")[0] in peers.names() else _Ours(name)
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (WARM_UP_SIDE, WARM_UP_SIDE, 3), dtype=np.uint8)
+    tool.decode(tool.encode(codec.quantize(image, Settings.regular(WARM_UP_K))))
+    return tool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A coder's file beside the smallest of the peers' files of one image at one k."""
+
+    image_set: str
+    image: str
+    k: int
+    coder: str
+    bytes: int
+    best_peer: str
+    best_peer_bytes: int
+
+    @property
+    def percent_of_best_peer(self) -> float:
+        """Size relative to the smallest peer's: 100 is no gain."""
+        return 100 * self.bytes / self.best_peer_bytes
+
+
+def compare(rows: Sequence[CodingSizeRow]) -> list[Comparison]:
+    """Set every coder's file beside the smallest peer's; nothing where there is no peer."""
+    comparisons = []
+    by_trial: dict[tuple[str, str, int], list[CodingSizeRow]] = {}
+    for row in rows:
+        by_trial.setdefault((row.image_set, row.image, row.k), []).append(row)
+    for trial, members in by_trial.items():
+        others = [row for row in members if _is_peer(row.codec)]
+        if others:
+            best = min(others, key=lambda row: row.bytes)
+            comparisons += [
+                Comparison(*trial, row.codec, row.bytes, best.codec, best.bytes)
+                for row in members
+                if not _is_peer(row.codec)
+            ]
+    return comparisons
+
+
+def summarize(rows: Sequence[CodingSizeRow]) -> str:
+    """Return two Markdown tables: what ours save against the smallest peer, and mean rates."""
+    lines = ["## Saved against the smallest of the peers, image by image", ""]
+    lines += ["| set | k | coder | images | mean saved % | least saved % | a peer is smaller |"]
+    lines += ["| :-- | --: | :-- | --: | --: | --: | --: |"]
+    groups: dict[tuple[str, int, str], list[Comparison]] = {}
+    for comparison in compare(rows):
+        key = (comparison.image_set, comparison.k, comparison.coder)
+        groups.setdefault(key, []).append(comparison)
+    for (name, k, coder), members in groups.items():
+        saved = {member.image: 100 - member.percent_of_best_peer for member in members}
+        worst = min(saved, key=lambda image: saved[image])
+        larger = sum(value < 0 for value in saved.values())
+        lines.append(
+            f"| {name} | {k} | {coder} | {len(members)} | {statistics.fmean(saved.values()):.1f} "
+            f"| {saved[worst]:.1f} ({worst}) | {larger} |"
+        )
+    codecs = list(dict.fromkeys(row.codec for row in rows))
+    lines += ["", "## Mean bits per pixel of the whole files", ""]
+    lines += [f"| set | k | {' | '.join(codecs)} |"]
+    lines += [f"| :-- | --: |{' --: |' * len(codecs)}"]
+    for name, k in dict.fromkeys((row.image_set, row.k) for row in rows):
+        cells = []
+        for tool in codecs:
+            chosen = [
+                row.bits_per_pixel
+                for row in rows
+                if (row.image_set, row.k, row.codec) == (name, k, tool)
+            ]
+            cells.append(f"{statistics.fmean(chosen):.3f}" if chosen else "")
+        lines.append(f"| {name} | {k} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _is_peer(name: str) -> bool:
+    return name.partition(":")[0] in peers.names()

@@ -1,0 +1,74 @@
+"""Golden files: small made images, written once by each coder and never again.
+
+``python -m tests.make_golden CODER`` writes the files of a coder into ``tests/golden/``, unless it
+has some there: what cannot read a golden file is broken, not the file.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from adaptive_kmeans.blocks import BlockGrid
+from adaptive_kmeans.container import write
+from adaptive_kmeans.luma import luma_order
+from adaptive_kmeans.quantize import Quantized
+
+FOLDER = Path(__file__).parent / "golden"
+
+
+def made_images() -> dict[str, tuple[Quantized, int | None]]:
+    """Return quantized images with the heights of their bands, by name; integers only."""
+    return {
+        "pixel": (_image((1, 1), (1,), 4, noise=0), None),
+        "ramp": (_image((23, 31), (16,), 4, noise=5), None),
+        "tiles": (_tiles(), None),
+        "regions": (_image((26, 30), (4, 24), 4, noise=7), None),
+        "bands": (_image((21, 20), (3, 9), 2, noise=11), 8),
+        "unused-region": (_image((9, 14), (2, 0, 6), 5, noise=3), None),
+    }
+
+
+def _image(
+    shape: tuple[int, int], ks: tuple[int, ...], block_size: int, *, noise: int
+) -> Quantized:
+    """Waves of indices, every `noise`-th pixel disturbed, and regions in turns."""
+    grid = BlockGrid(*shape, block_size)
+    used = [region for region, k in enumerate(ks) if k]
+    blocks = np.arange(grid.rows)[:, None] // 2 + np.arange(grid.columns) // 3
+    region_map = np.array(used, dtype=np.uint8)[blocks % len(used)]
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    place = rows * shape[1] + columns
+    wave = rows // 3 + columns // 5
+    if noise:
+        wave = wave + (place % noise == 0) * (place * 7919 % 101)
+    sizes = np.maximum(np.array(ks), 1)[grid.spread(region_map)]
+    codebooks = tuple(_codebook(k) for k in ks)
+    return Quantized(grid, region_map, codebooks, (wave % sizes).astype(np.uint16))
+
+
+def _tiles() -> Quantized:
+    """A tile of 9 × 7 pixels again and again."""
+    grid = BlockGrid(40, 52, 8)
+    tile = (np.arange(63, dtype=np.uint16) * 5 % 11 % 4).reshape(7, 9)
+    index_map = np.tile(tile, (6, 6))[:40, :52].copy()
+    return Quantized(grid, np.zeros(grid.shape, np.uint8), (_codebook(4),), index_map)
+
+
+def _codebook(k: int) -> np.ndarray:
+    steps = np.arange(k)[:, None] * (11, 7, 5) + (3, 40, 90)
+    codebook = (steps % 256).astype(np.uint8)
+    return codebook[luma_order(codebook)]
+
+
+def main(coder: str) -> None:
+    """Write the files of a coder that has none."""
+    if list(FOLDER.glob(f"*.{coder}.akm")):
+        raise SystemExit(f"{coder} has golden files, which are never rewritten")
+    for name, (quantized, band_height) in made_images().items():
+        path = FOLDER / f"{name}.{coder}.akm"
+        path.write_bytes(write(quantized, coder, band_height=band_height))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

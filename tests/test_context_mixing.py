@@ -1,0 +1,272 @@
+"""What a user of the context-mixing coder can rely on."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adaptive_kmeans.coding._codeword_tree import build_tree
+from adaptive_kmeans.coding._probability import LIMIT, SQUASH, STRETCH
+from adaptive_kmeans.coding._range_coder import (
+    POSITION,
+    code_bit,
+    ends_well,
+    start_decoding,
+    start_encoding,
+    tail,
+)
+from adaptive_kmeans.coding.context_mixing import ContextMixing
+from adaptive_kmeans.errors import ConfigError, CorruptError, LimitError
+from adaptive_kmeans.luma import luma_order
+from tests.clustering_images import COMPILED, EXAMPLES, only_compiled
+
+pytestmark = pytest.mark.kernels
+
+CODER = ContextMixing()
+
+SIDE = 40 if COMPILED else 9
+
+
+def sample(seed, shape, sizes, noise=0.3):
+    """A smooth map with noise, its regions and codebooks."""
+    rng = np.random.default_rng(seed)
+    codebooks = tuple(rng.integers(0, 256, (k, 3), dtype=np.uint8) for k in sizes)
+    used = np.flatnonzero(np.array(sizes) > 0)
+    blocks = rng.choice(used, (shape[0] // 4 + 1, shape[1] // 4 + 1)).astype(np.uint8)
+    regions = np.kron(blocks, np.ones((4, 4), np.uint8))[: shape[0], : shape[1]]
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    wave = rows // 3 + columns // 5 + (rng.random(shape) < noise) * rng.integers(0, 99, shape)
+    index_map = (wave % np.maximum(np.array(sizes), 1)[regions]).astype(np.uint16)
+    return index_map, np.ascontiguousarray(regions), codebooks
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.tuples(st.integers(1, SIDE), st.integers(1, SIDE)),
+    st.lists(st.sampled_from([0, 1, 2, 3, 5, 16, 33, 256]), min_size=1, max_size=4),
+    st.sampled_from([0.0, 0.1, 1.0]),
+)
+def test_index_maps_come_back(seed, shape, sizes, noise):
+    if max(sizes) == 0:
+        sizes = [*sizes, 2]
+    index_map, regions, codebooks = sample(seed, shape, sizes, noise)
+    payload = CODER.encode_index_map(index_map, regions, codebooks)
+    decoded = CODER.decode_index_map(payload, regions, codebooks)
+    assert decoded.dtype == np.uint16
+    np.testing.assert_array_equal(decoded, index_map)
+
+
+@only_compiled
+@pytest.mark.parametrize("sizes", [(4096,), (4096, 4095), (2,) * 200])
+def test_largest_codebooks_come_back(sizes):
+    index_map, regions, codebooks = sample(1, (40, 50), sizes, 1.0)
+    payload = CODER.encode_index_map(index_map, regions, codebooks)
+    np.testing.assert_array_equal(CODER.decode_index_map(payload, regions, codebooks), index_map)
+
+
+def test_duplicate_codewords_stay_distinct():
+    codebook = np.zeros((7, 3), np.uint8)
+    index_map = (np.arange(60).reshape(6, 10) % 7).astype(np.uint16)
+    regions = np.zeros((6, 10), np.uint8)
+    payload = CODER.encode_index_map(index_map, regions, (codebook,))
+    np.testing.assert_array_equal(CODER.decode_index_map(payload, regions, (codebook,)), index_map)
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0), (1, 1), (7, 9)])
+def test_one_codeword_costs_nothing(shape):
+    regions = np.zeros(shape, np.uint8)
+    codebook = np.array([[1, 2, 3]], np.uint8)
+    payload = CODER.encode_index_map(regions.astype(np.uint16), regions, (codebook,))
+    assert payload == b""
+    assert CODER.decode_index_map(payload, regions, (codebook,)).shape == shape
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.tuples(st.integers(1, SIDE), st.integers(1, SIDE)),
+       st.integers(1, 256))  # fmt: skip
+def test_region_maps_come_back(seed, shape, n_regions):
+    rng = np.random.default_rng(seed)
+    region_map = rng.integers(0, n_regions, shape, dtype=np.uint8)
+    payload = CODER.encode_region_map(region_map, n_regions)
+    decoded = CODER.decode_region_map(payload, shape, n_regions)
+    assert decoded.dtype == np.uint8
+    np.testing.assert_array_equal(decoded, region_map)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 300), st.integers(0, 255))
+def test_codebooks_come_back_in_any_order(seed, k, width):
+    rng = np.random.default_rng(seed)
+    codebook = rng.integers(0, width + 1, (k, 3), dtype=np.uint8)
+    for order in (np.arange(k), luma_order(codebook)):
+        payload = CODER.encode_codebook(codebook[order])
+        assert len(payload) <= 3 * k
+        np.testing.assert_array_equal(CODER.decode_codebook(payload, k), codebook[order])
+
+
+def test_a_sorted_codebook_costs_less_than_one_whose_order_means_something():
+    steps = np.random.default_rng(0).integers(-9, 10, (256, 3)).cumsum(axis=0)
+    codebook = np.clip(128 + steps, 0, 255).astype(np.uint8)
+    codebook = codebook[luma_order(codebook)]
+    swapped = codebook[[1, 0, *range(2, 256)]]
+    assert len(CODER.encode_codebook(codebook)) < 0.9 * len(CODER.encode_codebook(swapped))
+
+
+@only_compiled
+def test_regions_are_context():
+    index_map, regions, codebooks = sample(3, (96, 96), (4, 64), 0.1)
+    aware = CODER.encode_index_map(index_map, regions, codebooks)
+    joint = np.where(regions == 0, index_map, index_map + 4).astype(np.uint16)
+    blind = CODER.encode_index_map(joint, np.zeros_like(regions), (np.concatenate(codebooks),))
+    assert len(aware) < len(blind)
+
+
+@only_compiled
+def test_what_is_accepted_is_what_an_encoder_writes():
+    index_map, regions, codebooks = sample(5, (20, 24), (6, 40))
+    payload = CODER.encode_index_map(index_map, regions, codebooks)
+    accepted = 0
+    for damaged in [*(payload[:n] for n in range(len(payload))), payload + b"\0", payload + b"x"]:
+        try:
+            decoded = CODER.decode_index_map(damaged, regions, codebooks)
+        except CorruptError:
+            continue
+        accepted += 1
+        assert not np.array_equal(decoded, index_map)
+        assert CODER.encode_index_map(decoded, regions, codebooks) == damaged
+    assert accepted < 9
+
+
+@only_compiled
+@settings(max_examples=4 * EXAMPLES, deadline=None)
+@given(st.binary(max_size=400), st.sampled_from([(1,), (2,), (5, 0), (3, 300)]))
+def test_any_bytes_decode_in_range_or_are_refused(payload, sizes):
+    _, regions, codebooks = sample(2, (13, 17), sizes)
+    try:
+        decoded = CODER.decode_index_map(payload, regions, codebooks)
+    except CorruptError:
+        return
+    assert decoded.shape == regions.shape
+    assert np.all(decoded < np.array(sizes)[regions])
+
+
+@settings(max_examples=2 * EXAMPLES, deadline=None)
+@given(st.binary(max_size=60), st.integers(0, 40))
+def test_any_bytes_are_a_codebook_or_refused(payload, k):
+    with contextlib.suppress(CorruptError):
+        assert CODER.decode_codebook(payload, k).shape == (k, 3)
+
+
+@only_compiled
+def test_decoding_ends_with_the_payload_however_large_the_image():
+    index_map, _, codebooks = sample(4, (20, 20), (16,))
+    payload = CODER.encode_index_map(index_map, np.zeros((20, 20), np.uint8), codebooks)
+    start = time.process_time()
+    with pytest.raises(CorruptError):
+        CODER.decode_index_map(payload, np.zeros((4000, 5000), np.uint8), codebooks)
+    assert time.process_time() - start < 10  # a minute, if all pixels were decoded
+
+
+def test_wrong_arguments_are_refused():
+    regions = np.zeros((4, 4), np.uint8)
+    two = np.array([[0, 0, 0], [9, 9, 9]], np.uint8)
+    none = np.zeros((0, 3), np.uint8)
+    with pytest.raises(ConfigError, match="index map"):
+        CODER.encode_index_map(np.full((4, 4), 2, np.uint16), regions, (two,))
+    with pytest.raises(ConfigError, match="pixel regions"):
+        CODER.encode_index_map(np.zeros((4, 5), np.uint16), regions, (two,))
+    with pytest.raises(ConfigError, match="pixel regions"):
+        CODER.encode_index_map(np.zeros((4, 4), np.uint16), regions + 1, (two,))
+    with pytest.raises(CorruptError, match="codeword"):
+        CODER.decode_index_map(b"", regions, (none,))
+    with pytest.raises(CorruptError, match="codeword"):
+        CODER.decode_index_map(b"", regions + 1, (two,))
+    with pytest.raises(LimitError, match="4097"):
+        CODER.decode_index_map(b"", regions, (np.zeros((4097, 3), np.uint8),))
+    with pytest.raises(LimitError, match="codebooks"):
+        CODER.decode_index_map(b"", regions, (two,) * 257)
+
+
+def test_range_coder_spends_the_entropy():
+    rng = np.random.default_rng(0)
+    chances = rng.integers(1, 65536, 20000)
+    bits = (rng.integers(0, 65536, 20000) < chances).astype(np.int64)
+    stream = np.zeros(10000, np.uint8)
+    state = start_encoding()
+    for bit, chance in zip(bits, chances, strict=True):
+        code_bit(state, stream, False, bit, chance)
+    payload = stream[: state[POSITION]].tobytes() + tail(state)
+    share = np.where(bits == 1, chances, 65536 - chances) / 65536
+    assert 8 * len(payload) < -np.log2(share).sum() * 1.0005 + 16
+    state = start_decoding(payload)
+    data = np.frombuffer(payload, np.uint8).copy()
+    assert [code_bit(state, data, True, 0, chance) for chance in chances] == bits.tolist()
+    assert ends_well(state, payload)
+
+
+def test_tables_are_logistic():
+    x = np.arange(-LIMIT, LIMIT + 1)
+    exact = 65536 / (1 + np.exp(-x / 256))
+    assert np.max(np.abs(SQUASH - exact)) <= 1.0
+    assert SQUASH.min() > 0
+    assert SQUASH.max() < 65536
+    p = (np.arange(4096) + 0.5) / 4096
+    assert np.max(np.abs(STRETCH - 256 * np.log(p / (1 - p)))[8:-8]) < 3
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 300), st.integers(0, 255))
+def test_tree_holds_every_codeword_once(seed, k, width):
+    codebook = np.random.default_rng(seed).integers(0, width + 1, (k, 3), dtype=np.uint8)
+    tree = build_tree(codebook)
+    assert sorted(tree.order.tolist()) == list(range(k))
+    leaves, pending = [], [(0, k, tree.root)]
+    while pending:
+        lo, hi, node = pending.pop()
+        if hi - lo == 1:
+            leaves.append(lo)
+            continue
+        assert lo < node < hi
+        pending += [(lo, node, tree.left[node]), (node, hi, tree.right[node])]
+    assert sorted(leaves) == list(range(k))
+
+
+def golden():
+    """Checksum of the payloads of a few small maps."""
+    total = 0
+    for seed, sizes in enumerate([(2,), (16,), (3, 70), (1, 0, 9)]):
+        index_map, regions, codebooks = sample(seed, (17, 23), sizes)
+        payload = CODER.encode_index_map(index_map, regions, codebooks)
+        np.testing.assert_array_equal(
+            CODER.decode_index_map(payload, regions, codebooks), index_map
+        )
+        total = zlib.crc32(payload + CODER.encode_codebook(codebooks[0]), total)
+    return total
+
+
+@only_compiled
+def test_same_bytes_with_the_compiler_off():
+    code = "from tests import test_context_mixing as t; print(t.golden())"
+    environment = {
+        **os.environ,
+        "NUMBA_DISABLE_JIT": "1",
+        "PYTHONWARNINGS": "error::RuntimeWarning",
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[1],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(run.stdout) == golden()
