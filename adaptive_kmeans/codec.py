@@ -23,6 +23,10 @@ from adaptive_kmeans.errors import ConfigError, ImageError, UnknownNameError
 from adaptive_kmeans.progress import Progress
 from adaptive_kmeans.quantize import MAX_CODEWORDS, Quantized, RegionAdaptive
 
+ENCODER_VERSION = 1
+"""Raised whenever the same image and settings give other pixels or bytes: what experiments have
+stored under an earlier version is then measured again."""
+
 
 @dataclass(frozen=True)
 class Settings:
