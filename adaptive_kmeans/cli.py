@@ -55,6 +55,10 @@ AsJson = Annotated[bool, Option("--json", help="Print the numbers as JSON.")]
 
 DEFAULT_K1, DEFAULT_K2 = 64, 256
 
+MOST_DIFFERING = 10
+MOST_PRINTED = 200
+"""Rows of a table that a terminal shows; more are in the files alone."""
+
 
 @app.callback(invoke_without_command=True)
 def root(
@@ -126,7 +130,7 @@ def compress(
         f"{picture.file_bytes:,} B {picture.file_format} ({picture.pixels.size:,} B raw) → "
         f"{len(data):,} B, {row.bits_per_pixel:.3f} bits per pixel, "
         f"{row.compression_ratio:.2f}:1 to raw, {ratio_to_input:.2f}:1 to the input, "
-        f"{_quality(row)}, {row.encode_s + row.decode_s:.2f} s",
+        f"{_quality(row)}, {(row.encode_s or 0.0) + (row.decode_s or 0.0):.2f} s",
         err=to_stdout,
     )
 
@@ -307,21 +311,103 @@ def run(
     results: Annotated[
         Path, Option(metavar="DIR", help="Where the experiment's folder of results goes.")
     ] = Path("results"),
-    jobs: Annotated[int, Option(min=1, help="Trials run at once, each in a process.")] = 1,
+    jobs: Annotated[
+        int | None,
+        Option(min=1, help="Trials run at once, each in a process; by default one a processor."),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        Option(metavar="ADDRESS", help="Run the trials on the workers of this Dask scheduler."),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        Option("--set", metavar="KEY=VALUE", help="Change the config, as in methods.0.k=[16,32]."),
+    ] = None,
+    retry_failed: Annotated[
+        bool, Option("--retry-failed", help="Run trials again that failed in an earlier run.")
+    ] = False,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Say how many trials there are and how long they may take.")
+    ] = False,
 ) -> None:
-    """Run an experiment: every image × method × parameter, into a table and figures."""
+    """Run an experiment: every image × method × parameter, into a table and figures.
+
+    What is finished is kept in the folder of results and not run again, so that a run which was
+    ended, however rudely, goes on where it was.
+    """
     from adaptive_kmeans.experiment import run_experiment, tables
 
     if more_images and not images:
         raise ConfigError("arguments", "one CONFIG.toml", f"also {more_images[0]}")
-    chosen = [*(images or []), *(more_images or [])]
-    outcome = run_experiment(config, images=chosen or None, results=results, jobs=jobs)
-    if outcome.rows:
+    chosen = [*(images or []), *(more_images or [])] or None
+    if dry_run:
+        from adaptive_kmeans.experiment.estimate import estimate
+
+        typer.echo(estimate(config, images=chosen, results=results, changes=changes or []))
+        return
+    outcome = run_experiment(
+        config,
+        images=chosen,
+        results=results,
+        jobs=jobs,
+        scheduler=scheduler,
+        changes=changes or [],
+        retry_failed=retry_failed,
+    )
+    if 0 < len(outcome.rows) <= MOST_PRINTED:
         _print_table(tables.to_terminal(outcome.rows))
     typer.echo(f"{len(outcome.rows)} trials in {outcome.seconds:.1f} s:")
     for path in outcome.paths():
         typer.echo(str(path))
     _raise_failures(outcome.failures)
+
+
+@app.command()
+def report(
+    folder: Annotated[
+        Path, Argument(metavar="RESULTS", help="A folder of results, or the folder of several.")
+    ],
+) -> None:
+    """Make tables, figures and a page to read in a browser again, from the stored trials alone."""
+    from adaptive_kmeans.experiment.report import write_report
+
+    for path in write_report(folder):
+        typer.echo(str(path))
+
+
+@app.command()
+def reproduce(
+    names: Annotated[
+        list[str] | None,
+        Argument(metavar="[NAME]...", help="Committed experiments; all by default."),
+    ] = None,
+    images: Annotated[
+        list[str] | None,
+        Option(metavar="PATH", help="A folder, glob or file of images; may be given again."),
+    ] = None,
+    results: Annotated[Path, Option(metavar="DIR", help="The folder of committed results.")] = Path(
+        "results"
+    ),
+) -> None:
+    """Run committed experiments again, and say which of their numbers are confirmed.
+
+    Images that are not bundled are looked for by name where --images says. Our bytes must be equal,
+    PSNR within 0.001 dB, SSIM within 0.00001, numbers of other libraries within 1 %; times are not
+    compared.
+    """
+    from adaptive_kmeans.experiment import reproduction
+
+    differing = 0
+    for found in reproduction.reproduce(results, images or [], names or []):
+        typer.echo(
+            f"{found.name}: {found.confirmed} rows confirmed, {len(found.differing)} differ, "
+            f"{found.missing} not at hand"
+        )
+        for line in found.differing[:MOST_DIFFERING]:
+            typer.echo(f"  {line}")
+        differing += len(found.differing)
+    if differing:
+        raise TrialsFailedError(f"{differing} rows differ from the committed ones")
 
 
 def main() -> None:

@@ -41,6 +41,17 @@ class ImageSource:
     name: str
     path: Path | None = None
 
+    @property
+    def set_name(self) -> str:
+        """The set that the image belongs to: its folder's name, or "bundled".
+
+        Examples
+        --------
+        >>> ImageSource("chelsea").set_name
+        'bundled'
+        """
+        return "bundled" if self.path is None else self.path.resolve().parent.name
+
     def load(self, background: str | None = None) -> npt.NDArray[np.uint8]:
         """Read the pixels: (H, W, 3) uint8 sRGB."""
         return self.read(background).pixels

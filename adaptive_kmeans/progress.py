@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,9 @@ Progress = Callable[[str, float], None]
 """Called with the name of a stage and the finished share of it, 0..1."""
 
 PATIENCE_S = 0.5
+
+LOG_S = 30.0
+"""Seconds between lines where standard error is no terminal."""
 
 
 @contextmanager
@@ -44,36 +48,57 @@ def progress_bar(title: str) -> Iterator[Progress]:
             bar.stop()
 
 
+class TrialBar:
+    """What `trial_bar` gives: trials done and failed, and what there is to say of them."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+        from rich.progress import Progress as Bar
+        from rich.progress import TimeElapsedColumn as Elapsed
+        from rich.progress import TimeRemainingColumn as Remaining
+
+        self._console = Console(stderr=True)
+        words = [TextColumn(word) for word in ("{task.description}", "elapsed", "left")]
+        columns = (words[0], BarColumn(), MofNCompleteColumn(), words[1], Elapsed(), words[2])
+        is_terminal = self._console.is_terminal
+        self.bar = Bar(
+            *columns, Remaining(), console=self._console, transient=True, disable=not is_terminal
+        )
+        self._task = self.bar.add_task("trials", total=total)
+        self._total = total
+        self._done = self._failed = 0
+        self._said = time.monotonic()
+
+    def count(self, done: int, failed: int) -> None:
+        """Set how many trials are over, `failed` of them beside the `done` ones."""
+        self._done, self._failed = done, failed
+        what = f"trials, {failed} failed" if failed else "trials"
+        self.bar.update(self._task, completed=done + failed, description=what)
+        if not self._console.is_terminal and time.monotonic() - self._said > LOG_S:
+            self._said = time.monotonic()
+            self.say(f"{done + failed} of {self._total} {what}")
+
+    def __call__(self, message: str = "", *, failed: bool = False) -> None:
+        """Count one more trial, and print what there is to say of it."""
+        self.count(self._done + (not failed), self._failed + failed)
+        if message:
+            self.say(message)
+
+    def say(self, message: str) -> None:
+        """Print a line above the bar."""
+        self._console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
-def trial_bar(total: int) -> Iterator[Callable[[str], None]]:
-    """Give a callback for each finished trial: a bar counts them and estimates the time left.
+def trial_bar(total: int) -> Iterator[TrialBar]:
+    """Give a bar that counts trials and estimates the time left; a log has a line now and then.
 
     Parameters
     ----------
     total : int
         Number of trials.
-
-    Yields
-    ------
-    callable
-        Called with what there is to say, which is printed at once, or with "".
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-    from rich.progress import Progress as Bar
-    from rich.progress import TimeElapsedColumn as Elapsed
-    from rich.progress import TimeRemainingColumn as Remaining
-
-    console = Console(stderr=True)
-    text = [TextColumn(word) for word in ("trials", "elapsed", "left")]
-    columns = (text[0], BarColumn(), MofNCompleteColumn(), text[1], Elapsed(), text[2], Remaining())
-    bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
-    task = bar.add_task("trials", total=total)
-
-    def advance(message: str) -> None:
-        bar.advance(task)
-        if message:
-            console.print(message, markup=False, highlight=False, soft_wrap=True)
-
-    with bar:
-        yield advance
+    bar = TrialBar(total)
+    with bar.bar:
+        yield bar

@@ -23,6 +23,7 @@ CONFIG = """
 name = "small"
 images = ["a.png", "b.png"]
 metrics = ["psnr", "ssim", "ssim-published"]
+timing = true
 [figures]
 picture = "b"
 [[methods]]
@@ -78,16 +79,21 @@ def test_every_image_method_and_parameter_is_measured_on_the_decoded_file(folder
 def test_the_folder_of_results_is_complete(folder):
     results = run_experiment(Path("small.toml"))
     root = Path("results/small")
-    names = ["classification", "psnr_against_rate", "quality", "reconstructions"]
+    grids = ["classification", "details", "reconstructions"]
+    drawings = ["psnr_against_rate", "quality", "rate_split", "ssim_against_rate"]
+    drawings += ["time_against_rate"]
     assert sorted(path.name for path in root.iterdir()) == [
         "config.toml",
         "environment.json",
         "figures",
         "table.csv",
         "table.md",
+        "table.tex",
+        "trials.sqlite",
     ]
-    assert results.paths() == [root / "table.md", *(root / "figures" / f"{n}.png" for n in names)]
-    for path in results.paths()[1:]:
+    names = sorted([f"{n}.png" for n in grids + drawings] + [f"{n}.pdf" for n in drawings])
+    assert results.paths() == [root / "table.md", *(root / "figures" / name for name in names)]
+    for path in (root / "figures").glob("*.png"):
         with Image.open(path) as figure:
             assert min(figure.size) > 200
     markdown = Path("results/small/table.md").read_text().splitlines()
@@ -146,7 +152,7 @@ def test_a_run_without_any_success_keeps_the_old_results(folder):
     Image.new("RGBA", (9, 9), (1, 2, 3, 4)).save("glass.png")
     with pytest.raises(TrialsFailedError, match=r"all 8 trials failed, the first: glass\.png"):
         run_experiment(Path("small.toml"), images=["glass.png"])
-    assert not Path("results/small").exists()
+    assert not Path("results/small/table.csv").exists()
     run_experiment(Path("small.toml"), images=["a.png"])
     table = Path("results/small/table.csv").read_bytes()
     with pytest.raises(TrialsFailedError):
@@ -161,7 +167,8 @@ def test_the_same_settings_are_measured_once(folder):
 
 def test_a_run_that_is_interrupted_keeps_the_old_results(folder, monkeypatch):
     run_experiment(Path("small.toml"))
-    before = {p: p.read_bytes() for p in sorted(Path("results").rglob("*")) if p.is_file()}
+    written = [*Path("results").rglob("*.*")]
+    before = {p: p.read_bytes() for p in written if p.is_file() and p.suffix != ".sqlite"}
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -169,8 +176,8 @@ def test_a_run_that_is_interrupted_keeps_the_old_results(folder, monkeypatch):
     monkeypatch.setattr("adaptive_kmeans.experiment.figures.draw_all", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_experiment(Path("small.toml"), images=["a.png"])
-    after = {p: p.read_bytes() for p in sorted(Path("results").rglob("*")) if p.is_file()}
-    assert after == before
+    assert {p: p.read_bytes() for p in before} == before
+    assert not list(Path("results").rglob(".part-*"))
 
 
 def test_tables_keep_infinity_and_leave_out_what_does_not_apply(folder):
@@ -187,7 +194,7 @@ def test_every_config_is_valid_and_named_as_its_file_and_its_results(path):
     assert config.name == path.stem
     assert config.question
     if isinstance(config, CompressionConfig):
-        assert list(config.settings())
+        assert list(config.codecs())
     results = path.parents[1] / "results" / config.name
     assert (results / "table.csv").is_file()
     committed = tomllib.loads((results / "config.toml").read_text())

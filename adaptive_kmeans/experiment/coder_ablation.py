@@ -11,7 +11,7 @@ from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.coding.ablation import groups, index_map_bytes
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
-from adaptive_kmeans.experiment.coding_size import image_set, opaque_images
+from adaptive_kmeans.experiment.coding_size import opaque_images
 from adaptive_kmeans.experiment.config import CoderAblationConfig
 from adaptive_kmeans.experiment.runner import call_all
 from adaptive_kmeans.experiment.trials import load
@@ -74,11 +74,11 @@ def _measure(
         return error
     parts = quantized.index_map, quantized.pixel_regions, quantized.codebooks
     whole = index_map_bytes(*parts)
-    rows = [AblationRow(image_set(source), source.name, k, NOTHING, whole, 0.0)]
+    rows = [AblationRow(source.set_name, source.name, k, NOTHING, whole, 0.0)]
     for group in groups():
         size = index_map_bytes(*parts, without=group)
         growth = 100 * (size / whole - 1) if whole else 0.0
-        rows.append(AblationRow(image_set(source), source.name, k, group, size, growth))
+        rows.append(AblationRow(source.set_name, source.name, k, group, size, growth))
     return rows
 
 

@@ -136,17 +136,6 @@ def opaque_images(sources: Sequence[ImageSource], background: str | None) -> lis
     return opaque
 
 
-def image_set(source: ImageSource) -> str:
-    """Return the set of an image: the name of its folder, or "bundled".
-
-    Examples
-    --------
-    >>> image_set(ImageSource("chelsea"))
-    'bundled'
-    """
-    return "bundled" if source.path is None else source.path.resolve().parent.name
-
-
 def _measure(
     source: ImageSource, background: str | None, k: int, names: Sequence[str], repeats: int
 ) -> tuple[list[CodingSizeRow], list[AdaptiveKMeansError]]:
@@ -176,7 +165,7 @@ def _measure(
             failures.append(error)
             continue
         row = CodingSizeRow(
-            image_set=image_set(source),
+            image_set=source.set_name,
             image=source.name,
             k=k,
             codec=name,

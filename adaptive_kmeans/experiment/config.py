@@ -6,10 +6,15 @@
     question = "What do regions do at the same codebook sizes?"
     images = ["chelsea", "coffee"]      # bundled names, files, folders, globs
     background = "white"                # for translucent images; optional
-    metrics = ["psnr", "ssim"]          # and "ssim-published"
+    metrics = ["psnr", "ssim"]          # and "ssim-published", "ciede2000"
+    timing = false                      # true runs trials one by one, and times count
+    repeats = 1                         # of encoding and decoding, for the median of the times
 
     [figures]
     picture = "chelsea"                 # whose pixels the figures show; the first image by default
+    anchor = "regular"                  # the method that others are compared with
+    draw = ["quality"]                  # figures; all by default
+    formats = ["png", "pdf"]            # of drawings; grids of pictures are PNG files
 
     [[methods]]
     method = "regular"
@@ -20,6 +25,11 @@
     detail = ["eigenvalue", "variance"]
     k1 = [16, 64]
     k2 = 256
+
+    [[methods]]
+    method = "baseline"
+    codec = ["jpeg", "webp"]            # see `adaptive_kmeans.baselines.image_codecs`
+    quality = [50, 75, 90]              # or k, for those that have a palette
 
 Every parameter of a method takes a value or a list; lists are swept, all combinations of them.
 
@@ -62,11 +72,12 @@ And one of the kind "coder-ablation" codes index maps without groups of contexts
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import (
     BaseModel,
@@ -81,19 +92,32 @@ from pydantic import (
 
 from adaptive_kmeans import files
 from adaptive_kmeans.baselines.clustering import engines
+from adaptive_kmeans.baselines.image_codecs import baselines
 from adaptive_kmeans.baselines.lossless import peers
 from adaptive_kmeans.codec import Settings
-from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, MissingDependencyError
 from adaptive_kmeans.image import parse_color
 
 MAX_CONFIG_BYTES = 2**20
 
-Metric = Literal["psnr", "ssim", "ssim-published"]
+Metric = Literal["psnr", "ssim", "ssim-published", "ciede2000"]
 
 
 def _listed(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
+
+Drawing = Literal[
+    "classification",
+    "reconstructions",
+    "details",
+    "quality",
+    "psnr_against_rate",
+    "ssim_against_rate",
+    "rate_split",
+    "time_against_rate",
+]
+"""The figures; one that the trials have nothing to show of is left out."""
 
 Integers = Annotated[list[int], BeforeValidator(_listed), Field(min_length=1)]
 Names = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
@@ -129,13 +153,35 @@ class RegionAdaptiveMethod(_Shared):
     threshold: Names = ["median"]
 
 
-Method = Annotated[RegularMethod | RegionAdaptiveMethod, Field(discriminator="method")]
+class BaselineMethod(_Strict):
+    """Other codecs, at their own settings."""
+
+    method: Literal["baseline"]
+    codec: Names
+    quality: Integers | None = None
+    k: Integers | None = None
+
+    def specs(self) -> Iterator[str]:
+        """Yield the spec of every codec at every setting."""
+        if self.quality is not None and self.k is not None:
+            raise ConfigError("methods", "quality or k", "both")
+        for name in self.codec:
+            swept = self.quality or self.k
+            yield from [name] if swept is None else [f"{name}:{value}" for value in swept]
+
+
+Method = Annotated[
+    RegularMethod | RegionAdaptiveMethod | BaselineMethod, Field(discriminator="method")
+]
 
 
 class Figures(_Strict):
-    """What figures show."""
+    """What figures show, and what series are compared with."""
 
     picture: str | None = None
+    anchor: str = "regular"
+    draw: Annotated[list[Drawing], Field(min_length=1)] = list(get_args(Drawing))
+    formats: Annotated[list[Literal["png", "pdf", "svg"]], Field(min_length=1)] = ["png", "pdf"]
 
 
 class _Experiment(_Strict):
@@ -152,12 +198,17 @@ class CompressionConfig(_Experiment):
 
     kind: Literal["compression"] = "compression"
     metrics: Annotated[list[Metric], Field(min_length=1)] = ["psnr", "ssim"]
+    timing: bool = False
+    repeats: Annotated[int, Field(ge=1)] = 1
     figures: Figures = Figures()
     methods: Annotated[list[Method], Field(min_length=1)]
 
-    def settings(self) -> Iterator[Settings]:
-        """Yield the settings of every method and every combination of its parameters."""
+    def codecs(self) -> Iterator[Settings | str]:
+        """Yield our settings for all combinations of parameters, and the specs of baselines."""
         for method in self.methods:
+            if isinstance(method, BaselineMethod):
+                yield from method.specs()
+                continue
             swept = method.model_dump(exclude={"method"})
             for values in itertools.product(*swept.values()):
                 parameters = dict(zip(swept, values, strict=True))
@@ -214,8 +265,17 @@ _Tagged = Annotated[
 ]
 
 
-def read_config(path: Path) -> AnyConfig:
+def read_config(path: Path, changes: Sequence[str] = ()) -> AnyConfig:
     """Read and validate a config file.
+
+    Parameters
+    ----------
+    path : Path
+        The TOML file.
+    changes : sequence of str
+        ``key=value`` that replace what the file says: a dotted key, with the number of an element
+        of a list from 0 on, and a TOML value, such as ``methods.0.k=[16, 32]``. A value that is no
+        TOML is taken as a string.
 
     Raises
     ------
@@ -231,7 +291,28 @@ def read_config(path: Path) -> AnyConfig:
         if isinstance(error, AdaptiveKMeansError):
             raise
         raise ConfigError(str(path), "TOML", error) from error
+    for change in changes:
+        _change(document, change)
     return check_config(document, str(path))
+
+
+def _change(document: dict[str, Any], change: str) -> None:
+    """Set one key of a parsed config."""
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise ConfigError("--set", "key=value", change)
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, last = key.strip().split(".")
+    place: Any = document
+    try:
+        for parent in parents:
+            place = place[int(parent)] if isinstance(place, list) else place.setdefault(parent, {})
+        place[int(last) if isinstance(place, list) else last] = value
+    except (ValueError, IndexError, TypeError, AttributeError):
+        raise ConfigError("--set", "a key that the config can have", key) from None
 
 
 def check_config(document: dict[str, Any], source: str) -> AnyConfig:
@@ -241,8 +322,10 @@ def check_config(document: dict[str, Any], source: str) -> AnyConfig:
         if config.background is not None:
             parse_color(config.background)
         if isinstance(config, CompressionConfig):
-            for _ in config.settings():
-                pass
+            for codec in config.codecs():
+                if isinstance(codec, str):
+                    with contextlib.suppress(MissingDependencyError):  # skipped when it is run
+                        baselines.create(codec)
         elif isinstance(config, ClusteringSpeedConfig):
             for contestant in config.engines:
                 engines.create(contestant.engine)

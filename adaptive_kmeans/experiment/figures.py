@@ -1,8 +1,7 @@
-"""Figures of an experiment: what the table says, drawn, and what the regions look like.
+"""Figures of an experiment, from what its store holds: PNG, and PDF of those that are drawings.
 
-Four figures, each left out where the trials have nothing to show: classification maps (low-detail
-blocks painted black), a grid of reconstructions, grouped bars of PSNR and SSIM, and PSNR against
-rate. The pictures are decoded from the trials' files.
+Each is left out where the trials have nothing to show. Several images have axes of their own; more
+than `MOST_IMAGES` are averaged.
 """
 
 from __future__ import annotations
@@ -11,164 +10,89 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
 
-from adaptive_kmeans import container
-from adaptive_kmeans.experiment.config import CompressionConfig
-from adaptive_kmeans.experiment.trials import Outcome, Row, load
-from adaptive_kmeans.regions import LOW_DETAIL
+from adaptive_kmeans.experiment import pictures
+from adaptive_kmeans.experiment.config import Figures
+from adaptive_kmeans.experiment.series import Measured, by_series, curve, psnr, ssim_db
+from adaptive_kmeans.experiment.statistics import front
+from adaptive_kmeans.experiment.trials import Row
 
 # Okabe and Ito's palette, told apart by the color-blind; markers and hatches repeat the message.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#000000")
 MARKERS = "osD^vP*Xp<>hd8"
 HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--")
+LINES = ("-", "--", ":", "-.")
 
 MOST_IMAGES = 4
 """Images with axes of their own; more are averaged."""
 
+MOST_GROUPS, MOST_BARS = 10, 40
+"""Groups of bars side by side, and bars one below the other."""
+
 DPI = 150
 
-PICTURE_DPI = 110
-"""That of grids of pictures, whose pixels take most of an experiment's drawing."""
-
-TITLE_HEIGHT, GAP, MIN_CELL = 42, 8, 150
-"""Pixels above a picture for its two lines of title, between pictures, and across at least."""
+UNDATED: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+"""So that the same figure gives the same file."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A trial that succeeded."""
+class Shown:
+    """The image whose pixels figures show.
 
-    row: Row
-    data: bytes
+    Parameters
+    ----------
+    name : str or None
+        Its name; None where no image could be read.
+    pixels : (H, W, 3) uint8 or None
+        The image.
+    """
 
-    @property
-    def series(self) -> str:
-        """What a figure calls the method: "regular", or the detail measure."""
-        if self.row.threshold in (None, "median"):
-            return self.row.label
-        return f"{self.row.label}, {self.row.threshold}"
-
-    @property
-    def smaller_codebook(self) -> int:
-        """The published parameter: k of regular K-means, else k1."""
-        return self.row.k or self.row.k1 or 0
+    name: str | None
+    pixels: npt.NDArray[np.uint8] | None
 
 
-def draw_all(folder: Path, outcomes: Sequence[Outcome], config: CompressionConfig) -> None:
-    """Draw the figures that the outcomes allow into a folder, as PNG files.
+def draw_all(folder: Path, measured: Sequence[Measured], shown: Shown, asked: Figures) -> None:
+    """Draw the figures that the trials allow into a folder.
 
     Parameters
     ----------
     folder : Path
         Where the files go.
-    outcomes : sequence of Outcome
-        The trials; failed ones are left out.
-    config : CompressionConfig
-        Names the image whose pixels are shown; the first one by default.
+    measured : sequence of Measured
+        The trials that succeeded, their series named.
+    shown : Shown
+        The image whose pixels are shown; its trials have their files.
+    asked : Figures
+        Which figures, in which formats.
     """
-    measured = [Measured(o.row, o.data) for o in outcomes if o.row is not None]
-    if not measured:
-        return
-    names = [m.row.image for m in measured]
-    shown = config.figures.picture if config.figures.picture in names else names[0]
-    of_picture = [m for m in measured if m.row.image == shown]
-    original = next(
-        load(o.trial.image, o.trial.background) for o in outcomes if o.trial.image.name == shown
-    )
-    figures = {
-        "classification": _classification_maps(original, of_picture),
-        "reconstructions": _reconstructions(original, of_picture),
-        "quality": _quality_bars(measured),
-        "psnr_against_rate": _psnr_against_rate(measured),
+    drawings: dict[str, Callable[[], Figure | None]] = {
+        "quality": lambda: _quality_bars(measured),
+        "psnr_against_rate": lambda: _against_rate(measured, psnr, "PSNR, dB"),
+        "ssim_against_rate": lambda: _against_rate(measured, ssim_db, "−10 log10(1 − SSIM), dB"),
+        "rate_split": lambda: _rate_split(measured),
+        "time_against_rate": lambda: _time_against_rate(measured),
     }
-    for name, figure in figures.items():
-        if figure is not None:
+    for name, draw in drawings.items():
+        if name in asked.draw and (figure := draw()) is not None:
+            for suffix in asked.formats:
+                figure.savefig(folder / f"{name}.{suffix}", dpi=DPI, metadata=UNDATED.get(suffix))
+    pictured = [m for m in measured if m.row.image == shown.name and m.data is not None]
+    if shown.pixels is None or not pictured:
+        return
+    grids = {
+        "classification": pictures.classification_maps,
+        "reconstructions": pictures.reconstructions,
+        "details": pictures.details,
+    }
+    for name, arrange in grids.items():
+        if name in asked.draw and (figure := arrange(shown.pixels, pictured)) is not None:
             figure.savefig(folder / f"{name}.png", pil_kwargs={"compress_level": 3})
-
-
-def _classification_maps(
-    original: npt.NDArray[np.uint8], measured: Sequence[Measured]
-) -> Figure | None:
-    """Draw the original, then the image with each measure's low-detail blocks in black."""
-    first = {m.series: m for m in reversed(measured) if m.row.method != "regular"}
-    if not first:
-        return None
-    titles, pictures = ["original"], [original]
-    for series, m in sorted(first.items()):
-        low = container.read(m.data).pixel_regions == LOW_DETAIL
-        titles.append(f"{series}\n{100 * low.mean():.1f} % low detail, black")
-        pictures.append(np.where(low[..., None], np.uint8(0), original))
-    return _picture_grid([titles], [pictures])
-
-
-def _reconstructions(
-    original: npt.NDArray[np.uint8], measured: Sequence[Measured]
-) -> Figure | None:
-    """Rows of k1, columns of methods; the first trial of each cell."""
-    columns = list(dict.fromkeys(m.series for m in measured))
-    rows = sorted({m.smaller_codebook for m in measured})
-    if len(rows) > 6 or len(columns) > 8:
-        return None
-    cells = {(m.smaller_codebook, m.series): m for m in reversed(measured)}
-    titles, pictures = [], []
-    for k in rows:
-        of_row = [cells.get((k, series)) for series in columns]
-        titles.append([_cell_title(m) for m in of_row])
-        pictures.append(
-            [None if m is None else container.read(m.data).reconstruct() for m in of_row]
-        )
-    return _picture_grid(titles, pictures, original.shape)
-
-
-def _cell_title(m: Measured | None) -> str:
-    if m is None:
-        return ""
-    quality = "" if m.row.psnr_db is None else f"{m.row.psnr_db:.2f} dB, "
-    rate = f"{m.row.bits_per_pixel:.2f} bits per pixel"
-    return f"{m.series}, k = {m.row.codebook_sizes}\n{quality}{rate}"
-
-
-def _picture_grid(
-    titles: Sequence[Sequence[str]],
-    pictures: Sequence[Sequence[npt.NDArray[np.uint8] | None]],
-    shape: tuple[int, ...] | None = None,
-) -> Figure:
-    """Put pictures of one size in a grid, each below its title, pixel for pixel.
-
-    Small pictures are magnified by whole factors, large ones are shrunk before matplotlib, which
-    would take far longer, sees them.
-    """
-    height, width = (pictures[0][0].shape if shape is None else shape)[:2]  # type: ignore[union-attr]
-    rows, columns = len(pictures), len(pictures[0])
-    wanted = min(3.2, 13 / columns) * PICTURE_DPI
-    scale = max(1, int(wanted / width)) if width < wanted else wanted / width
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    cell = max(size[0], MIN_CELL) + GAP, size[1] + TITLE_HEIGHT + GAP
-    inches = (columns * cell[0] / PICTURE_DPI, rows * cell[1] / PICTURE_DPI)
-    figure = Figure(figsize=inches, dpi=PICTURE_DPI)
-    method = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS
-    for row in range(rows):
-        for column in range(columns):
-            middle, bottom = (column + 0.5) * cell[0], (rows - 1 - row) * cell[1] + GAP / 2
-            figure.text(
-                middle / PICTURE_DPI / inches[0],
-                (bottom + size[1] + 4) / PICTURE_DPI / inches[1],
-                titles[row][column],
-                fontsize=8,
-                ha="center",
-                va="bottom",
-            )
-            picture = pictures[row][column]
-            if picture is not None:
-                shown = np.asarray(Image.fromarray(picture).resize(size, method))
-                figure.figimage(shown, round(middle - size[0] / 2), round(bottom), origin="upper")
-    return figure
 
 
 def _quality_bars(measured: Sequence[Measured]) -> Figure | None:
@@ -179,7 +103,9 @@ def _quality_bars(measured: Sequence[Measured]) -> Figure | None:
         ("SSIM, 3×3×3 window" if by_ssim else "SSIM", lambda row: row.ssim_published or row.ssim),
     ]
     metrics = [(label, value) for label, value in metrics if _values(measured, value)]
-    if not metrics:
+    measured = [m for m in measured if m.row.coder is not None]
+    ks, groups = {m.smaller_codebook for m in measured}, {m.series for m in measured}
+    if not metrics or not ks or len(ks) > len(COLORS) or len(groups) > MOST_GROUPS:
         return None
     panels = _panels(measured)
     size = (max(6.0, 4.2 * len(panels)), 2.6 * len(metrics) + 0.4)
@@ -217,59 +143,149 @@ def _draw_bars(
     axes.set_axisbelow(True)
 
 
-def _psnr_against_rate(measured: Sequence[Measured]) -> Figure | None:
-    """PSNR against bits per pixel, one line a method and coder."""
-    finite = [m for m in measured if m.row.psnr_db is not None and math.isfinite(m.row.psnr_db)]
-    if not finite:
+def _against_rate(
+    measured: Sequence[Measured], quality: Callable[[Row], float | None], label: str
+) -> Figure | None:
+    """Quality against bits per pixel, a curve a series: the best choices of its parameters.
+
+    Choices that another one of the series beats in both are faint. Where images are averaged, the
+    band holds the middle half of the images at each choice.
+    """
+    panels = {title: by_series(members) for title, members in _panels(measured).items()}
+    curves = {
+        title: {name: curve(members, quality) for name, members in groups.items()}
+        for title, groups in panels.items()
+    }
+    if not any(any(map(len, of_panel.values())) for of_panel in curves.values()):
         return None
-    panels = _panels(finite)
-    coders = list(dict.fromkeys(m.row.coder for m in finite))
-    figure = Figure(figsize=(max(6.5, 4.2 * len(panels)), 3.8), layout="constrained", dpi=DPI)
+    names = list(dict.fromkeys(m.series for m in measured))
+    figure = Figure(figsize=(max(7.0, 4.2 * len(panels) + 1.5), 4.2), layout="constrained")
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
-    series = list(dict.fromkeys((m.series, m.row.coder) for m in finite))
-    methods = list(dict.fromkeys(name for name, _ in series))
-    for axes, (title, members) in zip(grid, panels.items(), strict=True):
-        for name, coder in series:
-            points = _curve([m for m in members if (m.series, m.row.coder) == (name, coder)])
-            which = methods.index(name)
+    for axes, (title, groups) in zip(grid, panels.items(), strict=True):
+        for i, name in enumerate(names):
+            points = curves[title].get(name, [])
+            best = front(points)
+            color = COLORS[i % len(COLORS)]
             axes.plot(
-                *zip(*points, strict=True) if points else ([], []),
-                marker=MARKERS[which % len(MARKERS)],
-                color=COLORS[which % len(COLORS)],
-                linestyle=("-", "--", ":", "-.")[coders.index(coder) % 4],
-                label=name if len(coders) == 1 else f"{name}, {coder}",
+                *_columns(best),
+                marker=MARKERS[i % len(MARKERS)],
+                color=color,
+                linestyle=LINES[i // len(COLORS) % len(LINES)],
+                label=name,
                 markersize=5,
+                linewidth=1.3,
             )
+            axes.plot(*_columns(sorted(set(points) - set(best))), ".", color=color, alpha=0.3)
+            if title.startswith("mean"):
+                _draw_band(axes, groups.get(name, []), quality, color)
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("rate, bits per pixel of the file")
         axes.grid(alpha=0.3)
-    grid[0].set_ylabel("PSNR, dB")
-    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper")
+    grid[0].set_ylabel(label)
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     return figure
 
 
-def _curve(members: Sequence[Measured]) -> list[tuple[float, float]]:
-    """Return (rate, PSNR) for each pair of codebook sizes, averaged over images, by rate."""
-    by_size: dict[tuple[object, ...], list[Row]] = {}
+def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]
+
+
+def _draw_band(
+    axes: Axes, members: Sequence[Measured], quality: Callable[[Row], float | None], color: str
+) -> None:
+    """Fill between the quartiles of quality over images, for series swept in one parameter."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
     for m in members:
-        key = (m.smaller_codebook, m.row.k2, m.row.block_size, m.row.seed, m.row.color_space)
-        by_size.setdefault(key, []).append(m.row)
-    return sorted(
-        (_mean([row.bits_per_pixel for row in rows]), _mean([row.psnr_db or 0.0 for row in rows]))
-        for rows in by_size.values()
-    )
+        groups.setdefault((m.row.k, m.row.k1, m.row.k2, m.row.quality), []).append(m.row)
+    band = []
+    for rows in groups.values():
+        values = _finite([quality(row) for row in rows])
+        if values:
+            rate = float(np.mean([row.bits_per_pixel for row in rows]))
+            band.append((rate, *np.percentile(values, [25, 75])))
+    kept = [m.row.k1 for m in members if m.row.k1 is not None]
+    if len(band) > 1 and len(set(kept)) <= 1:
+        rates, low, high = zip(*sorted(band), strict=True)
+        axes.fill_between(rates, low, high, color=color, alpha=0.12, linewidth=0)
+
+
+def _rate_split(measured: Sequence[Measured]) -> Figure | None:
+    """Where the bits go: header, codebooks, region map, indices, as means over the images."""
+    ours = [m for m in measured if m.row.index_map_bytes is not None]
+    groups: dict[str, list[Row]] = {}
+    for m in ours:
+        groups.setdefault(m.title, []).append(m.row)
+    if not 0 < len(groups) <= MOST_BARS:
+        return None
+    figure = Figure(figsize=(8.0, 1.2 + 0.22 * len(groups)), layout="constrained")
+    axes = figure.subplots()
+    left = np.zeros(len(groups))
+    parts = ("header", "codebook", "region_map", "index_map")
+    for part, color, hatch in zip(parts, COLORS, HATCHES, strict=False):
+        widths = np.array(
+            [
+                np.mean([getattr(r, f"{part}_bytes") / r.bytes * r.bits_per_pixel for r in rows])
+                for rows in groups.values()
+            ]
+        )
+        label = part.replace("_", " ")
+        axes.barh(
+            list(groups),
+            widths,
+            left=left,
+            label=label,
+            color=color,
+            hatch=hatch,
+            edgecolor="white",
+        )
+        left += widths
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", labelsize=7)
+    axes.set_xlabel("rate, bits per pixel of the file")
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside upper center", ncols=len(parts), fontsize=8)
+    return figure
+
+
+def _time_against_rate(measured: Sequence[Measured]) -> Figure | None:
+    """Seconds to encode against bits per pixel, for experiments that ask for times."""
+    timed = [m for m in measured if m.row.encode_s]
+    if not timed:
+        return None
+    figure = Figure(figsize=(7.0, 4.0), layout="constrained")
+    axes = figure.subplots()
+    for i, (name, members) in enumerate(by_series(timed).items()):
+        points = curve(members, lambda row: row.encode_s)
+        color, marker = COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)]
+        axes.plot(*_columns(points), marker=marker, color=color, linestyle="", label=name)
+    axes.set_yscale("log")
+    axes.set_xlabel("rate, bits per pixel of the file, mean over the images")
+    axes.set_ylabel("encoding, seconds an image")
+    axes.grid(alpha=0.3, which="both")
+    figure.legend(loc="outside right upper", fontsize=8)
+    return figure
 
 
 def _panels(measured: Sequence[Measured]) -> dict[str, list[Measured]]:
     """Group by image, or put many images together to be averaged."""
     images = list(dict.fromkeys(m.row.image for m in measured))
     if len(images) > MOST_IMAGES:
-        return {f"mean of {len(images)} images": list(measured)}
+        sets: dict[str, list[Measured]] = {}
+        for m in measured:
+            sets.setdefault(m.row.image_set, []).append(m)
+        return {
+            f"mean of {len({m.row.image for m in members})} images, {name}": members
+            for name, members in sets.items()
+        }
     return {image: [m for m in measured if m.row.image == image] for image in images}
 
 
 def _values(members: Sequence[Measured], value: Callable[[Row], float | None]) -> list[float]:
-    values = (value(m.row) for m in members)
+    return _finite([value(m.row) for m in members])
+
+
+def _finite(values: Sequence[float | None]) -> list[float]:
     return [v for v in values if v is not None and math.isfinite(v)]
 
 

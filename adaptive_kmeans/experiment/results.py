@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,8 @@ from adaptive_kmeans.experiment import (
     coder_ablation,
     coding_figures,
     coding_size,
+    comparison,
+    compression,
     figures,
     speed_figures,
     tables,
@@ -35,12 +37,14 @@ from adaptive_kmeans.experiment.coding_size import CodingSizeRow, run_coding_siz
 from adaptive_kmeans.experiment.config import (
     AnyConfig,
     ClusteringSpeedConfig,
+    CoderAblationConfig,
     CodingSizeConfig,
     CompressionConfig,
     read_config,
 )
-from adaptive_kmeans.experiment.runner import run_trials
-from adaptive_kmeans.experiment.trials import Row, expand, pixel_hash
+from adaptive_kmeans.experiment.store import Store
+from adaptive_kmeans.experiment.trials import Row, pixel_hash
+from adaptive_kmeans.threads import thread_count
 
 LIBRARIES = (
     "adaptive-kmeans",
@@ -90,7 +94,10 @@ def run_experiment(
     *,
     images: Sequence[str] | None = None,
     results: Path = Path("results"),
-    jobs: int = 1,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    changes: Sequence[str] = (),
+    retry_failed: bool = False,
 ) -> Results:
     """Run the experiment of a config file and write its folder of results.
 
@@ -102,9 +109,17 @@ def run_experiment(
         Images to measure instead of the config's: files, folders, globs or bundled names.
     results : Path
         The folder in which the experiment gets a folder of its name, which holds ``table.csv``,
-        ``table.md``, ``config.toml``, ``environment.json`` and ``figures/``.
-    jobs : int
-        Trials at once, each in a process; an experiment of speed always runs them one by one.
+        ``table.md``, ``table.tex``, ``config.toml``, ``environment.json`` and ``figures/``, and the
+        store of its trials: what is finished there is not run again.
+    jobs : int, optional
+        Trials at once, each in a process; by default as many as there are processors. An experiment
+        of times always runs them one by one.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers run the trials.
+    changes : sequence of str
+        ``key=value`` that replace what the config says; see `read_config`.
+    retry_failed : bool
+        Whether trials that failed in an earlier run are run again.
 
     Raises
     ------
@@ -116,39 +131,89 @@ def run_experiment(
         No trial succeeded; what stood there is unharmed.
     """
     start = time.perf_counter()
-    config = read_config(config_path)
+    config, sources = read_experiment(config_path, images, changes)
+    if jobs is None:  # what is timed has the machine to itself
+        jobs = thread_count() if isinstance(config, CompressionConfig) else 1
+    folder = files.make_folder(results / config.name)
+    environment: dict[str, Any] = {"jobs": jobs}
+    if isinstance(config, CompressionConfig):
+        with Store(folder) as store:
+            options: dict[str, Any] = {"scheduler": scheduler, "retry_failed": retry_failed}
+            compression.run(config, sources, store, jobs=jobs, **options)
+            with store.publishing():
+                return _publish(folder, _stored(store), start, config, sources, environment)
+    measured = _measure(config, sources, jobs)
+    return _publish(folder, measured, start, config, sources, environment)
+
+
+def read_experiment(
+    config_path: Path, images: Sequence[str] | None = None, changes: Sequence[str] = ()
+) -> tuple[AnyConfig, list[ImageSource]]:
+    """Read a config and find its images, or others that take their place."""
+    config = read_config(config_path, changes)
     if images is not None:
         config = config.model_copy(update={"images": list(images)})
     sources = find_images(config.images)
     if isinstance(config, CompressionConfig) and images is None:
         _check_picture(config, sources)
-    folder = files.make_folder(results / config.name)
+    return config, sources
+
+
+def publish_again(folder: Path) -> Results:
+    """Make the tables and figures of a folder of results again, from its store alone.
+
+    Raises
+    ------
+    ReadError
+        The folder has no store.
+    """
+    start = time.perf_counter()
+    with Store(folder, create=False) as store, store.publishing():
+        return _publish(folder, _stored(store), start)
+
+
+def _publish(
+    folder: Path,
+    found: _Found,
+    start: float,
+    config: AnyConfig | None = None,
+    sources: Sequence[ImageSource] = (),
+    environment: dict[str, Any] | None = None,
+) -> Results:
+    """Write tables and figures; and, after a run, its config and environment."""
+    rows, failures = found.rows, found.failures
     with _staging(folder) as staged:
         drawn = staged / "figures"
         drawn.mkdir()
-        found = _measure(config, sources, jobs)
-        rows, failures = found.rows, found.failures
         if not rows:
             # Earlier results are worth more than an empty table.
             first = f", the first: {failures[0]}" if failures else ""
             raise TrialsFailedError(f"all {len(failures)} trials failed{first}")
         found.draw(drawn)
-        if found.summary:
-            (staged / "summary.md").write_text(found.summary, encoding="utf-8")
-        (staged / "table.csv").write_text(tables.to_csv(rows, found.row_type), encoding="utf-8")
-        (staged / "table.md").write_text(tables.to_markdown(rows), encoding="utf-8")
-        (staged / "config.toml").write_text(_resolved(config, sources), encoding="utf-8")
-        seconds = time.perf_counter() - start
-        environment = _environment(
-            sources,
-            config.background,
-            trials=len(rows) + len(failures),
-            failures=len(failures),
-            seconds=round(seconds, 2),
-            jobs=jobs,
-        )
-        (staged / "environment.json").write_text(environment, encoding="utf-8")
-    return Results(folder, rows, failures, seconds)
+        texts = {
+            "table.csv": tables.to_csv(rows, found.row_type),
+            "table.md": tables.to_markdown(rows) + _said(failures),
+            "table.tex": tables.to_latex(rows),
+            **found.texts,
+        }
+        if config is not None:
+            facts = {
+                "trials": len(rows) + len(failures),
+                "failures": len(failures),
+                "seconds": round(time.perf_counter() - start, 2),
+                **(environment or {}),
+            }
+            texts["config.toml"] = _resolved(config, sources)
+            texts["environment.json"] = _environment(sources, config.background, **facts)
+        for name, text in texts.items():
+            if text:
+                (staged / name).write_text(text, encoding="utf-8")
+    return Results(folder, rows, failures, time.perf_counter() - start)
+
+
+def _said(failures: Sequence[AdaptiveKMeansError]) -> str:
+    lines = [f"- {' '.join(str(failure).split())}" for failure in failures]
+    return "\n".join([f"\n{len(lines)} trials failed:", "", *lines, ""]) if lines else ""
 
 
 @dataclass(frozen=True)
@@ -159,33 +224,44 @@ class _Found:
     failures: list[AdaptiveKMeansError]
     row_type: type[Any]
     draw: Callable[[Path], None]
-    summary: str = ""
+    texts: dict[str, str] = field(default_factory=dict)
+    """More files, by name."""
 
 
-def _measure(config: AnyConfig, sources: list[ImageSource], jobs: int) -> _Found:
-    """Run an experiment of any kind."""
+def _stored(store: Store) -> _Found:
+    """Return what the store of an experiment of compression holds."""
+    found = compression.found(store)
+    compared = comparison.compare(found.measured, found.figures.anchor)
+    texts = {"summary.md": comparison.to_markdown(compared)}
+    if compared:
+        texts["comparison.csv"] = tables.to_csv(compared, comparison.ComparisonRow)
+    draw = partial(
+        figures.draw_all, measured=found.measured, shown=found.shown, asked=found.figures
+    )
+    return _Found([m.row for m in found.measured], found.failures, Row, draw, texts)
+
+
+def _measure(
+    config: ClusteringSpeedConfig | CodingSizeConfig | CoderAblationConfig,
+    sources: list[ImageSource],
+    jobs: int,
+) -> _Found:
+    """Run an experiment that is no matter of the store."""
     failures: list[AdaptiveKMeansError]
-    if isinstance(config, CompressionConfig):
-        trials = expand(sources, config.settings(), config.metrics, config.background)
-        outcomes = run_trials(trials, jobs)
-        rows = [outcome.row for outcome in outcomes if outcome.row is not None]
-        failures = [outcome.error for outcome in outcomes if outcome.error is not None]
-        draw = partial(figures.draw_all, outcomes=outcomes, config=config)
-        return _Found(rows, failures, Row, draw)
     if isinstance(config, ClusteringSpeedConfig):
         speeds = run_clustering_speed(config, sources)
         summary = clustering_speed.summarize(speeds) if speeds else ""
         draw = partial(speed_figures.draw_all, rows=speeds)
-        return _Found(speeds, [], SpeedRow, draw, summary)
+        return _Found(speeds, [], SpeedRow, draw, {"summary.md": summary})
     if isinstance(config, CodingSizeConfig):
         sizes, failures = run_coding_size(config, sources, jobs)
         summary = coding_size.summarize(sizes)
         draw = partial(coding_figures.draw_sizes, rows=sizes)
-        return _Found(sizes, failures, CodingSizeRow, draw, summary)
+        return _Found(sizes, failures, CodingSizeRow, draw, {"summary.md": summary})
     growths, failures = run_coder_ablation(config, sources, jobs)
     summary = coder_ablation.summarize(growths)
     draw = partial(coding_figures.draw_ablation, rows=growths)
-    return _Found(growths, failures, AblationRow, draw, summary)
+    return _Found(growths, failures, AblationRow, draw, {"summary.md": summary})
 
 
 def _check_picture(config: CompressionConfig, sources: list[ImageSource]) -> None:
@@ -218,7 +294,7 @@ def _staging(folder: Path) -> Iterator[Path]:
         raise OutputError(str(folder), expected, files.reason(error)) from error
 
 
-def _resolved(config: AnyConfig, sources: list[ImageSource]) -> str:
+def _resolved(config: AnyConfig, sources: Sequence[ImageSource]) -> str:
     """Return the config as TOML with every default filled in, and images by name."""
     import tomli_w
 
@@ -227,7 +303,7 @@ def _resolved(config: AnyConfig, sources: list[ImageSource]) -> str:
     return tomli_w.dumps(document)
 
 
-def _environment(sources: list[ImageSource], background: str | None, **run: float) -> str:
+def _environment(sources: Sequence[ImageSource], background: str | None, **run: float) -> str:
     """Return as JSON what the numbers depend on beside the config."""
     images = {}
     for source in sources:

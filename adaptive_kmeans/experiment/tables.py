@@ -86,7 +86,7 @@ ABLATION_TERMINAL = {
 }
 """Columns in a terminal for groups of contexts."""
 
-PARTICULARS = ("threshold", "color_space", "seed")
+PARTICULARS = ("threshold", "color_space", "seed", "image_set")
 """Columns that only the CSV has, unless the experiment sweeps them."""
 
 SPLIT = ("header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes")
@@ -137,6 +137,34 @@ def to_markdown(rows: Sequence[Any]) -> str:
     lines = [names, [":--" if not _is_number(rows, name) else "--:" for name in names]]
     lines += [[_shown(getattr(row, name), name) for name in names] for row in rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def to_latex(rows: Sequence[Any]) -> str:
+    r"""Return the columns of the Markdown table as a LaTeX table, for the package `booktabs`.
+
+    Examples
+    --------
+    >>> to_latex([])
+    ''
+    """
+    if not rows:
+        return ""
+    names = [name for name in columns(type(rows[0])) if _is_shown(rows, name)]
+    alignment = "".join("r" if _is_number(rows, name) else "l" for name in names)
+    lines = [_latex_line(names)]
+    lines += [_latex_line([_shown(getattr(row, name), name) for name in names]) for row in rows]
+    body = "".join([lines[0], "\\midrule\n", *lines[1:]])
+    return f"\\begin{{tabular}}{{{alignment}}}\n\\toprule\n{body}\\bottomrule\n\\end{{tabular}}\n"
+
+
+LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}"}
+LATEX |= {"∞": r"$\infty$", "–": "--", "×": r"$\times$", "\\": r"\textbackslash{}"}
+LATEX |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+
+
+def _latex_line(cells: Sequence[str]) -> str:
+    escaped = ("".join(LATEX.get(letter, letter) for letter in cell) for cell in cells)
+    return " & ".join(escaped) + " \\\\\n"
 
 
 def to_terminal(rows: Sequence[Any]) -> Table:

@@ -5,37 +5,114 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import json
+import statistics
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans import codec, container, metrics
+from adaptive_kmeans.baselines.image_codecs import baselines
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import AdaptiveKMeansError
+from adaptive_kmeans.errors import AdaptiveKMeansError, LimitError, TrialsFailedError
 from adaptive_kmeans.progress import Progress
+
+Pixels = npt.NDArray[np.uint8]
+
+
+METRICS: dict[str, tuple[str, Callable[[Pixels, Pixels], float], dict[str, Any]]] = {
+    "psnr": ("psnr_db", metrics.psnr, {"version": 1, "peak": 255}),
+    "ssim": ("ssim", metrics.ssim, {"version": 1, "window": "11×11 Gaussian, σ = 1.5"}),
+    "ssim-published": (
+        "ssim_published",
+        functools.partial(metrics.ssim, window="published"),
+        {"version": 1, "window": "3×3×3, uniform"},
+    ),
+    "ciede2000": ("ciede2000", metrics.ciede2000, {"version": 1, "mean": "over pixels"}),
+}
+"""Name in a config: column, function of original and decoded, settings stored beside the numbers.
+
+A version is raised when the number that a metric gives changes: stored trials then no longer count.
+"""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One image under one setting."""
+    """One image under one codec.
+
+    Parameters
+    ----------
+    image : ImageSource
+        The image.
+    codec : Settings or str
+        Settings of our codec, or the spec of a baseline, such as ``"jpeg:75"``.
+    metrics : tuple of str
+        Names of `METRICS`.
+    background : str or None
+        Color for a translucent image.
+    repeats : int
+        How often encoding and decoding are timed, for the median; 0 when times are not asked for,
+        which other trials may then disturb.
+    """
 
     image: ImageSource
-    settings: Settings
+    codec: Settings | str
     metrics: tuple[str, ...] = ("psnr", "ssim")
     background: str | None = None
+    repeats: int = 1
+
+    @property
+    def summary(self) -> str:
+        """What the trial is, in a few words."""
+        return f"{self.image.name}, {describe(self.codec)}"
+
+    def key(self, image_hash: str) -> str:
+        """Return a hash of all that the trial's numbers depend on."""
+        depends = {
+            "image": image_hash,
+            "codec": parameters(self.codec),
+            "metrics": {name: METRICS[name][2] for name in sorted(self.metrics)},
+            "repeats": self.repeats,
+        }
+        return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
+
+
+def describe(asked: Settings | str) -> str:
+    """Say what a codec is in a few words.
+
+    Examples
+    --------
+    >>> describe(Settings(k1=32, coder="deflate")), describe("jpeg:75")
+    ('eigenvalue k = 32+256 4×4 deflate', 'jpeg:75')
+    """
+    if isinstance(asked, str):
+        return asked
+    name = "regular" if asked.is_regular else asked.detail
+    sizes = "+".join(str(k) for k in asked.ks)
+    return f"{name} k = {sizes} {asked.block_size}×{asked.block_size} {asked.coder}"
+
+
+def parameters(asked: Settings | str) -> dict[str, Any]:
+    """Return all that a codec's files depend on beside the image, its declared version included."""
+    if isinstance(asked, Settings):
+        return {**dataclasses.asdict(asked), "version": codec.ENCODER_VERSION}
+    return {"baseline": asked, "version": baselines.create(asked).version}
 
 
 @dataclass(frozen=True)
 class Row:
     """A row of the table: parameters, quality, rate in bytes of the file, and times.
 
-    `k` is the codebook of regular K-means, `k1` and `k2` those of two regions; those that do not
-    apply are None, and so are metrics that were not asked for. The last four columns add up to
-    `bytes`.
+    `image_set` is the name of the image's folder, or "bundled".
+    `k` is the codebook of regular K-means, `k1` and `k2` are those of two regions, `quality` is the
+    setting of a baseline. What does not apply is None, and so are metrics and times that were not
+    asked for: times are only right when trials run one by one. The four columns of the split add up
+    to `bytes` for our codec.
     """
 
     image: str
@@ -44,24 +121,31 @@ class Row:
     k: int | None
     k1: int | None
     k2: int | None
-    block_size: int
-    coder: str
+    block_size: int | None
+    coder: str | None
     psnr_db: float | None
     ssim: float | None
     bytes: int
     bits_per_pixel: float
     compression_ratio: float
     space_saving_percent: float
-    encode_s: float
-    decode_s: float
+    encode_s: float | None
+    decode_s: float | None
     ssim_published: float | None
+    ciede2000: float | None
+    quality: float | None
     threshold: str | None
-    color_space: str
-    seed: int
-    header_bytes: int
-    codebook_bytes: int
-    region_map_bytes: int
-    index_map_bytes: int
+    color_space: str | None
+    seed: int | None
+    header_bytes: int | None
+    codebook_bytes: int | None
+    region_map_bytes: int | None
+    index_map_bytes: int | None
+    image_set: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the columns by name; infinite and undefined numbers stay what they are."""
+        return dataclasses.asdict(self)
 
     @property
     def label(self) -> str:
@@ -71,51 +155,63 @@ class Row:
     @property
     def codebook_sizes(self) -> str:
         """The codebook sizes as a figure or a terminal says them: "64", or "64+256"."""
-        return str(self.k) if self.k is not None else f"{self.k1}+{self.k2}"
+        if self.k is not None:
+            return str(self.k)
+        return "" if self.k1 is None else f"{self.k1}+{self.k2}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trial gave: a row and the file, or an error."""
+    """What a trial gave: a row and the file, or an error; and the seconds that it took in all."""
 
     trial: Trial
     row: Row | None = None
     data: bytes = b""
     error: AdaptiveKMeansError | None = None
+    seconds: float = 0.0
 
 
 def expand(
     images: Iterable[ImageSource],
-    settings: Iterable[Settings],
+    codecs: Iterable[Settings | str],
     metrics: Sequence[str] = ("psnr", "ssim"),
     background: str | None = None,
+    repeats: int = 1,
 ) -> list[Trial]:
-    """List the trials of all images under all settings, image by image, none twice."""
-    settings = list(dict.fromkeys(settings))
+    """List the trials of all images under all codecs, image by image, none twice."""
+    codecs = list(dict.fromkeys(codecs))
     return [
-        Trial(image, setting, tuple(metrics), background)
+        Trial(image, asked, tuple(metrics), background, repeats)
         for image in images
-        for setting in settings
+        for asked in codecs
     ]
 
 
 def run_trial(trial: Trial) -> Outcome:
     """Encode, decode, and measure the decoded file; an error becomes part of the outcome."""
+    start = time.perf_counter()
     try:
         pixels = load(trial.image, trial.background)
-        row, data = measure(trial.image.name, pixels, trial.settings, asked=trial.metrics)
-        return Outcome(trial, row, data)
+        row, data = measure(
+            trial.image.name, pixels, trial.codec, asked=trial.metrics, repeats=trial.repeats
+        )
+        return Outcome(trial, row, data, seconds=time.perf_counter() - start)
     except AdaptiveKMeansError as error:
-        return Outcome(trial, error=error)
+        failure = error
+    except MemoryError:
+        failure = LimitError("memory", f"enough for {trial.summary}", "none left")
+    except Exception as error:
+        failure = TrialsFailedError(f"{trial.summary}: {type(error).__name__}: {error}")
+    return Outcome(trial, error=failure, seconds=time.perf_counter() - start)
 
 
-def pixel_hash(pixels: npt.NDArray[np.uint8]) -> str:
+def pixel_hash(pixels: Pixels) -> str:
     """Return the SHA-256 of an image's size and pixels, whatever file they came from."""
     return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
 @functools.lru_cache(maxsize=1)
-def load(image: ImageSource, background: str | None) -> npt.NDArray[np.uint8]:
+def load(image: ImageSource, background: str | None) -> Pixels:
     """Load an image; trials come image by image, so the last one is kept."""
     return image.load(background)
 
@@ -128,10 +224,11 @@ def _warm_up(stages: Settings) -> None:
 
 def measure(
     name: str,
-    pixels: npt.NDArray[np.uint8],
-    settings: Settings,
+    pixels: Pixels,
+    asked_codec: Settings | str,
     *,
     asked: Sequence[str] = ("psnr", "ssim"),
+    repeats: int = 1,
     progress: Progress | None = None,
 ) -> tuple[Row, bytes]:
     """Encode an image, decode the file, and measure what was decoded.
@@ -142,10 +239,12 @@ def measure(
         What the row calls the image.
     pixels : (H, W, 3) uint8
         The image.
-    settings : Settings
-        How to encode it.
+    asked_codec : Settings or str
+        Settings of our codec, or the spec of a baseline.
     asked : sequence of str
-        Metrics to compute: "psnr", "ssim", "ssim-published".
+        Names of `METRICS`.
+    repeats : int
+        How often encoding and decoding are timed, for the median; with 0 the row has no times.
     progress : callable, optional
         Called with the stage's name and its finished share.
 
@@ -156,41 +255,67 @@ def measure(
     data : bytes
         The file.
     """
-    # The kernels are the same for codebooks of any size and whatever the seed.
-    _warm_up(dataclasses.replace(settings, k1=2, k2=None if settings.is_regular else 3, seed=0))
-    start = time.perf_counter()
-    data = codec.encode(pixels, settings, progress=progress)
-    encoded = time.perf_counter()
-    decoded = codec.decode(data, progress=progress)
-    decode_s = time.perf_counter() - encoded
-    layout = container.inspect(data)
-    regular = settings.is_regular
+    encode: Callable[[Pixels], bytes]
+    decode: Callable[[bytes], Pixels]
+    if isinstance(asked_codec, Settings):
+        ours = asked_codec
+        # The kernels are the same for codebooks of any size and whatever the seed.
+        _warm_up(dataclasses.replace(ours, k1=2, k2=None if ours.is_regular else 3, seed=0))
+        encode = functools.partial(codec.encode, settings=ours, progress=progress)
+        decode = functools.partial(codec.decode, progress=progress)
+    else:
+        baseline = baselines.create(asked_codec)
+        encode, decode = baseline.encode, baseline.decode
+    encode_s, decode_s = [], []
+    for _ in range(max(1, repeats)):
+        start = time.perf_counter()
+        data = encode(pixels)
+        encoded = time.perf_counter()
+        decoded = decode(data)
+        decode_s.append(time.perf_counter() - encoded)
+        encode_s.append(encoded - start)
+    columns: dict[str, Any] = {}
+    for metric, (column, score, _) in METRICS.items():
+        columns[column] = score(pixels, decoded) if metric in asked else None
+    columns |= _parameter_columns(asked_codec) | _split_columns(asked_codec, data)
     row = Row(
         image=name,
-        method="regular" if regular else "region-adaptive",
-        detail=None if regular else settings.detail,
-        k=settings.k1 if regular else None,
-        k1=None if regular else settings.k1,
-        k2=settings.k2,
-        block_size=settings.block_size,
-        coder=settings.coder,
-        psnr_db=metrics.psnr(pixels, decoded) if "psnr" in asked else None,
-        ssim=metrics.ssim(pixels, decoded) if "ssim" in asked else None,
+        image_set="",
         bytes=len(data),
         bits_per_pixel=metrics.bits_per_pixel(data, pixels.shape),
         compression_ratio=pixels.size / len(data),
         space_saving_percent=100 * (1 - len(data) / pixels.size),
-        encode_s=encoded - start,
-        decode_s=decode_s,
-        ssim_published=metrics.ssim(pixels, decoded, "published")
-        if "ssim-published" in asked
-        else None,
-        threshold=None if regular else settings.threshold,
-        color_space=settings.color_space,
-        seed=settings.seed,
-        header_bytes=layout.header_bytes,
-        codebook_bytes=layout.codebook_bytes,
-        region_map_bytes=layout.region_map_bytes,
-        index_map_bytes=layout.index_map_bytes,
+        encode_s=statistics.median(encode_s) if repeats else None,
+        decode_s=statistics.median(decode_s) if repeats else None,
+        **columns,
     )
     return row, data
+
+
+def decode_file(asked_codec: Settings | str, data: bytes) -> Pixels:
+    """Decode what a trial's codec encoded."""
+    if isinstance(asked_codec, str):
+        return baselines.create(asked_codec).decode(data)
+    return codec.decode(data)
+
+
+def _parameter_columns(asked: Settings | str) -> dict[str, Any]:
+    columns = ("method", "detail", "k", "k1", "k2", "block_size", "coder", "quality")
+    values: dict[str, Any] = dict.fromkeys((*columns, "threshold", "color_space", "seed"))
+    if isinstance(asked, str):
+        member = baselines.create(asked)
+        chosen = {name: getattr(member, name, None) for name in ("k", "quality")}
+        return values | {"method": asked.partition(":")[0]} | chosen
+    shared = {name: getattr(asked, name) for name in ("block_size", "coder", "color_space", "seed")}
+    if asked.is_regular:
+        return values | shared | {"method": "regular", "k": asked.k1}
+    ours = {name: getattr(asked, name) for name in ("detail", "k1", "k2", "threshold")}
+    return values | shared | {"method": "region-adaptive"} | ours
+
+
+def _split_columns(asked: Settings | str, data: bytes) -> dict[str, int | None]:
+    columns = ("header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes")
+    if isinstance(asked, str):
+        return dict.fromkeys(columns)
+    layout = container.inspect(data)
+    return {name: getattr(layout, name) for name in columns}

@@ -1,0 +1,111 @@
+"""Series against an anchor, image by image and summed up: which method wins at the same bytes.
+
+An anchor is a method, such as "regular". A series is compared with the anchor's series of its own
+coder, where there is one, so that what a coder buys and what a method buys stay apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adaptive_kmeans.experiment.series import Measured, by_series, curve, psnr, ssim_db
+from adaptive_kmeans.experiment.statistics import Delta, bd_psnr, bd_rate, summarize
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """A row of `comparison.csv`: a series beside its anchor on one image.
+
+    Deltas are of the series against the anchor: a BD-rate below zero means fewer bytes at equal
+    quality. They are None where the two curves barely overlap or have fewer than three points.
+    """
+
+    image_set: str
+    image: str
+    series: str
+    anchor: str
+    bd_rate_percent: float | None
+    bd_psnr_db: float | None
+    bd_rate_ssim_percent: float | None
+
+
+def compare(measured: Sequence[Measured], anchor: str) -> list[ComparisonRow]:
+    """Compare every series with its anchor on every image.
+
+    Parameters
+    ----------
+    measured : sequence of Measured
+        The trials that succeeded, their series named.
+    anchor : str
+        Label of the anchor's method.
+
+    Returns
+    -------
+    list of ComparisonRow
+        Series by series; nothing when no series has three points on an image.
+    """
+    groups = by_series(measured)
+    anchors = {name: members for name, members in groups.items() if members[0].row.label == anchor}
+    if not anchors:
+        return []
+    rows = []
+    for name, members in groups.items():
+        if name in anchors:
+            continue
+        same = [a for a, those in anchors.items() if those[0].row.coder == members[0].row.coder]
+        beside = (same or list(anchors))[0]
+        for image in dict.fromkeys(m.row.image for m in members):
+            mine = [m for m in members if m.row.image == image]
+            others = [m for m in anchors[beside] if m.row.image == image]
+            if len(mine) < 3 or len(others) < 3:
+                continue
+            of_psnr = curve(others, psnr), curve(mine, psnr)
+            of_ssim = curve(others, ssim_db), curve(mine, ssim_db)
+            deltas = bd_rate(*of_psnr), bd_psnr(*of_psnr), bd_rate(*of_ssim)
+            rows.append(ComparisonRow(mine[0].row.image_set, image, name, beside, *deltas))
+    return rows
+
+
+def to_markdown(rows: Sequence[ComparisonRow]) -> str:
+    """Return the means over images as a Markdown table, with intervals, wins and what was refused.
+
+    Returns
+    -------
+    str
+        The table, or "" when there is nothing to compare.
+    """
+    if not rows:
+        return ""
+    lines = [
+        "| set | series | against | BD-rate % [95 %] | wins/N | BD-PSNR dB [95 %] | wins/N "
+        "| BD-rate by SSIM % [95 %] | wins/N | not comparable |",
+        "| :-- | :-- | :-- | --: | --: | --: | --: | --: | --: | --: |",
+    ]
+    groups: dict[tuple[str, str, str], list[ComparisonRow]] = {}
+    for row in rows:
+        groups.setdefault((row.image_set, row.series, row.anchor), []).append(row)
+    for (image_set, name, anchor), members in sorted(groups.items(), key=lambda g: g[0][0]):
+        rate = summarize([row.bd_rate_percent for row in members], "lower")
+        quality = summarize([row.bd_psnr_db for row in members], "higher")
+        ssim = summarize([row.bd_rate_ssim_percent for row in members], "lower")
+        cells = [
+            image_set,
+            name,
+            anchor,
+            *_cells(rate, ".1f"),
+            *_cells(quality, ".2f"),
+            *_cells(ssim, ".1f"),
+        ]
+        lines.append(f"| {' | '.join(cells)} | {rate.refused} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cells(delta: Delta, digits: str) -> tuple[str, str]:
+    if math.isnan(delta.mean):
+        return "–", f"{delta.wins}/{delta.images}"
+    text = format(delta.mean, "+" + digits)
+    if not math.isnan(delta.low):
+        text += f" [{format(delta.low, '+' + digits)}, {format(delta.high, '+' + digits)}]"
+    return text, f"{delta.wins}/{delta.images}"

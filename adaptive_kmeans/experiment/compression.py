@@ -1,0 +1,200 @@
+"""The compression experiment: its trials go through the store, its table and figures come from it.
+
+What an experiment shows of a store, which may hold more, is its *view*: the keys of its trials in
+the order of the table, and the picture of its figures. The view is stored as well, so that table
+and figures can be made again without the images and without running a trial.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adaptive_kmeans import image
+from adaptive_kmeans.baselines.image_codecs import baselines
+from adaptive_kmeans.codec import Settings
+from adaptive_kmeans.datasets import ImageSource
+from adaptive_kmeans.errors import (
+    AdaptiveKMeansError,
+    MissingDependencyError,
+    ReadError,
+    TrialsFailedError,
+)
+from adaptive_kmeans.experiment.config import CompressionConfig, Figures
+from adaptive_kmeans.experiment.figures import Shown
+from adaptive_kmeans.experiment.runner import run_stored
+from adaptive_kmeans.experiment.series import Measured, named
+from adaptive_kmeans.experiment.store import Store
+from adaptive_kmeans.experiment.trials import Row, Trial, expand, load, pixel_hash
+from adaptive_kmeans.progress import trial_bar
+
+VIEW = "view"
+"""Name of the stored file that holds the view."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What an experiment shows of a store.
+
+    Parameters
+    ----------
+    trials : list of [key, image name, set name]
+        Its trials, in the order of the table.
+    picture : str or None
+        The image whose pixels figures show.
+    original : str or None
+        Name of the stored file that holds this image as it was.
+    figures : dict
+        The config's part on figures.
+    """
+
+    trials: list[tuple[str, str, str]]
+    picture: str | None
+    original: str | None
+    figures: dict[str, Any]
+
+
+def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[Trial]:
+    """List the trials of an experiment; baselines whose library is missing are left out, and said.
+
+    Returns
+    -------
+    list of Trial
+        Image by image, in the order of the config's methods.
+    """
+    codecs: list[Settings | str] = []
+    missing: dict[str, None] = {}
+    for codec in config.codecs():
+        try:
+            if isinstance(codec, str):
+                baselines.create(codec)
+            codecs.append(codec)
+        except MissingDependencyError as error:
+            missing[f"skipped: {codec.partition(':')[0]}: {error}"] = None  # type: ignore[union-attr]
+    with trial_bar(0) as bar:
+        for message in missing:
+            bar.say(message)
+    repeats = config.repeats if config.timing else 0
+    return expand(sources, codecs, config.metrics, config.background, repeats)
+
+
+def run(
+    config: CompressionConfig,
+    sources: Sequence[ImageSource],
+    store: Store,
+    *,
+    jobs: int,
+    scheduler: str | None = None,
+    retry_failed: bool = False,
+) -> None:
+    """Run what the store does not hold yet, and store the view.
+
+    Parameters
+    ----------
+    config : CompressionConfig
+        The experiment.
+    sources : sequence of ImageSource
+        Its images.
+    store : Store
+        The store of its folder.
+    jobs, scheduler
+        See `run_stored`; an experiment that asks for times runs trials one by one here.
+    retry_failed : bool
+        Whether trials that failed before are run again.
+    """
+    keyed: dict[str, Trial] = {}
+    shown: list[tuple[str, str, str]] = []
+    hashes = {source.name: _hash(source, config.background) for source in sources}
+    for trial in plan(config, sources):
+        key = trial.key(hashes[trial.image.name])
+        keyed.setdefault(key, trial)
+        shown.append((key, trial.image.name, trial.image.set_name))
+    picture, original = _store_picture(config, sources, hashes, store)
+    view = View(shown, picture, original, config.figures.model_dump())
+    store.put_file(VIEW, json.dumps(dataclasses.asdict(view)).encode())
+    store.add((key, trial.summary) for key, trial in keyed.items())
+    store.require_files([key for key, name, _ in shown if name == picture])
+    if retry_failed:
+        store.retry_failed(list(keyed))
+    if config.timing:
+        jobs, scheduler = 1, None
+    run_stored(keyed, store, jobs=jobs, scheduler=scheduler, pictured=picture)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a stored view shows.
+
+    Parameters
+    ----------
+    measured : list of Measured
+        The trials that succeeded, their series named.
+    failures : list of AdaptiveKMeansError
+        Why others did not.
+    shown : Shown
+        The image of the figures.
+    figures : Figures
+        Which figures are asked for.
+    """
+
+    measured: list[Measured]
+    failures: list[AdaptiveKMeansError]
+    shown: Shown
+    figures: Figures
+
+
+def found(store: Store) -> Found:
+    """Return what the stored view shows.
+
+    Raises
+    ------
+    ReadError
+        No experiment has stored a view.
+    """
+    document = store.file(VIEW)
+    if document is None:
+        raise ReadError(str(store.path), "a store that an experiment has used", "no view")
+    view = View(**json.loads(document))
+    over = store.over([key for key, *_ in view.trials])
+    measured: list[Measured] = []
+    failures: list[AdaptiveKMeansError] = []
+    for key, name, set_name in view.trials:
+        if key not in over:
+            continue
+        trial = over[key]
+        if trial.row is None:
+            failures.append(TrialsFailedError(trial.error or ""))
+            continue
+        # The same pixels may be there under several names.
+        row = Row(**{**trial.row, "image": name, "image_set": set_name})
+        data = store.file(key) if name == view.picture else None
+        measured.append(Measured(row, data))
+    png = None if view.original is None else store.file(view.original)
+    pixels = None if png is None else image.decode_image(png).pixels
+    shown = Shown(view.picture, pixels)
+    return Found(named(measured), failures, shown, Figures(**view.figures))
+
+
+def _hash(source: ImageSource, background: str | None) -> str:
+    try:
+        return pixel_hash(load(source, background))
+    except AdaptiveKMeansError as error:
+        return f"unreadable: {error}"  # its trials will fail, and say so
+
+
+def _store_picture(
+    config: CompressionConfig, sources: Sequence[ImageSource], hashes: dict[str, str], store: Store
+) -> tuple[str | None, str | None]:
+    """Store the image that figures show; by default the first one that can be read."""
+    names = [source.name for source in sources if not hashes[source.name].startswith("unreadable")]
+    if not names:
+        return None, None
+    picture = config.figures.picture if config.figures.picture in names else names[0]
+    source = next(source for source in sources if source.name == picture)
+    original = f"original {hashes[picture]}"
+    if store.file(original) is None:
+        store.put_file(original, image.encode_image(load(source, config.background)))
+    return picture, original

@@ -1,0 +1,191 @@
+"""A page to read in a browser: tables, figures and pictures of an experiment in one HTML file.
+
+Everything is inline, so that the file can be sent alone. Columns sort by a click, and two pictures
+of the same image are swiped over each other.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import math
+import string
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from adaptive_kmeans import files
+from adaptive_kmeans.errors import ReadError
+from adaptive_kmeans.experiment import compression, results, tables
+from adaptive_kmeans.experiment.figures import Shown
+from adaptive_kmeans.experiment.series import Measured
+from adaptive_kmeans.experiment.store import FILE_NAME, Store
+
+MOST_PICTURES = 24
+"""Pictures that can be swiped; more are in the folder of figures."""
+
+FILE = "report.html"
+
+
+def write_report(folder: Path) -> list[Path]:
+    """Make tables and figures again and write `report.html`, from stored trials alone.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder of results, or a folder that holds several.
+
+    Returns
+    -------
+    list of Path
+        The pages.
+
+    Raises
+    ------
+    ReadError
+        No folder of results with a store is there.
+    """
+    folders = [folder] if (folder / FILE_NAME).exists() else sorted(folder.glob(f"*/{FILE_NAME}"))
+    if not folders:
+        expected = f"a folder of results, with the file {FILE_NAME} that `run` makes"
+        raise ReadError(str(folder), expected, "none")
+    pages = []
+    for found in folders:
+        place = found if found.is_dir() else found.parent
+        results.publish_again(place)
+        files.write_bytes(place / FILE, _page(place).encode())
+        pages.append(place / FILE)
+    return pages
+
+
+def _page(folder: Path) -> str:
+    with Store(folder, create=False) as store:
+        found = compression.found(store)
+    summary = folder / "summary.md"
+    parts = {
+        "title": html.escape(folder.resolve().name),
+        "count": str(len(found.measured)),
+        "failures": "".join(f"<li>{html.escape(str(failure))}</li>" for failure in found.failures),
+        "summary": _table(_cells(summary.read_text("utf-8"))) if summary.exists() else "",
+        "figures": "".join(map(_figure, sorted((folder / "figures").glob("*.png")))),
+        "swipe": _swipe(found.measured, found.shown),
+        "table": _table(_cells(tables.to_markdown([m.row for m in found.measured]))),
+    }
+    return string.Template(_PAGE).substitute(parts)
+
+
+def _cells(markdown: str) -> list[list[str]]:
+    """Take the cells of a Markdown table of ours, without the line below the heads."""
+    lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return rows[:1] + rows[2:]
+
+
+def _table(cells: Sequence[Sequence[str]]) -> str:
+    if not cells:
+        return ""
+    heads = "".join(f"<th>{html.escape(cell)}</th>" for cell in cells[0])
+    lines = []
+    for row in cells[1:]:
+        lines.append("".join(f"<td>{html.escape(cell)}</td>" for cell in row))
+    body = "".join(f"<tr>{line}</tr>\n" for line in lines)
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>\n{body}</tbody></table>"
+
+
+def _figure(path: Path) -> str:
+    name = html.escape(path.stem.replace("_", " "))
+    data = _inline(path.read_bytes())
+    return f'<figure><img alt="{name}" src="{data}"><figcaption>{name}</figcaption></figure>\n'
+
+
+def _swipe(measured: Sequence[Measured], shown: Shown) -> str:
+    """Two pictures one over the other, a slider between them, and a list for each side."""
+    pictured = [m for m in measured if m.row.image == shown.name and m.data is not None]
+    if shown.pixels is None or not pictured:
+        return ""
+    step = math.ceil(len(pictured) / MOST_PICTURES)
+    sources = {f"{shown.name}, original": _inline(_png(shown.pixels))}
+    for m in pictured[::step]:
+        rate = f"{m.row.bits_per_pixel:.2f} bits per pixel"
+        quality = "" if m.row.psnr_db is None else f", {m.row.psnr_db:.2f} dB"
+        sources[f"{m.title}, {rate}{quality}"] = _inline(_png(m.decode()))
+    options = "".join(f"<option>{html.escape(name)}</option>" for name in sources)
+    return string.Template(_SWIPE).substitute(options=options, sources=list(sources.values()))
+
+
+def _png(pixels: npt.NDArray[np.uint8]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def _inline(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+_SWIPE = """<section><h2>Side by side</h2>
+<p><select id="left">$options</select> left, <select id="right">$options</select> right</p>
+<div id="swipe"><img id="below" alt="right"><img id="above" alt="left">
+<input id="slider" type="range" min="0" max="100" value="50" aria-label="where they meet"></div>
+<script>const pictures = $sources;</script></section>"""
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 1200px; padding: 0 1em; }
+figure { margin: 1.5em 0; } img { max-width: 100%; } figcaption { color: #555; }
+table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
+th, td { padding: 2px 9px; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
+th { cursor: pointer; position: sticky; top: 0; background: #fff; border-bottom: 2px solid #333; }
+th[data-order="1"]::after { content: " ▲"; } th[data-order="-1"]::after { content: " ▼"; }
+th:first-child, td:first-child { text-align: left; }
+.scroll { overflow: auto; max-height: 85vh; }
+#swipe { position: relative; display: inline-block; }
+#swipe img { display: block; image-rendering: pixelated; min-width: 512px; }
+#above { position: absolute; top: 0; left: 0; clip-path: inset(0 50% 0 0); }
+#slider { width: 100%; margin: 0.4em 0 0; }
+</style></head><body>
+<h1>$title</h1>
+<p>$count trials. Rate is 8 × file bytes / pixels, of files that were decoded again.</p>
+<ul>$failures</ul>
+<section class="scroll">$summary</section>
+$swipe
+<section><h2>Figures</h2>$figures</section>
+<section><h2>Trials</h2><div class="scroll">$table</div></section>
+<script>
+for (const table of document.querySelectorAll("table")) {
+  table.querySelectorAll("th").forEach((head, column) => head.onclick = () => {
+    const order = head.dataset.order === "1" ? -1 : 1;
+    table.querySelectorAll("th").forEach((other) => delete other.dataset.order);
+    head.dataset.order = order;
+    const value = (row) => row.cells[column].textContent.replaceAll(",", "").replace("∞", "1e99");
+    const rows = [...table.tBodies[0].rows];
+    rows.sort((a, b) => {
+      const [x, y] = [value(a), value(b)];
+      const [p, q] = [parseFloat(x), parseFloat(y)];
+      return order * (isNaN(p) || isNaN(q) ? x.localeCompare(y) : p - q);
+    });
+    table.tBodies[0].append(...rows);
+  });
+}
+const slider = document.getElementById("slider");
+if (slider) {
+  const show = () => {
+    const chosen = (side) => pictures[document.getElementById(side).selectedIndex];
+    document.getElementById("above").src = chosen("left");
+    document.getElementById("below").src = chosen("right");
+    const cut = 100 - slider.value;
+    document.getElementById("above").style.clipPath = "inset(0 " + cut + "% 0 0)";
+  };
+  document.getElementById("right").selectedIndex = 1;
+  for (const id of ["left", "right", "slider"]) document.getElementById(id).oninput = show;
+  show();
+}
+</script></body></html>
+"""

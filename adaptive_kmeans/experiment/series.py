@@ -1,0 +1,130 @@
+"""Series: which of an experiment's files belong to one curve, and what the curve is called.
+
+A series is a method with everything but its codebook sizes and quality fixed. Its name says what
+sets it apart from the others: a coder or a block size is named only where there are several.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from adaptive_kmeans import container
+from adaptive_kmeans.baselines.image_codecs import baselines
+from adaptive_kmeans.experiment.statistics import Curve
+from adaptive_kmeans.experiment.trials import Row
+
+PARTICULARS = ("threshold", "block_size", "coder", "color_space")
+"""Columns that a series has beside its method, in the order in which its name says them."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A trial that succeeded.
+
+    Parameters
+    ----------
+    row : Row
+        Its row.
+    data : bytes or None
+        Its file, for the picture that figures show.
+    series : str
+        Name of its series; see `named`.
+    """
+
+    row: Row
+    data: bytes | None = field(default=None, repr=False)
+    series: str = ""
+
+    @property
+    def smaller_codebook(self) -> int:
+        """The published parameter: k of regular K-means, else k1."""
+        return self.row.k or self.row.k1 or 0
+
+    @property
+    def title(self) -> str:
+        """The series with its codebook sizes or quality."""
+        if self.row.codebook_sizes:
+            return f"{self.series}, k = {self.row.codebook_sizes}"
+        return self.series if self.row.quality is None else f"{self.series} {self.row.quality:g}"
+
+    @property
+    def file(self) -> bytes:
+        """The file, which is there for the picture that figures show."""
+        if self.data is None:
+            raise ValueError(f"the file of {self.title} on {self.row.image} was not kept")
+        return self.data
+
+    def decode(self) -> npt.NDArray[np.uint8]:
+        """Decode the file: (H, W, 3)."""
+        if self.row.coder is not None:
+            return container.read(self.file).reconstruct()
+        return baselines.create(self.row.method).decode(self.file)
+
+
+def named(measured: Sequence[Measured]) -> list[Measured]:
+    """Name the series of all files, by what sets them apart."""
+    ours = [m.row for m in measured if m.row.coder is not None]
+    swept = [name for name in PARTICULARS if len({getattr(row, name) for row in ours} - {None}) > 1]
+    return [dataclasses.replace(m, series=_name(m.row, swept)) for m in measured]
+
+
+def _name(row: Row, swept: Sequence[str]) -> str:
+    parts = [row.label]
+    for name in swept:
+        value = getattr(row, name)
+        # Regular K-means has blocks that nothing depends on.
+        if value is not None and not (row.method == "regular" and name == "block_size"):
+            parts.append(f"{value}×{value}" if name == "block_size" else str(value))
+    return ", ".join(parts)
+
+
+def by_series(measured: Sequence[Measured]) -> dict[str, list[Measured]]:
+    """Group files by their series, in the order in which these first occur."""
+    groups: dict[str, list[Measured]] = {}
+    for m in measured:
+        groups.setdefault(m.series, []).append(m)
+    return groups
+
+
+def curve(members: Sequence[Measured], quality: Callable[[Row], float | None]) -> Curve:
+    """Return (rate in bits per pixel, quality) for each choice of parameters, by rate.
+
+    Over several images both are arithmetic means, of the choices that all images have.
+    """
+    images = {m.row.image for m in members}
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for m in members:
+        key = (m.row.k, m.row.k1, m.row.k2, m.row.quality, m.row.seed)
+        groups.setdefault(key, []).append(m.row)
+    points = []
+    for rows in groups.values():
+        values = [value for row in rows if (value := quality(row)) is not None]
+        if len(values) == len(images) and all(map(math.isfinite, values)):
+            rates = [row.bits_per_pixel for row in rows]
+            points.append((float(np.mean(rates)), float(np.mean(values))))
+    return sorted(points)
+
+
+def psnr(row: Row) -> float | None:
+    """PSNR in dB."""
+    return row.psnr_db
+
+
+def ssim_db(row: Row) -> float | None:
+    """SSIM in dB, −10 log10(1 − SSIM), on which equal steps look about equal.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> round(ssim_db(SimpleNamespace(ssim=0.99)), 3)
+    20.0
+    """
+    if row.ssim is None or math.isnan(row.ssim):
+        return None
+    return -10 * math.log10(1 - row.ssim) if row.ssim < 1 else math.inf

@@ -1,0 +1,179 @@
+"""`run`, `report` and `reproduce`, as they are typed."""
+
+import csv
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+CONFIG = """
+name = "small"
+images = ["*.png"]
+[[methods]]
+method = "regular"
+k = [2, 4, 8]
+coder = "deflate"
+[[methods]]
+method = "region-adaptive"
+detail = "variance"
+k1 = [2, 4]
+k2 = [6, 12]
+coder = "deflate"
+[[methods]]
+method = "baseline"
+codec = "jpeg"
+quality = [30, 60, 90]
+"""
+TRIALS = 3 + 4 + 3
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, photo):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(photo).save("cat.png")
+    Path("small.toml").write_text(CONFIG)
+    return tmp_path
+
+
+def typed(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "adaptive_kmeans", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def rows(name: str = "small") -> list[dict[str, str]]:
+    with Path(f"results/{name}/table.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_run_then_report_then_reproduce(folder):
+    run = typed("run", "small.toml")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert f"{TRIALS} trials in" in run.stdout
+    assert len(rows()) == TRIALS
+    assert {row["method"] for row in rows()} == {"regular", "region-adaptive", "jpeg"}
+    assert {row["image_set"] for row in rows()} == {folder.name}
+    summary = Path("results/small/summary.md").read_text()
+    assert f"| {folder.name} | jpeg | regular | " in summary
+    latex = Path("results/small/table.tex").read_text()
+    assert latex.count(r"\\") == TRIALS + 1
+    assert r"psnr\_db" in latex
+
+    table = Path("results/small/table.csv").read_bytes()
+    report = typed("report", "results")
+    assert (report.returncode, report.stdout) == (0, "results/small/report.html\n")
+    page = Path("results/small/report.html").read_text()
+    assert page.count("data:image/png;base64,") > TRIALS
+    assert Path("results/small/table.csv").read_bytes() == table
+
+    again = typed("reproduce", "--images", "cat.png")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == f"small: {TRIALS} rows confirmed, 0 differ, 0 not at hand\n"
+    changed = table.replace(b"regular,,2,", b"regular,,3,")
+    Path("results/small/table.csv").write_bytes(changed)
+    again = typed("reproduce", "--images", "cat.png")
+    assert again.stdout == f"small: {TRIALS - 1} rows confirmed, 0 differ, 1 not at hand\n"
+    number = rows()[5]["bytes"].encode()
+    Path("results/small/table.csv").write_bytes(table.replace(b"," + number + b",", b",9,"))
+    again = typed("reproduce", "--images", "cat.png")
+    assert again.returncode == 6
+    assert f"bytes 9 → {number.decode()}" in again.stdout
+    assert "rows differ from the committed ones" in again.stderr
+
+
+def test_another_image_of_the_same_name_is_not_at_hand(folder, photo):
+    typed("run", "small.toml")
+    Image.fromarray(255 - photo).save("cat.png")
+    again = typed("reproduce", "--images", "cat.png")
+    assert again.returncode == 0
+    assert again.stdout == f"small: 0 rows confirmed, 0 differ, {TRIALS} not at hand\n"
+
+
+def test_keys_are_set_from_the_command_line(folder):
+    run = typed("run", "small.toml", "--set", "name=other", "--set", "methods.0.k=[3, 5]")
+    assert run.returncode == 0
+    assert [row["k"] for row in rows("other") if row["method"] == "regular"] == ["3", "5"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("methods.7.k=3", "--set: expected a key that the config can have, received methods.7.k"),
+        ("k", "--set: expected key=value, received k"),
+        ("colour=3", "small.toml: unknown key colour"),
+        ("methods.0.k=0", "small.toml: k: expected an integer in 1..4096, received 0"),
+    ],
+)
+def test_a_wrong_change_is_one_line(folder, change, message):
+    run = typed("run", "small.toml", "--set", change)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr == f"adaptive-kmeans: {message}\n"
+
+
+def test_a_dry_run_counts_and_estimates(folder):
+    dry = typed("run", "small.toml", "--dry-run")
+    assert (dry.returncode, dry.stderr) == (0, "")
+    assert dry.stdout.startswith(f"small: {TRIALS} trials, 0 finished; the others take about ")
+    assert not Path("results").exists()
+    typed("run", "small.toml")
+    dry = typed("run", "small.toml", "--dry-run")
+    assert dry.stdout.startswith(f"small: {TRIALS} trials, {TRIALS} finished; the others take ab")
+
+
+def test_a_full_disk_is_one_line_and_another_run_completes(folder):
+    def little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (24_000, 24_000))
+
+    full = typed("run", "small.toml", "--jobs", "1", preexec_fn=little_room)
+    assert full.returncode == 5
+    assert full.stderr.count("\n") == 1
+    assert "results/small" in full.stderr
+    assert not Path("results/small/table.csv").exists()
+    assert typed("run", "small.toml").returncode == 0
+    assert len(rows()) == TRIALS
+
+
+def test_a_folder_that_cannot_be_written_is_one_line_and_code_5(folder):
+    Path("results/small/trials.sqlite").mkdir(parents=True)
+    run = typed("run", "small.toml")
+    assert (run.returncode, run.stdout) == (5, "")
+    assert run.stderr.startswith("adaptive-kmeans: results/small/trials.sqlite: expected a store")
+    assert run.stderr.count("\n") == 1
+    Path("plain").touch()
+    run = typed("run", "small.toml", "--results", "plain")
+    assert run.returncode == 5
+    assert run.stderr.count("\n") == 1
+
+
+def test_failed_trials_are_said_at_once_and_give_code_6(folder):
+    Image.fromarray(np.zeros((9, 9, 4), np.uint8)).save("glass.png")
+    run = typed("run", "small.toml")
+    assert run.returncode == 6
+    assert "failed: glass, regular k = 2 4×4 deflate: " in run.stderr
+    assert f"{TRIALS} trials failed, the first with: " in run.stderr
+    assert len(rows()) == TRIALS
+    assert f"{TRIALS} trials failed:" in Path("results/small/table.md").read_text()
+
+
+def test_a_baseline_that_is_not_installed_is_skipped_and_said(folder):
+    Path("oxipng.py").write_text("raise ImportError('not here')")
+    run = typed("run", "small.toml", "--set", 'methods.2.codec=["jpeg", "png"]', "--set",
+                "methods.2.quality=[50]")  # fmt: skip
+    assert run.returncode == 2  # png has no quality
+    extra = '[[methods]]\nmethod = "baseline"\ncodec = "png"\n'
+    Path("small.toml").write_text(CONFIG + extra)
+    run = typed("run", "small.toml")
+    assert run.returncode == 0
+    assert "skipped: png: library pyoxipng: expected it to be installed" in run.stderr
+    assert len(rows()) == TRIALS
+
+
+def test_without_results_report_and_reproduce_say_so(folder):
+    for command in ("report", "reproduce"):
+        arguments = ["nowhere"] if command == "report" else ["--results", "nowhere"]
+        run = typed(command, *arguments)
+        assert (run.returncode, run.stdout) == (5, "")
+        assert run.stderr.startswith("adaptive-kmeans: nowhere: expected a folder of ")

@@ -1,0 +1,306 @@
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from adaptive_kmeans.datasets import ImageSource
+from adaptive_kmeans.errors import OutputError, ReadError
+from adaptive_kmeans.experiment import run_experiment
+from adaptive_kmeans.experiment.report import write_report
+from adaptive_kmeans.experiment.store import Store
+from adaptive_kmeans.experiment.trials import Trial
+
+CONFIG = """
+name = "many"
+images = ["*.png"]
+[figures]
+draw = ["quality"]
+formats = ["png"]
+[[methods]]
+method = "regular"
+k = [2, 3, 5, 8, 13]
+coder = ["fixed-length", "deflate"]
+"""
+IMAGES = 4
+TRIALS = 5 * 2 * IMAGES
+
+RUN = """
+import sys
+from pathlib import Path
+from adaptive_kmeans.experiment import run_experiment
+run_experiment(Path("many.toml"), jobs=int(sys.argv[1]))
+"""
+
+KILLS = int(os.environ.get("ADAPTIVE_KMEANS_KILLS", "3"))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, photo):
+    monkeypatch.chdir(tmp_path)
+    for i in range(IMAGES):
+        Image.fromarray(np.roll(photo, 7 * i, axis=1)[: 40 + 8 * i]).save(f"{i}.png")
+    Path("many.toml").write_text(CONFIG)
+    return tmp_path
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store(tmp_path) as store:
+        yield store
+
+
+def table() -> pd.DataFrame:
+    return pd.read_csv("results/many/table.csv")
+
+
+def rows_of(folder: Path) -> dict[str, tuple[str, float]]:
+    with sqlite3.connect(folder / "trials.sqlite") as database:
+        found = database.execute("SELECT key, state, seconds FROM trials").fetchall()
+    return {key: (state, seconds) for key, state, seconds in found}
+
+
+def test_a_trial_is_claimed_once(tmp_path, store):
+    store.add([("a", "a trial"), ("b", "another")])
+    with Store(tmp_path) as other:
+        assert store.claim("a")
+        assert not other.claim("a")
+        assert other.claim("b")
+        assert store.states(["a", "b"]) == {"a": "running", "b": "running"}
+        store.finish("a", {"bytes": 3}, b"file", 0.5)
+        other.fail("b", "no luck", 0.1)
+    assert store.states(["a", "b"]) == {"a": "done", "b": "failed"}
+    over = store.over(["b", "a"])
+    assert list(over) == ["b", "a"]
+    assert over["a"].row == {"bytes": 3}
+    assert over["b"].error == "no luck"
+    assert store.file("a") == b"file"
+    assert not store.claim("a")
+    store.retry_failed(["a", "b"])
+    assert store.states(["a", "b"]) == {"a": "done", "b": "waiting"}
+
+
+def test_claims_of_a_runner_that_ended_are_given_up(tmp_path, store):
+    store.add([("a", "a trial")])
+    with Store(tmp_path) as other:
+        assert other.claim("a")
+    assert store.states(["a"]) == {"a": "waiting"}
+
+
+def test_claims_of_a_process_that_is_gone_are_given_up(tmp_path, store):
+    store.add([("a", "a trial")])
+    child = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, time; from pathlib import Path;"
+            "from adaptive_kmeans.experiment.store import Store;"
+            "Store(Path(sys.argv[1])).claim('a'); print('claimed', flush=True); time.sleep(60)",
+            str(tmp_path),
+        ],
+        stdout=subprocess.PIPE,
+    )
+    assert child.stdout.readline() == b"claimed\n"
+    assert store.states(["a"]) == {"a": "running"}
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    assert store.states(["a"]) == {"a": "waiting"}
+
+
+def test_a_runner_that_lost_its_claim_stores_nothing(tmp_path, store):
+    store.add([("a", "a trial")])
+    with Store(tmp_path) as other:
+        assert store.claim("a")
+        store.release()
+        assert other.claim("a")
+        store.finish("a", {"bytes": 1}, None, 0.0)
+        assert other.states(["a"]) == {"a": "running"}
+        other.finish("a", {"bytes": 2}, None, 0.0)
+    assert store.over(["a"])["a"].row == {"bytes": 2}
+
+
+def test_another_layout_is_refused(tmp_path):
+    with sqlite3.connect(tmp_path / "trials.sqlite") as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(OutputError, match="tables of version 1"):
+        Store(tmp_path)
+
+
+def test_what_is_no_store_is_refused(tmp_path):
+    (tmp_path / "trials.sqlite").write_bytes(b"not a database" * 100)
+    with pytest.raises(OutputError, match="a store of trials that can be written"):
+        Store(tmp_path)
+    with pytest.raises(ReadError, match="which `run` makes"):
+        Store(tmp_path / "missing", create=False)
+
+
+def test_the_key_is_of_all_that_numbers_depend_on():
+    import adaptive_kmeans as akm
+
+    trial = Trial(ImageSource("a"), akm.Settings.regular(4))
+    others = [
+        Trial(ImageSource("a"), akm.Settings.regular(5)),
+        Trial(ImageSource("a"), akm.Settings.regular(4, seed=1)),
+        Trial(ImageSource("a"), akm.Settings.regular(4, coder="fixed-length")),
+        Trial(ImageSource("a"), akm.Settings.regular(4), metrics=("psnr",)),
+        Trial(ImageSource("a"), akm.Settings.regular(4), repeats=3),
+        Trial(ImageSource("a"), "jpeg:4"),
+        Trial(ImageSource("a"), "jpeg:5"),
+    ]
+    keys = {trial.key("hash"), trial.key("another hash"), *(t.key("hash") for t in others)}
+    assert len(keys) == 2 + len(others)
+    assert trial.key("hash") == Trial(ImageSource("b"), trial.codec).key("hash")
+
+
+def test_what_is_finished_is_not_run_again(folder, monkeypatch):
+    first = run_experiment(Path("many.toml"), jobs=1)
+    before = table()
+    monkeypatch.setattr("adaptive_kmeans.experiment.runner.run_trial", None)
+    again = run_experiment(Path("many.toml"), jobs=1)
+    assert len(again.rows) == len(first.rows) == TRIALS
+    pd.testing.assert_frame_equal(table(), before)
+
+
+def test_a_config_that_grows_runs_what_is_new(folder):
+    run_experiment(Path("many.toml"), jobs=1)
+    before = rows_of(Path("results/many"))
+    Path("many.toml").write_text(CONFIG.replace("13]", "13, 21]"))
+    run_experiment(Path("many.toml"), jobs=1)
+    after = rows_of(Path("results/many"))
+    assert len(after) == len(before) + 2 * IMAGES
+    assert {key: after[key] for key in before} == before
+    assert len(table()) == TRIALS + 2 * IMAGES
+
+
+def test_the_same_pixels_under_two_names_are_two_rows_and_one_trial(folder):
+    Path("copy.png").write_bytes(Path("0.png").read_bytes())
+    run_experiment(Path("many.toml"), jobs=1)
+    assert len(rows_of(Path("results/many"))) == TRIALS
+    both = [group.drop(columns="image") for _, group in table().groupby("image")]
+    assert len(both) == IMAGES + 1
+    assert any(
+        both[0].reset_index(drop=True).equals(other.reset_index(drop=True)) for other in both[1:]
+    )
+
+
+def test_failed_trials_are_rows_with_their_error_and_run_again_when_asked(folder, monkeypatch):
+    from adaptive_kmeans import codec
+
+    def broken(*_: object, **__: object) -> bytes:
+        raise ZeroDivisionError("a defect")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(codec, "encode", broken)
+        patch.setattr(codec, "warm_up", lambda settings: None)
+        with pytest.raises(Exception, match=rf"all {TRIALS} trials failed"):
+            run_experiment(Path("many.toml"), jobs=1)
+    with pytest.raises(Exception, match="ZeroDivisionError: a defect"):
+        run_experiment(Path("many.toml"), jobs=1)
+    results = run_experiment(Path("many.toml"), jobs=1, retry_failed=True)
+    assert len(results.rows) == TRIALS
+    assert not results.failures
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_that_is_killed_goes_on_where_it_was(folder, jobs):
+    run_experiment(Path("many.toml"), results=Path("whole"), jobs=1)
+    whole = pd.read_csv("whole/many/table.csv")
+    random = np.random.default_rng(jobs)
+    finished: dict[str, tuple[str, float]] = {}
+    for _ in range(KILLS):
+        run = subprocess.Popen([sys.executable, "-c", RUN, str(jobs)], stderr=subprocess.PIPE)
+        store = Path("results/many/trials.sqlite")
+        deadline = time.monotonic() + 60
+        while not store.exists() and run.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(random.uniform(0, 1.0))
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        run.stderr.close()
+        after = rows_of(store.parent) if store.stat().st_size else {}
+        # No finished trial was lost, and none was run again, or its time would differ.
+        assert {key: after[key] for key in finished} == finished
+        finished = {key: row for key, row in after.items() if row[0] == "done"}
+    results = run_experiment(Path("many.toml"), jobs=jobs)
+    assert len(results.rows) == TRIALS
+    after = rows_of(Path("results/many"))
+    assert {key: after[key] for key in finished} == finished
+    pd.testing.assert_frame_equal(table(), whole)
+
+
+def test_two_runners_on_one_folder_share_the_work(folder):
+    runs = [subprocess.Popen([sys.executable, "-c", RUN, "1"]) for _ in range(2)]
+    assert [run.wait(timeout=120) for run in runs] == [0, 0]
+    assert len(table()) == TRIALS
+    assert {state for state, _ in rows_of(Path("results/many")).values()} == {"done"}
+    run_experiment(Path("many.toml"), results=Path("alone"), jobs=1)
+    pd.testing.assert_frame_equal(table(), pd.read_csv("alone/many/table.csv"))
+
+
+def test_a_dask_cluster_that_loses_a_worker_gives_the_same_table(folder):
+    pytest.importorskip("distributed")
+    run_experiment(Path("many.toml"), results=Path("alone"), jobs=1)
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0"]
+    command += ["--no-dashboard", "--scheduler-file", "scheduler.json"]
+    processes = [subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)]
+    try:
+        deadline = time.monotonic() + 60
+        while not Path("scheduler.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        address = json.loads(Path("scheduler.json").read_text())["address"]
+        worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny"]
+        worker += ["--no-dashboard", "--nthreads", "1"]
+        processes += [
+            subprocess.Popen(worker, stderr=subprocess.DEVNULL, env=environment) for _ in range(2)
+        ]
+        code = RUN.replace("jobs=int(sys.argv[1])", "scheduler=sys.argv[1]")
+        run = subprocess.Popen([sys.executable, "-c", code, address])
+        processes.append(run)
+        store = Path("results/many/trials.sqlite")
+        while time.monotonic() < deadline + 60:
+            if store.exists() and store.stat().st_size:
+                done = [state for state, _ in rows_of(store.parent).values() if state == "done"]
+                if len(done) >= TRIALS // 4:
+                    break
+            time.sleep(0.02)
+        processes[1].kill()
+        assert run.wait(timeout=120) == 0
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    pd.testing.assert_frame_equal(table(), pd.read_csv("alone/many/table.csv"))
+
+
+def test_a_scheduler_that_does_not_answer_is_said(folder):
+    pytest.importorskip("distributed")
+    with pytest.raises(ReadError, match="Dask scheduler"):
+        run_experiment(Path("many.toml"), scheduler="tcp://127.0.0.1:9")
+
+
+def test_the_report_needs_neither_images_nor_trials(folder, monkeypatch):
+    run_experiment(Path("many.toml"), jobs=1)
+    before = table()
+    for image in folder.glob("*.png"):
+        image.unlink()
+    monkeypatch.setattr("adaptive_kmeans.experiment.runner.run_trial", None)
+    Path("results/many/table.csv").unlink()
+    assert write_report(Path("results")) == [Path("results/many/report.html")]
+    pd.testing.assert_frame_equal(table(), before)
+    page = Path("results/many/report.html").read_text()
+    assert page.count("<tr>") >= TRIALS + 1
+    assert "http://" not in page
+    assert "https://" not in page
+    with pytest.raises(ReadError, match=r"trials\.sqlite that `run` makes"):
+        write_report(Path("elsewhere"))
