@@ -11,7 +11,6 @@ a distance of one mean **spacing** (distance of a codeword to the nearest other 
 the node) projects to 65536.
 """
 
-from math import isqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +34,7 @@ class Tree(NamedTuple):
 
 
 def build_tree(codebook: NDArray[np.uint8]) -> Tree:
-    """Build the tree of a (k, 3) codebook.
+    """Build the tree of a (k, 3) codebook, all nodes of a level at once.
 
     >>> tree = build_tree(np.array([[9, 9, 9], [0, 0, 0], [250, 0, 0]], np.uint8))
     >>> tree.order.tolist(), tree.root, tree.right.tolist()
@@ -49,58 +48,78 @@ def build_tree(codebook: NDArray[np.uint8]) -> Tree:
     if k < 2:
         return Tree(order, 0, left, right, planes, 16)
     spacing = _spacing(colors)
-    pending = [(0, k, left, 0)]
-    root = k // 2
-    while pending:
-        lo, hi, parent_side, parent = pending.pop()
-        cut = lo + (hi - lo) // 2
-        if hi - lo < k:
-            parent_side[parent] = cut
-        members = order[lo:hi]
-        axis = _axis(colors[members])
-        projection = colors[members] @ np.array(axis, dtype=np.int64)
-        members = members[np.lexsort((members, projection))]
-        order[lo:hi] = members
-        planes[cut] = _plane(axis, colors[members], cut - lo, int(spacing[members].mean()))
-        if cut - lo > 1:
-            pending.append((lo, cut, left, cut))
-        if hi - cut > 1:
-            pending.append((cut, hi, right, cut))
-    return Tree(order, root, left, right, planes, max(16, int(spacing.mean())))
+    lo, hi = np.array([0]), np.array([k])
+    while lo.size:
+        sizes = hi - lo
+        starts = np.cumsum(sizes) - sizes
+        node = np.repeat(np.arange(lo.size), sizes)
+        places = np.arange(sizes.sum()) + (lo - starts)[node]
+        members = order[places]
+        axes = _axes(colors[members], starts, sizes, node)
+        projections = (colors[members] * axes[node]).sum(axis=1)
+        members = members[np.lexsort((members, projections, node))]
+        order[places] = members
+        cut = lo + sizes // 2
+        mean_spacing = np.add.reduceat(spacing[members], starts) // sizes
+        ends = colors[order[cut - 1]] + colors[order[cut]]
+        planes[cut] = _planes(axes, ends, mean_spacing)
+        low, high = cut - lo > 1, hi - cut > 1
+        left[cut[low]] = lo[low] + (cut - lo)[low] // 2
+        right[cut[high]] = cut[high] + (hi - cut)[high] // 2
+        lo, hi = np.concatenate([lo[low], cut[high]]), np.concatenate([cut[low], hi[high]])
+    return Tree(order, k // 2, left, right, planes, max(16, int(spacing.sum()) // k))
 
 
 def _spacing(colors: Int64) -> Int64:
     """Distance of each color to the nearest other one, in sixteenths."""
     k = len(colors)
     nearest = np.empty(k, dtype=np.int64)
+    points = colors.astype(np.float64)  # whose products and sums are exact
+    norms = (points * points).sum(axis=1)
     for start in range(0, k, 256):
-        part = colors[start : start + 256]
-        square = ((part[:, None] - colors[None]) ** 2).sum(axis=2)
-        square[np.arange(len(part)), np.arange(start, start + len(part))] = 1 << 40
-        nearest[start : start + 256] = square.min(axis=1)
-    return np.array([isqrt(256 * int(square)) for square in nearest], dtype=np.int64)
+        part = points[start : start + 256]
+        square = norms - 2 * (part @ points.T)
+        square[np.arange(len(part)), np.arange(start, start + len(part))] = np.inf
+        nearest[start : start + 256] = square.min(axis=1) + norms[start : start + 256]
+    return _root(256 * nearest)
 
 
-def _axis(colors: Int64) -> list[int]:
-    """Principal axis, below 4096 in each component; zeros when all colors are one."""
-    centered = colors * len(colors) - colors.sum(axis=0)
-    covariance: list[list[int]] = (centered.T @ centered).tolist()
-    widest = max(range(3), key=lambda i: covariance[i][i])
-    shift = max(0, covariance[widest][widest].bit_length() - 40)
-    covariance = [[value >> shift for value in row] for row in covariance]
-    axis = _scaled(covariance[widest])
+def _axes(colors: Int64, starts: Int64, sizes: Int64, node: Int64) -> Int64:
+    """Principal axis of each node, below 4096 in each component; zeros when all colors are one."""
+    centered = colors * sizes[node, None] - np.add.reduceat(colors, starts)[node]
+    products = centered[:, :, None] * centered[:, None, :]
+    covariance = np.add.reduceat(products, starts)
+    widest = np.argmax(np.diagonal(covariance, axis1=1, axis2=2), axis=1)
+    nodes = np.arange(len(starts))
+    shift = np.maximum(0, _bit_length(covariance[nodes, widest, widest]) - 40)
+    covariance >>= shift[:, None, None]
+    axes = _scaled(covariance[nodes, widest])
     for _ in range(8):
-        axis = _scaled([sum(a * b for a, b in zip(row, axis, strict=True)) for row in covariance])
-    return axis if sum(axis) >= 0 else [-value for value in axis]
+        axes = _scaled((covariance * axes[:, None, :]).sum(axis=2))
+    return np.where(axes.sum(axis=1, keepdims=True) >= 0, axes, -axes)
 
 
-def _scaled(vector: list[int]) -> list[int]:
-    shift = max(0, max(abs(value) for value in vector).bit_length() - 12)
-    return [value >> shift for value in vector]
+def _scaled(vectors: Int64) -> Int64:
+    shift = np.maximum(0, _bit_length(np.abs(vectors).max(axis=1)) - 12)
+    return vectors >> shift[:, None]
 
 
-def _plane(axis: list[int], colors: Int64, cut: int, spacing: int) -> tuple[int, ...]:
-    length = max(1, isqrt(sum(value * value for value in axis)))
-    scaled = [(value << 20) // (length * max(16, spacing)) for value in axis]
-    ends: list[int] = (colors[cut - 1] + colors[cut]).tolist()
-    return (*scaled, sum(a * b for a, b in zip(scaled, ends, strict=True)) // 2)
+def _planes(axes: Int64, ends: Int64, spacing: Int64) -> Int64:
+    length = np.maximum(1, _root((axes * axes).sum(axis=1)))
+    scaled = (axes << 20) // (length * np.maximum(16, spacing))[:, None]
+    threshold = (scaled * ends).sum(axis=1) // 2
+    return np.column_stack([scaled, threshold])
+
+
+def _bit_length(values: Int64) -> Int64:
+    """Bits of each value from 0 on; those of a double, which is exact below 2**53, are the same."""
+    return np.frexp(values.astype(np.float64))[1].astype(np.int64)
+
+
+def _root(values: Int64) -> Int64:
+    """Integer square root of each value below 2**50, in which a double's root is never too large.
+
+    >>> _root(np.array([0, 24, 25, 2**50 - 1])).tolist()
+    [0, 4, 5, 33554431]
+    """
+    return np.sqrt(values.astype(np.float64)).astype(np.int64)
