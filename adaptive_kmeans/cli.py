@@ -392,8 +392,8 @@ def reproduce(
     """Run committed experiments again, and say which of their numbers are confirmed.
 
     Images that are not bundled are looked for by name where --images says. Our bytes must be equal,
-    PSNR within 0.001 dB, SSIM within 0.00001, numbers of other libraries within 1 %; times are not
-    compared.
+    PSNR within 0.001 dB, SSIM within 0.00001, shares of blocks within 0.1 %, numbers of other
+    libraries within 1 %; times are not compared.
     """
     from adaptive_kmeans.experiment import reproduction
 

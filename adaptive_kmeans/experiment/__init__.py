@@ -6,7 +6,8 @@ store holds is shown: `series` names its curves, `statistics` and `comparison` s
 other, `tables`, `figures` and `pictures` show them, `results` writes the folder, `report` a page
 for a browser. `estimate` says how long a run may take, `reproduction` runs committed ones again.
 `clustering_speed` and `speed_figures` do the same for engines that are timed, `coding_size`,
-`coder_ablation` and `coding_figures` for coders, `elbow` for an image.
+`coder_ablation` and `coding_figures` for coders, `classifiers`, `elbow` and `study_figures` for
+measures of detail and for k.
 """
 
 import lazy_loader as _lazy

@@ -39,7 +39,7 @@ def compare(measured: Sequence[Measured], anchor: str) -> list[ComparisonRow]:
     measured : sequence of Measured
         The trials that succeeded, their series named.
     anchor : str
-        Label of the anchor's method.
+        Name of a series, or of a method, which has a series for each coder.
 
     Returns
     -------
@@ -48,6 +48,8 @@ def compare(measured: Sequence[Measured], anchor: str) -> list[ComparisonRow]:
     """
     groups = by_series(measured)
     anchors = {name: members for name, members in groups.items() if members[0].row.label == anchor}
+    if anchor in groups:
+        anchors = {anchor: groups[anchor]}
     if not anchors:
         return []
     rows = []

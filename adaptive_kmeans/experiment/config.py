@@ -68,6 +68,31 @@ And one of the kind "coder-ablation" codes index maps without groups of contexts
     name = "coder_ablation"
     images = ["chelsea"]
     k = [16, 256]
+
+One of the kind "classifiers" compares the blocks that measures of detail pick:
+
+.. code-block:: toml
+
+    kind = "classifiers"
+    name = "classifiers"
+    images = ["chelsea"]
+    detail = ["eigenvalue", "variance"]
+    threshold = ["median", "quantile:0.75"]
+    block_size = [4, 16]
+    k1 = 32                             # codebooks of the whole image, for the
+    k2 = 256                            # rate–distortion choice; k1 < k2
+
+And one of the kind "elbow" chooses k at the elbow of each image's distortion:
+
+.. code-block:: toml
+
+    kind = "elbow"
+    name = "elbow"
+    images = ["chelsea"]
+    k = [2, 4, 8, 16, 32, 64, 128, 256]
+    coder = "context-mixing"
+    color_space = "rgb"
+    seed = 0
 """
 
 from __future__ import annotations
@@ -252,15 +277,47 @@ class CoderAblationConfig(_Experiment):
     k: Integers
 
 
+class ClassifiersConfig(_Experiment):
+    """Measures of detail × thresholds × block sizes × images: which blocks they pick."""
+
+    kind: Literal["classifiers"]
+    detail: Names
+    threshold: Names = ["median"]
+    block_size: Integers = [2, 4, 8, 16, 32]
+    k1: int = 32
+    k2: int = 256
+
+
+class ElbowConfig(_Experiment):
+    """Files of regular K-means over k, and the k at the elbow of each image's distortion."""
+
+    kind: Literal["elbow"]
+    k: Annotated[list[int], Field(min_length=2)] = [2, 4, 8, 16, 32, 64, 128, 256]
+    coder: str = "deflate"
+    color_space: str = "rgb"
+    seed: int = 0
+
+    def settings(self, k: int) -> Settings:
+        """Return the settings of the file with k codewords."""
+        return Settings.regular(k, coder=self.coder, color_space=self.color_space, seed=self.seed)
+
+
 AnyConfig: TypeAlias = (
-    CompressionConfig | ClusteringSpeedConfig | CodingSizeConfig | CoderAblationConfig
+    CompressionConfig
+    | ClusteringSpeedConfig
+    | CodingSizeConfig
+    | CoderAblationConfig
+    | ClassifiersConfig
+    | ElbowConfig
 )
 
 _Tagged = Annotated[
     Annotated[CompressionConfig, Tag("compression")]
     | Annotated[ClusteringSpeedConfig, Tag("clustering-speed")]
     | Annotated[CodingSizeConfig, Tag("coding-size")]
-    | Annotated[CoderAblationConfig, Tag("coder-ablation")],
+    | Annotated[CoderAblationConfig, Tag("coder-ablation")]
+    | Annotated[ClassifiersConfig, Tag("classifiers")]
+    | Annotated[ElbowConfig, Tag("elbow")],
     Discriminator(lambda document: document.get("kind", "compression")),
 ]
 
@@ -329,6 +386,12 @@ def check_config(document: dict[str, Any], source: str) -> AnyConfig:
         elif isinstance(config, ClusteringSpeedConfig):
             for contestant in config.engines:
                 engines.create(contestant.engine)
+        elif isinstance(config, ClassifiersConfig):
+            _check_classifiers(config)
+        elif isinstance(config, ElbowConfig):
+            for k in config.k:
+                config.settings(k)
+            _check_once("k", config.k)
         else:
             _check_coding(config)
     except ValidationError as error:
@@ -347,9 +410,22 @@ def _check_coding(config: CodingSizeConfig | CoderAblationConfig) -> None:
             Settings.regular(2, coder=coder)
         for peer in config.peers:
             peers.create(peer)
-        names = [*config.coders, *config.peers]
-        if len(set(names)) < len(names):
-            raise ConfigError("coders and peers", "each once", ", ".join(names))
+        _check_once("coders and peers", [*config.coders, *config.peers])
+
+
+def _check_classifiers(config: ClassifiersConfig) -> None:
+    swept = itertools.product(config.detail, config.threshold, config.block_size)
+    for detail, threshold, block_size in swept:
+        Settings(config.k1, config.k2, detail, threshold, block_size)
+    if config.k1 >= config.k2:
+        raise ConfigError("k1", f"fewer codewords than k2 = {config.k2}", config.k1)
+    for key in ("detail", "threshold", "block_size"):
+        _check_once(key, getattr(config, key))
+
+
+def _check_once(what: str, values: Sequence[object]) -> None:
+    if len(set(values)) < len(values):
+        raise ConfigError(what, "each once", ", ".join(map(str, values)))
 
 
 def _first_problem(error: ValidationError) -> str:

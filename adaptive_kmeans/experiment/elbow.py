@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import collections
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
@@ -10,9 +11,13 @@ from matplotlib.figure import Figure
 from adaptive_kmeans.clustering import elbow
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
+from adaptive_kmeans.errors import AdaptiveKMeansError
+from adaptive_kmeans.experiment.coding_size import opaque_images
+from adaptive_kmeans.experiment.config import ElbowConfig
 from adaptive_kmeans.experiment.figures import COLORS
-from adaptive_kmeans.experiment.runner import run_trials
-from adaptive_kmeans.experiment.trials import Row, expand
+from adaptive_kmeans.experiment.runner import call_all, run_trials
+from adaptive_kmeans.experiment.trials import Outcome, Row, expand, run_trial
+from adaptive_kmeans.progress import trial_bar
 
 KS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 PEAK = 255.0
@@ -65,13 +70,107 @@ def elbow_curve(
     }
     sizes = sorted(set(ks))
     trials = expand([source], [Settings.regular(k, **shared) for k in sizes], background=background)
+    return _curve(run_trials(trials))
+
+
+def _curve(outcomes: Iterable[Outcome]) -> ElbowCurve:
+    """Return the curve of files in increasing order of k, or raise what befell one."""
     rows = []
-    for outcome in run_trials(trials):
+    for outcome in outcomes:
         if outcome.row is None:
             raise outcome.error or AssertionError
         rows.append(outcome.row)
     distortions = [PEAK**2 / 10 ** ((row.psnr_db or 0.0) / 10) for row in rows]
-    return ElbowCurve(rows, distortions, elbow(sizes, distortions))
+    return ElbowCurve(rows, distortions, elbow([row.k or 0 for row in rows], distortions))
+
+
+@dataclass(frozen=True)
+class ElbowRow:
+    """A row of the table: the file of an image at one k, and whether its elbow is there.
+
+    `mse` is the mean squared error over pixels and channels. The elbow is that of `mse` over k, on
+    linear axes, among the values of k that were measured.
+    """
+
+    image_set: str
+    image: str
+    k: int
+    mse: float
+    psnr_db: float
+    bytes: int
+    bits_per_pixel: float
+    is_elbow: int
+
+
+def run_elbow(
+    config: ElbowConfig, sources: Sequence[ImageSource], jobs: int = 1
+) -> tuple[list[ElbowRow], list[AdaptiveKMeansError]]:
+    """Make and measure the files of all images, and find their elbows.
+
+    A translucent image is skipped where no background is given, which is printed.
+
+    Returns
+    -------
+    rows : list of ElbowRow
+        Image by image, in increasing order of k.
+    failures : list of AdaptiveKMeansError
+        Images that could not be measured.
+    """
+    calls = [(source, config) for source in opaque_images(sources, config.background)]
+    rows: list[ElbowRow] = []
+    failures: list[AdaptiveKMeansError] = []
+    with trial_bar(len(calls)) as advance:
+        for outcome in call_all(_measure, calls, jobs):
+            if isinstance(outcome, AdaptiveKMeansError):
+                failures.append(outcome)
+                advance(f"failed: {outcome}")
+            else:
+                rows += outcome
+                advance("")
+    return rows, failures
+
+
+def _measure(source: ImageSource, config: ElbowConfig) -> list[ElbowRow] | AdaptiveKMeansError:
+    codecs = [config.settings(k) for k in sorted(config.k)]
+    trials = expand([source], codecs, ("psnr",), config.background, repeats=0)
+    try:
+        curve = _curve(map(run_trial, trials))
+    except AdaptiveKMeansError as error:
+        return error
+    return [
+        ElbowRow(
+            image_set=source.set_name,
+            image=source.name,
+            k=row.k or 0,
+            mse=mse,
+            psnr_db=row.psnr_db or 0.0,
+            bytes=row.bytes,
+            bits_per_pixel=row.bits_per_pixel,
+            is_elbow=int(row.k == curve.k),
+        )
+        for row, mse in zip(curve.rows, curve.distortions, strict=True)
+    ]
+
+
+def summarize(rows: Sequence[ElbowRow]) -> str:
+    """Return Markdown tables: every image's elbow, and how often each k is one."""
+    lines = ["| set | image | k at the elbow | PSNR dB | bytes | k at the elbow over log k |"]
+    lines += ["| :-- | :-- | --: | --: | --: | --: |"]
+    for place in dict.fromkeys((row.image_set, row.image) for row in rows):
+        curve = [row for row in rows if (row.image_set, row.image) == place]
+        chosen = next(row for row in curve if row.is_elbow)
+        over_log = elbow([row.k for row in curve], [row.mse for row in curve], log_k=True)
+        lines.append(
+            f"| {' | '.join(place)} | {chosen.k} | {chosen.psnr_db:.2f} | {chosen.bytes:,} "
+            f"| {over_log} |"
+        )
+    ks = sorted({row.k for row in rows})
+    lines += ["", f"| images with the elbow at k = | {' | '.join(map(str, ks))} |"]
+    lines += [f"| :-- |{' --: |' * len(ks)}"]
+    for name in dict.fromkeys(row.image_set for row in rows):
+        often = collections.Counter(r.k for r in rows if r.image_set == name and r.is_elbow)
+        lines.append(f"| {name} | {' | '.join(str(often[k]) for k in ks)} |")
+    return "\n".join(lines) + "\n"
 
 
 def draw_elbow(curve: ElbowCurve) -> Figure:

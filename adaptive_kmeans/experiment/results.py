@@ -21,27 +21,34 @@ from adaptive_kmeans import files
 from adaptive_kmeans.datasets import ImageSource, find_images
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, OutputError, TrialsFailedError
 from adaptive_kmeans.experiment import (
+    classifiers,
     clustering_speed,
     coder_ablation,
     coding_figures,
     coding_size,
     comparison,
     compression,
+    elbow,
     figures,
     speed_figures,
+    study_figures,
     tables,
 )
+from adaptive_kmeans.experiment.classifiers import ClassifierRow, run_classifiers
 from adaptive_kmeans.experiment.clustering_speed import SpeedRow, run_clustering_speed
 from adaptive_kmeans.experiment.coder_ablation import AblationRow, run_coder_ablation
 from adaptive_kmeans.experiment.coding_size import CodingSizeRow, run_coding_size
 from adaptive_kmeans.experiment.config import (
     AnyConfig,
+    ClassifiersConfig,
     ClusteringSpeedConfig,
     CoderAblationConfig,
     CodingSizeConfig,
     CompressionConfig,
+    ElbowConfig,
     read_config,
 )
+from adaptive_kmeans.experiment.elbow import ElbowRow, run_elbow
 from adaptive_kmeans.experiment.store import Store
 from adaptive_kmeans.experiment.trials import Row, pixel_hash
 from adaptive_kmeans.threads import thread_count
@@ -69,7 +76,7 @@ class Results:
     ----------
     folder : Path
         The folder of results.
-    rows : list of Row, SpeedRow, CodingSizeRow or AblationRow
+    rows : list of Row, or of another experiment's rows
         The trials that succeeded.
     failures : list of AdaptiveKMeansError
         Why the others did not.
@@ -242,7 +249,11 @@ def _stored(store: Store) -> _Found:
 
 
 def _measure(
-    config: ClusteringSpeedConfig | CodingSizeConfig | CoderAblationConfig,
+    config: ClusteringSpeedConfig
+    | CodingSizeConfig
+    | CoderAblationConfig
+    | ClassifiersConfig
+    | ElbowConfig,
     sources: list[ImageSource],
     jobs: int,
 ) -> _Found:
@@ -258,6 +269,16 @@ def _measure(
         summary = coding_size.summarize(sizes)
         draw = partial(coding_figures.draw_sizes, rows=sizes)
         return _Found(sizes, failures, CodingSizeRow, draw, {"summary.md": summary})
+    if isinstance(config, ClassifiersConfig):
+        choices, failures = run_classifiers(config, sources, jobs)
+        summary = classifiers.summarize(choices)
+        draw = partial(study_figures.draw_classifiers, rows=choices)
+        return _Found(choices, failures, ClassifierRow, draw, {"summary.md": summary})
+    if isinstance(config, ElbowConfig):
+        points, failures = run_elbow(config, sources, jobs)
+        summary = elbow.summarize(points)
+        draw = partial(study_figures.draw_elbows, rows=points)
+        return _Found(points, failures, ElbowRow, draw, {"summary.md": summary})
     growths, failures = run_coder_ablation(config, sources, jobs)
     summary = coder_ablation.summarize(growths)
     draw = partial(coding_figures.draw_ablation, rows=growths)

@@ -9,9 +9,11 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from adaptive_kmeans.experiment.classifiers import ClassifierRow
 from adaptive_kmeans.experiment.clustering_speed import SpeedRow
 from adaptive_kmeans.experiment.coder_ablation import AblationRow
 from adaptive_kmeans.experiment.coding_size import CodingSizeRow
+from adaptive_kmeans.experiment.elbow import ElbowRow
 from adaptive_kmeans.experiment.trials import Row
 
 if TYPE_CHECKING:
@@ -39,6 +41,11 @@ FORMATS = {
     "peak_mb": ".0f",
     "payload_bytes": ",",
     "growth_percent": "+.2f",
+    "agreement_percent": ".1f",
+    "kappa": ".3f",
+    "high_percent": ".1f",
+    "benefit_percent": ".1f",
+    "is_elbow": "d",
 }
 
 TERMINAL = {
@@ -86,6 +93,29 @@ ABLATION_TERMINAL = {
 }
 """Columns in a terminal for groups of contexts."""
 
+CLASSIFIER_TERMINAL = {
+    "image": "image",
+    "block": "block_size",
+    "threshold": "threshold",
+    "detail": "detail",
+    "other": "other",
+    "agree %": "agreement_percent",
+    "κ": "kappa",
+    "gain %": "benefit_percent",
+}
+"""Columns in a terminal for measures of detail."""
+
+ELBOW_TERMINAL = {
+    "image": "image",
+    "k": "k",
+    "MSE": "mse",
+    "PSNR dB": "psnr_db",
+    "bytes": "bytes",
+    "bpp": "bits_per_pixel",
+    "elbow": "is_elbow",
+}
+"""Columns in a terminal for elbows."""
+
 PARTICULARS = ("threshold", "color_space", "seed", "image_set")
 """Columns that only the CSV has, unless the experiment sweeps them."""
 
@@ -98,6 +128,8 @@ TERMINALS: dict[type[Any], dict[str, str]] = {
     SpeedRow: SPEED_TERMINAL,
     CodingSizeRow: SIZE_TERMINAL,
     AblationRow: ABLATION_TERMINAL,
+    ClassifierRow: CLASSIFIER_TERMINAL,
+    ElbowRow: ELBOW_TERMINAL,
 }
 
 

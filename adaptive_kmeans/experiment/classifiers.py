@@ -1,0 +1,241 @@
+"""Whether measures of detail agree with each other, and with what a rate–distortion choice picks.
+
+The image as a whole is quantized twice by regular K-means, with k1 and with k2 > k1 codewords, so
+that what is compared is the choice of blocks alone, not codebooks that were made for a choice. A
+block of n pixels has the distortions D1 and D2, sums of squared errors, under the two. With
+fixed-length indices it costs n log2 k1 or n log2 k2 bits, and the large codebook saves
+(D1 − D2) / (n log2(k2 / k1)) for each bit more. To minimize D + λR is to give the large codebook to
+each block that saves λ or more for a bit, whatever other blocks get: Y. Shoham, A. Gersho,
+"Efficient bit allocation for an arbitrary set of quantizers", IEEE Trans. ASSP 36(9), 1988. As λ
+falls, blocks follow in the order of what they save for a pixel. So the best choice at the share of
+high-detail pixels that a measure and a threshold give, which is at their rate, takes blocks in this
+order until that share is reached.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from adaptive_kmeans import codec
+from adaptive_kmeans.blocks import BlockGrid
+from adaptive_kmeans.codec import Settings
+from adaptive_kmeans.datasets import ImageSource
+from adaptive_kmeans.detail import measures
+from adaptive_kmeans.errors import AdaptiveKMeansError
+from adaptive_kmeans.experiment.coding_size import opaque_images
+from adaptive_kmeans.experiment.config import ClassifiersConfig
+from adaptive_kmeans.experiment.runner import call_all
+from adaptive_kmeans.experiment.trials import Pixels, load
+from adaptive_kmeans.progress import trial_bar
+from adaptive_kmeans.regions import HIGH_DETAIL, LOW_DETAIL, classify, thresholds
+
+BEST = "rate-distortion"
+"""What the table calls the rate–distortion choice."""
+
+Blocks = npt.NDArray[np.int64]
+RegionMap = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ClassifierRow:
+    """A row of the table: two choices of the high-detail blocks of one image, at one threshold.
+
+    `detail` is a measure; `other` is another one, each pair once, or "rate-distortion". Both put
+    `agreement_percent` of the blocks into the same region; `kappa`, Cohen's κ, is what goes beyond
+    chance, None where both put all blocks into one region. `detail` finds `high_percent` of the
+    blocks to be of high detail. Beside the rate–distortion choice, `benefit_percent` is the
+    distortion that the large codebook saves in the blocks that `detail` picks, relative to what it
+    saves in the best ones at the same rate; None where it saves nothing, and beside other measures.
+    """
+
+    image_set: str
+    image: str
+    block_size: int
+    threshold: str
+    detail: str
+    other: str
+    agreement_percent: float
+    kappa: float | None
+    high_percent: float
+    benefit_percent: float | None
+
+
+def run_classifiers(
+    config: ClassifiersConfig, sources: Sequence[ImageSource], jobs: int = 1
+) -> tuple[list[ClassifierRow], list[AdaptiveKMeansError]]:
+    """Compare all measures on all images, block sizes and thresholds.
+
+    A translucent image is skipped where no background is given, which is printed.
+
+    Returns
+    -------
+    rows : list of ClassifierRow
+        Image by image, block size by block size, threshold by threshold.
+    failures : list of AdaptiveKMeansError
+        Images that could not be read.
+    """
+    calls = [(source, config) for source in opaque_images(sources, config.background)]
+    rows: list[ClassifierRow] = []
+    failures: list[AdaptiveKMeansError] = []
+    with trial_bar(len(calls)) as advance:
+        for measured, failed in call_all(_measure, calls, jobs):
+            rows += measured
+            failures += failed
+            advance("\n".join(f"failed: {error}" for error in failed))
+    return rows, failures
+
+
+def _measure(
+    source: ImageSource, config: ClassifiersConfig
+) -> tuple[list[ClassifierRow], list[AdaptiveKMeansError]]:
+    try:
+        image = load(source, config.background)
+        small, large = (_squared_errors(image, k) for k in (config.k1, config.k2))
+    except AdaptiveKMeansError as error:
+        return [], [error]
+    rows: list[ClassifierRow] = []
+    for size in config.block_size:
+        grid = BlockGrid(image.shape[0], image.shape[1], size)
+        saved = block_sums(small - large, grid)
+        scores = {name: measures.create(name)(image, grid) for name in config.detail}
+        for threshold in config.threshold:
+            split = thresholds.create(threshold)
+            maps = {name: classify(values, split) for name, values in scores.items()}
+            place = source.set_name, source.name, size, threshold
+            rows += _compare(place, maps, saved, grid.pixel_counts())
+    return rows, []
+
+
+def _squared_errors(image: Pixels, k: int) -> Blocks:
+    """Return each pixel's squared error under regular K-means: (H, W) int64."""
+    decoded = codec.quantize(image, Settings.regular(k)).reconstruct()
+    errors: Blocks = ((image.astype(np.int64) - decoded) ** 2).sum(axis=-1)
+    return errors
+
+
+def block_sums(values: Blocks, grid: BlockGrid) -> Blocks:
+    """Sum (H, W) values over each block: (rows, columns).
+
+    Examples
+    --------
+    >>> block_sums(np.ones((3, 5), dtype=np.int64), BlockGrid(3, 5, 2))
+    array([[4, 4, 2],
+           [2, 2, 1]])
+    """
+    for axis, length in enumerate((grid.height, grid.width)):
+        values = np.add.reduceat(values, np.arange(0, length, grid.block_size), axis=axis)
+    return values
+
+
+def _compare(
+    place: tuple[str, str, int, str], maps: dict[str, RegionMap], saved: Blocks, pixels: Blocks
+) -> Iterator[ClassifierRow]:
+    """Yield the rows of all pairs for an image, block size and threshold."""
+    share = {name: 100 * float(one.mean()) for name, one in maps.items()}
+    for (name, one), (other, two) in itertools.combinations(maps.items(), 2):
+        yield ClassifierRow(*place, name, other, *agreement(one, two), share[name], None)
+    for name, one in maps.items():
+        high = one == HIGH_DETAIL
+        best, most = best_choice(saved, pixels, int(pixels[high].sum()))
+        benefit = 100 * float(saved[high].sum()) / most if most > 0 else None
+        yield ClassifierRow(*place, name, BEST, *agreement(one, best), share[name], benefit)
+
+
+def best_choice(saved: Blocks, pixels: Blocks, budget: int) -> tuple[RegionMap, float]:
+    """Pick the blocks that save most for a pixel, until they have so many pixels.
+
+    Parameters
+    ----------
+    saved : (rows, columns) int64
+        Distortion that the large codebook saves in each block; below zero where it adds some.
+    pixels : (rows, columns) int64
+        Pixels of each block.
+    budget : int
+        Pixels of the blocks to pick. Blocks at ragged edges may make the last one fit in part: it
+        is picked if half of it fits.
+
+    Returns
+    -------
+    region_map : (rows, columns) uint8
+        1 for blocks that are picked.
+    saved : float
+        Distortion that they save, the last one in proportion to what fits. No choice of blocks with
+        so many pixels saves more.
+
+    Examples
+    --------
+    >>> best_choice(np.array([[8, 9, 4]]), np.array([[4, 4, 1]]), 5)
+    (array([[0, 1, 1]], dtype=uint8), 13.0)
+    """
+    order = np.argsort(-(saved / pixels), axis=None, kind="stable")
+    sizes = pixels.flat[order]
+    fits = np.clip((budget - (np.cumsum(sizes) - sizes)) / sizes, 0.0, 1.0)
+    region_map = np.full(saved.shape, LOW_DETAIL, dtype=np.uint8)
+    region_map.flat[order[fits >= 0.5]] = HIGH_DETAIL
+    return region_map, float((fits * saved.flat[order]).sum())
+
+
+def agreement(one: RegionMap, two: RegionMap) -> tuple[float, float | None]:
+    """Return the percentage of equal values of two maps, and Cohen's κ where it is defined.
+
+    Examples
+    --------
+    >>> agreement(np.array([[0, 1, 1, 0]]), np.array([[0, 1, 0, 0]]))
+    (75.0, 0.5)
+    >>> agreement(np.array([[1, 1]]), np.array([[1, 1]]))
+    (100.0, None)
+    """
+    from sklearn.metrics import cohen_kappa_score
+
+    equal = 100 * float((one == two).mean())
+    if one.min() == one.max() == two.min() == two.max():
+        return equal, None
+    # The four cells of the table of both, weighted, are as good as all blocks.
+    cells = np.arange(4)
+    counts = np.bincount((2 * one.astype(np.intp) + two).ravel(), minlength=4)
+    return equal, float(cohen_kappa_score(cells // 2, cells % 2, sample_weight=counts))
+
+
+def summarize(rows: Sequence[ClassifierRow]) -> str:
+    """Return Markdown tables of means over images: a pair a line, a block size a column."""
+    lines: list[str] = []
+    sizes = list(dict.fromkeys(row.block_size for row in rows))
+    heads = " | ".join(f"{size}×{size}" for size in sizes)
+    titles = {
+        True: "agreement % with the rate–distortion choice (κ), benefit %",
+        False: "agreement % of two measures (κ)",
+    }
+    for place in dict.fromkeys((row.image_set, row.threshold) for row in rows):
+        members = [row for row in rows if (row.image_set, row.threshold) == place]
+        images = len({row.image for row in members})
+        lines += [f"## Set {place[0]}, threshold {place[1]}, means over images: {images}", ""]
+        for best, title in titles.items():
+            lines += [f"| {title} | {heads} |", f"| :-- |{' --: |' * len(sizes)}"]
+            pairs = dict.fromkeys((r.detail, r.other) for r in members if (r.other == BEST) == best)
+            for pair in pairs:
+                chosen = [row for row in members if (row.detail, row.other) == pair]
+                cells = [_means([r for r in chosen if r.block_size == size]) for size in sizes]
+                name = pair[0] if best else " – ".join(pair)
+                lines.append(f"| {name} | {' | '.join(cells)} |")
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _means(rows: Sequence[ClassifierRow]) -> str:
+    equal = mean([row.agreement_percent for row in rows])
+    kappa = mean([row.kappa for row in rows])
+    benefit = mean([row.benefit_percent for row in rows])
+    text = f"{equal:.1f} ({'–' if math.isnan(kappa) else f'{kappa:.2f}'})"
+    return text if math.isnan(benefit) else f"{text}, {benefit:.1f}"
+
+
+def mean(values: Sequence[float | None]) -> float:
+    """Return the mean of the values that are there, NaN where there is none."""
+    there = [value for value in values if value is not None]
+    return float(np.mean(there)) if there else math.nan
