@@ -47,6 +47,7 @@ class View(NamedTuple):
     """A pixel's surroundings."""
 
     codes: NDArray[np.int64]  # (NEIGHBORS,) codewords, as their nearest in the pixel's region
+    own: NDArray[np.int64]  # (NEIGHBORS,) codewords, as they are
     seen: NDArray[np.int32]  # (3, 16) colors that decisions see, times 4
     slopes: NDArray[np.int64]  # (3, TRAINED) neighbors' colors less W's
     weights: NDArray[np.int64]  # (TRAINED,) of the linear prediction, 16 fractional bits
@@ -58,6 +59,7 @@ def new_view() -> View:
     weights = np.zeros(TRAINED, dtype=np.int64)
     weights[:3] = 30000, -10000, 16000
     return View(
+        np.zeros(NEIGHBORS, dtype=np.int64),
         np.zeros(NEIGHBORS, dtype=np.int64),
         np.zeros((3, 16), dtype=np.int32),
         np.zeros((3, TRAINED), dtype=np.int64),
@@ -95,17 +97,39 @@ def length(colors: NDArray[np.int32], a: Int, b: Int) -> Int:
 def look(
     view: View, book: Book, padded: NDArray[np.int32], row: Int, col: Int, region: Int
 ) -> None:
-    """Fill a view for the pixel at ``padded[row, col]``."""
+    """Fill a view's codewords for the pixel at ``padded[row, col]``."""
     codes = view.codes
+    for i in range(NEIGHBORS):
+        code = np.int64(padded[row - DOWN[i], col + ACROSS[i]])
+        codes[i] = code
+        view.own[i] = code
+    lo = book.offsets[region]
+    hi = book.offsets[region + 1]
+    if hi - lo < book.left.size and hi > lo:
+        colors = book.colors
+        total_codes = np.int64(book.left.size)
+        for i in range(NEIGHBORS):
+            code = codes[i]
+            if code < lo or code >= hi:
+                at = region * total_codes + code
+                if book.peers[at] < 0:
+                    r = np.int64(colors[0, code])
+                    g = np.int64(colors[1, code])
+                    b = np.int64(colors[2, code])
+                    book.peers[at] = nearest(colors, lo, hi, r, g, b)
+                codes[i] = book.peers[at]
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def predict(view: View, book: Book) -> None:
+    """Fill a view's colors, predicted ones among them."""
     colors = book.colors
     seen = view.seen
-    for i in range(NEIGHBORS):
-        codes[i] = padded[row - DOWN[i], col + ACROSS[i]]
     for c in range(3):
-        west = np.int64(colors[c, codes[0]])
+        west = np.int64(colors[c, view.own[0]])
         seen[c, 0] = 4 * west
         for i in range(TRAINED):
-            color = np.int64(colors[c, codes[i + 1]])
+            color = np.int64(colors[c, view.own[i + 1]])
             view.slopes[c, i] = color - west
             if i < 6:
                 seen[c, i + 1] = 4 * color
@@ -125,20 +149,6 @@ def look(
         seen[c, 8] = min(max((view.linear[c] + 2) >> 2, 0), 1020)
         seen[c, 9] = min(max(gradient, 0), 1020)
     view.linear[3] = energy
-    lo = book.offsets[region]
-    hi = book.offsets[region + 1]
-    if hi - lo < book.left.size and hi > lo:
-        total_codes = np.int64(book.left.size)
-        for i in range(NEIGHBORS):
-            code = codes[i]
-            if code < lo or code >= hi:
-                at = region * total_codes + code
-                if book.peers[at] < 0:
-                    r = np.int64(colors[0, code])
-                    g = np.int64(colors[1, code])
-                    b = np.int64(colors[2, code])
-                    book.peers[at] = nearest(colors, lo, hi, r, g, b)
-                codes[i] = book.peers[at]
 
 
 @njit(cache=True, nogil=True, forceinline=True)

@@ -141,8 +141,8 @@ def code_same(
     keys[9] = codes[WW] * M0 + codes[NN] * M1 + codes[NEE] * M2 + code * M3
     keys[10] = (told + 1) * M0 + trust * M1 + keys[AFTER_6]
     for i in range(HASHED_SAME):
-        keys[i] += (i + 1) * M4
-    fetch(counters, slots, checks, keys, region * M5, HASHED_SAME, 0, layout.same_bits, 2)
+        keys[i] = scramble(keys[i] + (i + 1) * M4 + region * M5)
+    fetch(counters, slots, checks, keys, np.int64(0), HASHED_SAME, 0, layout.same_bits, 2)
     for i in range(HASHED_SAME):
         slots[i] += 1
     direct = layout.direct

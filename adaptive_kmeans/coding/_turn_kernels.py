@@ -41,11 +41,13 @@ from adaptive_kmeans.coding._context_kernels import (
     M3,
     M4,
     M5,
+    PATTERNS,
     SAME_SETS,
     SMALL,
     Layout,
     equalities,
     fetch,
+    foresee,
     scramble,
 )
 from adaptive_kmeans.coding._mixing_kernels import (
@@ -82,6 +84,47 @@ TURN_LIMIT = 30  # count at which a counter's share stops falling
 SURE_LIMIT = 1000  # that of counters that code alone
 
 
+@njit(cache=True, nogil=True)
+def turn_keys(
+    view: View,
+    keys: NDArray[np.int64],
+    hashes: NDArray[np.int64],  # OUT
+    counters: NDArray[np.uint32],
+    layout: Layout,
+    root: Int,
+    region: Int,
+    other: Int,
+    flat: Int,
+) -> None:
+    """Hash the contexts 0..12 but 11, and let memory bring their lines at the root."""
+    codes = view.codes
+    first = codes[W]
+    e1 = equalities(codes, first)
+    e2 = equalities(codes, other)
+    kw = codes[W] * M0
+    kn = codes[N] * M1
+    kne = codes[NE] * M3
+    hashes[0] = kw
+    hashes[1] = kn
+    hashes[2] = kw + codes[WW] * M4
+    hashes[3] = kn + codes[NN] * M5
+    hashes[4] = kw + kne
+    hashes[5] = kn + kne + codes[NNE] * M4
+    hashes[6] = codes[NW] * M2 + codes[NWW] * M0
+    hashes[7] = kne + codes[NEE] * M1
+    hashes[8] = first * M0 + (other + 1) * M1 + (e1 & 63) * M2 + (e2 & 63) * M3
+    hashes[9] = keys[AFTER_10]
+    hashes[10] = keys[AFTER_18]
+    hashes[11] = 0
+    hashes[12] = keys[AFTER_25]
+    salt = region * M5 + flat * 0x1A2B3C4D
+    for i in range(HASHED_TURN):
+        hashes[i] = scramble(hashes[i] + (i + 33) * M4 + salt)
+    shift = scramble(root * M3)
+    foresee(counters, hashes, shift, HASHED_TURN, layout.tree_lines, layout.tree_bits, 16)
+    keys[PATTERNS] = scramble((e1 & 1023) * M0 + (e2 & 63) * M1 + flat)
+
+
 @njit(cache=True, nogil=True, forceinline=True)
 def code_down_tree(
     view: View,
@@ -90,6 +133,7 @@ def code_down_tree(
     counters: NDArray[np.uint32],
     layout: Layout,
     keys: NDArray[np.int64],
+    hashes: NDArray[np.int64],
     checks: NDArray[np.int64],
     lines: NDArray[np.int64],
     decoding: bool,
@@ -108,30 +152,12 @@ def code_down_tree(
     unit = np.int64(1 << 20) // book.spacings[region]
     flat = np.int64(barred >= 0)
     first = codes[W]
-    e1 = equalities(codes, first)
-    e2 = equalities(codes, other)
     energy_class = np.int64(SPREAD[min((energy * unit) >> 16, 255)])
-    kw = codes[W] * M0
-    kn = codes[N] * M1
-    kne = codes[NE] * M3
-    keys[0] = kw
-    keys[1] = kn
-    keys[2] = kw + codes[WW] * M4
-    keys[3] = kn + codes[NN] * M5
-    keys[4] = kw + kne
-    keys[5] = kn + kne + codes[NNE] * M4
-    keys[6] = codes[NW] * M2 + codes[NWW] * M0
-    keys[7] = kne + codes[NEE] * M1
-    keys[8] = first * M0 + (other + 1) * M1 + (e1 & 63) * M2 + (e2 & 63) * M3
-    keys[9] = keys[AFTER_10]
-    keys[10] = keys[AFTER_18]
-    keys[11] = nearest_to_linear(view, book, region) * M0 + codes[WW] * M4
-    keys[12] = keys[AFTER_25]
+    patterns = keys[PATTERNS]
+    key = nearest_to_linear(view, book, region) * M0 + codes[WW] * M4
     if told >= 0:
-        keys[11] = told * M0 + trust * M4 + M5
-    for i in range(HASHED_TURN):
-        keys[i] = (keys[i] + (i + 33) * M4 + region * M5 + flat * 0x1A2B3C4D) & 0xFFFFFFFF
-    patterns = scramble((e1 & 1023) * M0 + (e2 & 63) * M1 + flat)
+        key = told * M0 + trust * M4 + M5
+    hashes[11] = scramble(key + (11 + 33) * M4 + region * M5 + flat * 0x1A2B3C4D)
     lo = book.offsets[region]
     hi = book.offsets[region + 1]
     node = book.roots[region]
@@ -186,7 +212,13 @@ def code_down_tree(
                 if not fetched:
                     fetched = True
                     fetch(
-                        counters, lines, checks, keys, group * M3,
+                        counters, lines, checks, hashes, scramble(group * M3),
+                        HASHED_TURN, layout.tree_lines, layout.tree_bits, 16,
+                    )  # fmt: skip
+                if depth & 3 == 3:
+                    child = book.right[node] if linear > 0 else book.left[node]
+                    foresee(
+                        counters, hashes, scramble(child * M3),
                         HASHED_TURN, layout.tree_lines, layout.tree_bits, 16,
                     )  # fmt: skip
                 for i in range(HASHED_TURN):
