@@ -21,8 +21,10 @@ DIRECT_SAME, DIRECT_TURN = 7, 4
 """Tables of direct contexts; a turn has one more, by plane."""
 SAME_SETS, TURN_SETS = 256 + 192 + 32, 9 * 32 + 192 + 32
 """Weight sets that no codeword selects."""
-AFTER_6, AFTER_10, AFTER_18, AFTER_25, PATTERNS = 20, 21, 22, 23, 24
+AFTER_6, AFTER_10, AFTER_18, AFTER_25 = 20, 21, 22, 23
 """Where `neighbor_keys` leaves its keys."""
+PATTERNS, FIRST_PATTERN, OTHER_PATTERN = 24, 25, 26
+"""Where `turn_keys` leaves its hashed patterns, and `same_keys` its patterns."""
 
 
 class Layout(NamedTuple):

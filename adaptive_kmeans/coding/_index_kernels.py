@@ -37,7 +37,7 @@ from adaptive_kmeans.coding._neighborhood_kernels import (
     train,
 )
 from adaptive_kmeans.coding._range_coder import POSITION
-from adaptive_kmeans.coding._same_kernels import code_same
+from adaptive_kmeans.coding._same_kernels import code_same, same_keys
 from adaptive_kmeans.coding._turn_kernels import code_down_tree, turn_keys
 
 Int = Any  # int or np.int64, as Numba types it
@@ -57,7 +57,7 @@ def code_index_map(
     rows_done: NDArray[np.int64],  # (1,) OUT, for those who wait
 ) -> None:
     """Code all pixels in reading order."""
-    keys = np.zeros(25, dtype=np.int64)
+    keys = np.zeros(27, dtype=np.int64)
     hashes = np.zeros(16, dtype=np.int64)
     checks = np.zeros(32, dtype=np.int64)
     lines = np.zeros(16, dtype=np.int64)
@@ -90,7 +90,9 @@ def code_index_map(
             prefetch(past.places, mark & (past.places.size - 1))
             flat = first == codes[N] and first == codes[NW] and first == codes[NE]
             root = book.roots[region]
-            if not flat:
+            if flat:
+                same_keys(view, keys, hashes, counters, layout, region, other)
+            else:
                 turn_keys(
                     view, keys, hashes, counters, layout, root, region, other, np.int64(0)
                 )  # fmt: skip
@@ -108,7 +110,7 @@ def code_index_map(
             if flat:
                 barred = first
                 same = code_same(
-                    view, book, mixer, counters, layout, keys, checks,
+                    view, book, mixer, counters, layout, keys, hashes, checks,
                     decoding, np.int64(code == first), region, other, run, told, trust,
                 )  # fmt: skip
             if same != 0:

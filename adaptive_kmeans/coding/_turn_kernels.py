@@ -50,6 +50,7 @@ from adaptive_kmeans.coding._context_kernels import (
     foresee,
     scramble,
 )
+from adaptive_kmeans.coding._memory import prefetch
 from adaptive_kmeans.coding._mixing_kernels import (
     CONTEXTS,
     Mixer,
@@ -122,7 +123,9 @@ def turn_keys(
         hashes[i] = scramble(hashes[i] + (i + 33) * M4 + salt)
     shift = scramble(root * M3)
     foresee(counters, hashes, shift, HASHED_TURN, layout.tree_lines, layout.tree_bits, 16)
-    keys[PATTERNS] = scramble((e1 & 1023) * M0 + (e2 & 63) * M1 + flat)
+    patterns = scramble((e1 & 1023) * M0 + (e2 & 63) * M1 + flat) & (SMALL // 16 - 1)
+    keys[PATTERNS] = patterns
+    prefetch(counters, layout.direct + (DIRECT_SAME + 3) * SMALL + patterns * 16)
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -177,23 +180,29 @@ def code_down_tree(
         elif hi - node == 1 and node == barred:
             bit = np.int64(0)
         else:
-            a = np.int64(book.planes[0, node])
-            b = np.int64(book.planes[1, node])
-            c = np.int64(book.planes[2, node])
-            t = np.int64(book.planes[3, node])
-            for i in range(10):
-                p = a * np.int64(view.seen[0, i]) + b * np.int64(view.seen[1, i])
-                p = (p + c * np.int64(view.seen[2, i]) - t) >> 10
-                inputs[CONTEXTS + i] = min(max(p, -2047), 2047)
-            west = np.int64(inputs[CONTEXTS])
-            north = np.int64(inputs[CONTEXTS + 1])
-            linear = np.int64(inputs[CONTEXTS + 8])
-            gradient = np.int64(inputs[CONTEXTS + 9])
+            distances = view.distances
+            at_node = np.uint64(node)
+            a = book.planes[0, at_node]
+            b = book.planes[1, at_node]
+            c = book.planes[2, at_node]
+            t = book.planes[3, at_node]
+            for i in range(distances.size):  # all 32 bits wide, to be vectorized
+                red = np.int32(np.int64(a) * np.int64(view.seen[0, i]))
+                green = np.int32(np.int64(b) * np.int64(view.seen[1, i]))
+                blue = np.int32(np.int64(c) * np.int64(view.seen[2, i]))
+                p = np.int32(np.int64(red) + np.int64(green))
+                p = np.int32(np.int64(p) + np.int64(np.int32(np.int64(blue) - np.int64(t))))
+                p = np.int32(np.int64(p) >> 10)
+                distances[i] = min(max(p, np.int32(-2047)), np.int32(2047))
+            west = np.int64(distances[0])
+            north = np.int64(distances[1])
+            linear = np.int64(distances[8])
+            gradient = np.int64(distances[9])
             least = min(min(west, north), min(linear, gradient))
             most = max(max(west, north), max(linear, gradient))
             for i in range(2, 4):
-                least = min(least, np.int64(inputs[CONTEXTS + i]))
-                most = max(most, np.int64(inputs[CONTEXTS + i]))
+                least = min(least, np.int64(distances[i]))
+                most = max(most, np.int64(distances[i]))
             margin = max(least, -most)
             spread = most - least
             size = hi - lo
@@ -230,6 +239,8 @@ def code_down_tree(
                 if other >= lo and other < hi:
                     side2 = np.int64(1) + np.int64(other >= node)
                 sides = side1 * 3 + side2
+                for i in range(9):
+                    inputs[CONTEXTS + i] = distances[i]
                 inputs[CONTEXTS + 9] = min(max(4 * west, -1023), 1023)
                 inputs[CONTEXTS + 10] = min(max(4 * linear, -1023), 1023)
                 inputs[CONTEXTS + 11] = 256 * (np.int64(side1 == 2) - np.int64(side1 == 1))
@@ -237,15 +248,15 @@ def code_down_tree(
                 inputs[CONTEXTS + 13] = 256
                 w_class = np.int64(DISTANCE[(west >> 4) + 128])
                 n_class = np.int64(DISTANCE[(north >> 4) + 128])
-                ne_class = np.int64(DISTANCE[(np.int64(inputs[CONTEXTS + 3]) >> 4) + 128])
-                m_class = np.int64(DISTANCE[(np.int64(inputs[CONTEXTS + 7]) >> 4) + 128])
+                ne_class = np.int64(DISTANCE[(np.int64(distances[3]) >> 4) + 128])
+                m_class = np.int64(DISTANCE[(np.int64(distances[7]) >> 4) + 128])
                 l_class = np.int64(DISTANCE[(linear >> 4) + 128])
                 g_class = np.int64(DISTANCE[(gradient >> 4) + 128])
-                at = (((sides * 16 + l_class) * 16 + m_class) * 12 + energy_class) * 2 + flat
+                at = (((flat * 12 + energy_class) * 9 + sides) * 16 + l_class) * 16 + m_class
                 slots[13] = direct + at
                 at = ((sides * 16 + w_class) * 16 + n_class) * 16 + g_class
                 slots[14] = direct + SMALL + at
-                slots[15] = direct + 3 * SMALL + ((patterns + sides * M2) & 65535)
+                slots[15] = direct + 3 * SMALL + patterns * 16 + sides
                 at = ((node * 16 + ne_class) * 16 + w_class) & layout.plane_mask
                 slots[16] = direct + 4 * SMALL + at
                 foretold = np.int64(0)
