@@ -61,7 +61,7 @@ def scramble(key: Int) -> Int:
     return v ^ (v >> 16)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True)
 def foresee(
     counters: NDArray[np.uint32],
     hashes: NDArray[np.int64],

@@ -38,7 +38,8 @@ from adaptive_kmeans.coding._neighborhood_kernels import (
 )
 from adaptive_kmeans.coding._range_coder import POSITION
 from adaptive_kmeans.coding._same_kernels import code_same, same_keys
-from adaptive_kmeans.coding._turn_kernels import code_down_tree, turn_keys
+from adaptive_kmeans.coding._turn_kernels import code_down_tree
+from adaptive_kmeans.coding._turn_key_kernels import turn_keys
 
 Int = Any  # int or np.int64, as Numba types it
 

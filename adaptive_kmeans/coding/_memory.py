@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined,no-untyped-call,call-arg"
 """Memory for the kernels: arrays aligned to cache lines, and early loads."""
 
 from typing import Any
@@ -27,7 +28,7 @@ def prefetch(array: NDArray[Any], index: Any) -> None:
     """Ask for an element's cache line before it is needed. Nothing depends on it."""
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data

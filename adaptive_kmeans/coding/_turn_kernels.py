@@ -30,14 +30,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from adaptive_kmeans.coding._context_kernels import (
-    AFTER_10,
-    AFTER_18,
-    AFTER_25,
     DIRECT_SAME,
     HASHED_TURN,
     M0,
-    M1,
-    M2,
     M3,
     M4,
     M5,
@@ -45,12 +40,10 @@ from adaptive_kmeans.coding._context_kernels import (
     SAME_SETS,
     SMALL,
     Layout,
-    equalities,
     fetch,
     foresee,
     scramble,
 )
-from adaptive_kmeans.coding._memory import prefetch
 from adaptive_kmeans.coding._mixing_kernels import (
     CONTEXTS,
     Mixer,
@@ -58,15 +51,8 @@ from adaptive_kmeans.coding._mixing_kernels import (
     learn,
 )
 from adaptive_kmeans.coding._neighborhood_kernels import (
-    NE,
-    NEE,
-    NN,
-    NNE,
-    NW,
-    NWW,
     WW,
     Book,
-    N,
     View,
     W,
     nearest_to_linear,
@@ -78,54 +64,12 @@ from adaptive_kmeans.coding._probability import (
 from adaptive_kmeans.coding._range_coder import (
     code_bit,
 )
+from adaptive_kmeans.coding._turn_key_kernels import turn_hash
 
 Int = Any  # int or np.int64, as Numba types it
 TURN = 1  # chooser of the last mixer
 TURN_LIMIT = 30  # count at which a counter's share stops falling
 SURE_LIMIT = 1000  # that of counters that code alone
-
-
-@njit(cache=True, nogil=True)
-def turn_keys(
-    view: View,
-    keys: NDArray[np.int64],
-    hashes: NDArray[np.int64],  # OUT
-    counters: NDArray[np.uint32],
-    layout: Layout,
-    root: Int,
-    region: Int,
-    other: Int,
-    flat: Int,
-) -> None:
-    """Hash the contexts 0..12 but 11, and let memory bring their lines at the root."""
-    codes = view.codes
-    first = codes[W]
-    e1 = equalities(codes, first)
-    e2 = equalities(codes, other)
-    kw = codes[W] * M0
-    kn = codes[N] * M1
-    kne = codes[NE] * M3
-    hashes[0] = kw
-    hashes[1] = kn
-    hashes[2] = kw + codes[WW] * M4
-    hashes[3] = kn + codes[NN] * M5
-    hashes[4] = kw + kne
-    hashes[5] = kn + kne + codes[NNE] * M4
-    hashes[6] = codes[NW] * M2 + codes[NWW] * M0
-    hashes[7] = kne + codes[NEE] * M1
-    hashes[8] = first * M0 + (other + 1) * M1 + (e1 & 63) * M2 + (e2 & 63) * M3
-    hashes[9] = keys[AFTER_10]
-    hashes[10] = keys[AFTER_18]
-    hashes[11] = 0
-    hashes[12] = keys[AFTER_25]
-    salt = region * M5 + flat * 0x1A2B3C4D
-    for i in range(HASHED_TURN):
-        hashes[i] = scramble(hashes[i] + (i + 33) * M4 + salt)
-    shift = scramble(root * M3)
-    foresee(counters, hashes, shift, HASHED_TURN, layout.tree_lines, layout.tree_bits, 16)
-    patterns = scramble((e1 & 1023) * M0 + (e2 & 63) * M1 + flat) & (SMALL // 16 - 1)
-    keys[PATTERNS] = patterns
-    prefetch(counters, layout.direct + (DIRECT_SAME + 3) * SMALL + patterns * 16)
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -160,7 +104,7 @@ def code_down_tree(
     key = nearest_to_linear(view, book, region) * M0 + codes[WW] * M4
     if told >= 0:
         key = told * M0 + trust * M4 + M5
-    hashes[11] = scramble(key + (11 + 33) * M4 + region * M5 + flat * 0x1A2B3C4D)
+    hashes[11] = turn_hash(key, 11, region, flat)
     lo = book.offsets[region]
     hi = book.offsets[region + 1]
     node = book.roots[region]
