@@ -19,7 +19,7 @@ TRAINED = 17
 LANES = 24
 """These with some of weight 0, so that they fill vectors."""
 LARGEST_ERROR = 511
-"""Of a channel, as the linear prediction learns it: with it, 32 bits hold what `train` computes."""
+"""Of a channel, as the linear prediction learns from it; so 32 bits hold what `train` computes."""
 COLORS = 10
 """Colors seen by a decision: seven neighbors, median edge, linear and gradient prediction."""
 
@@ -145,7 +145,7 @@ def predict(view: View, book: Book) -> None:
     for c in range(3):
         total = np.int32(0)
         square = np.int32(0)
-        for i in range(weights.size):  # 32 bits wide, to be vectorized
+        for i in range(weights.size):  # in 32 bits, which hold 17 times 255 times 2**18
             slope = np.int64(slopes[c, i])
             product = np.int32(slope * np.int64(weights[i]))
             total = np.int32(np.int64(total) + np.int64(product))
@@ -195,6 +195,7 @@ def train(view: View, book: Book, code: Int, spacing: Int) -> None:
     e2 = error(view, book, code, 2)
     slopes = view.slopes
     weights = view.weights
+    # with slopes s, errors e: |pull gain| <= 2**24 |e| |s| / (|s|**2 + 1024) <= 2**18 |e| < 2**31
     for i in range(weights.size):
         red = np.int32(e0 * np.int64(slopes[0, i]))
         green = np.int32(e1 * np.int64(slopes[1, i]))

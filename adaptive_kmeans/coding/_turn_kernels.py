@@ -11,10 +11,12 @@ node's size, ``margin``, and ``margin`` over the six distances' spread. When the
 outcome less than SURE_CHANCE / 65536, it codes the turn alone. It learns either way. There are no
 sure turns after a denied same-decision or while a match foretells a codeword.
 
-**Mixed turns.** Contexts 0..12 are hashed codewords of neighbors; each owns, for each group of four
-levels (named by its topmost node), a line of 15 counters in heap order. Contexts 13..17 are direct:
-the sides on which W's codeword and the first other one lie with classes of distances (two), with
-patterns, the node with the distances of NE and W, and the match's turn with its trust.
+**Mixed turns.** Contexts 0..12 are hashed codewords of neighbors (`_turn_key_kernels`; 11 is the
+match's codeword with its trust, or the linear prediction's with WW). Each owns, for each group of
+four levels (named by its topmost node, whose hash is xored in), a line of 15 counters in heap
+order. Memory is asked early for the lines of the root and of the likely next group. Contexts 13..17
+are direct: the sides on which W's codeword and the first other one lie with classes of distances
+(two), with patterns, the node with the distances of NE and W, and the match's turn with its trust.
 Features: the first nine distances, those of W and linear times 4 within -1023..1023, the two
 sides, and 256. Mixer sets: the node; the sides and the node's size; energy and linear distance,
 or, where the match foretells the turn, trust and that turn.
@@ -130,7 +132,7 @@ def code_down_tree(
             b = book.planes[1, at_node]
             c = book.planes[2, at_node]
             t = book.planes[3, at_node]
-            for i in range(distances.size):  # all 32 bits wide, to be vectorized
+            for i in range(distances.size):  # in 32 bits: axes within 2**16, colors 2**10
                 red = np.int32(np.int64(a) * np.int64(view.seen[0, i]))
                 green = np.int32(np.int64(b) * np.int64(view.seen[1, i]))
                 blue = np.int32(np.int64(c) * np.int64(view.seen[2, i]))
