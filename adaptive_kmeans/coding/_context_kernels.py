@@ -7,6 +7,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from adaptive_kmeans.coding._memory import prefetch
 from adaptive_kmeans.coding._mixing_kernels import NEW_COUNTER
 from adaptive_kmeans.coding._neighborhood_kernels import NEIGHBORS
 
@@ -22,6 +23,8 @@ SAME_SETS, TURN_SETS = 256 + 192 + 32, 9 * 32 + 192 + 32
 """Weight sets that no codeword selects."""
 AFTER_6, AFTER_10, AFTER_18, AFTER_25 = 20, 21, 22, 23
 """Where `neighbor_keys` leaves its keys."""
+PATTERNS, FIRST_PATTERN, OTHER_PATTERN = 24, 25, 26
+"""Where `turn_keys` leaves its hashed patterns, and `same_keys` its patterns."""
 
 
 class Layout(NamedTuple):
@@ -59,11 +62,28 @@ def scramble(key: Int) -> Int:
 
 
 @njit(cache=True, nogil=True)
+def foresee(
+    counters: NDArray[np.uint32],
+    hashes: NDArray[np.int64],
+    shift: Int,
+    contexts: Int,
+    table: Int,
+    bits: Int,
+    size: Int,
+) -> None:
+    """Let memory bring the lines that `fetch` will probably want."""
+    mask = (np.int64(1) << bits) - 1
+    for i in range(contexts):
+        line = (np.int64(i) << bits) + ((hashes[i] ^ shift) & mask)
+        prefetch(counters, table + line * size)
+
+
+@njit(cache=True, nogil=True)
 def fetch(
     counters: NDArray[np.uint32],
     slots: NDArray[np.int64],  # OUT, first counter of each context's line
     checks: NDArray[np.int64],  # scratch
-    keys: NDArray[np.int64],
+    hashes: NDArray[np.int64],
     shift: Int,
     contexts: Int,
     table: Int,
@@ -71,9 +91,10 @@ def fetch(
     size: Int,
 ) -> None:
     """Find the lines of `size` counters that hashed contexts own; clear those of others."""
+    mask = (np.int64(1) << bits) - 1
     for i in range(contexts):  # all loads first, so that they wait for memory together
-        v = scramble(keys[i] + shift)
-        start = table + ((np.int64(i) << bits) + (v & ((np.int64(1) << bits) - 1))) * size
+        v = hashes[i] ^ shift
+        start = table + ((np.int64(i) << bits) + (v & mask)) * size
         slots[i] = start
         check = (v >> 8) + 1
         checks[i] = check

@@ -16,6 +16,7 @@ from adaptive_kmeans.coding._context_kernels import (
     neighbor_keys,
     scramble,
 )
+from adaptive_kmeans.coding._memory import prefetch
 from adaptive_kmeans.coding._mixing_kernels import (
     Mixer,
 )
@@ -31,12 +32,14 @@ from adaptive_kmeans.coding._neighborhood_kernels import (
     W,
     confirm,
     look,
+    predict,
     recall,
     train,
 )
 from adaptive_kmeans.coding._range_coder import POSITION
-from adaptive_kmeans.coding._same_kernels import code_same
+from adaptive_kmeans.coding._same_kernels import code_same, same_keys
 from adaptive_kmeans.coding._turn_kernels import code_down_tree
+from adaptive_kmeans.coding._turn_key_kernels import turn_keys
 
 Int = Any  # int or np.int64, as Numba types it
 
@@ -55,7 +58,8 @@ def code_index_map(
     rows_done: NDArray[np.int64],  # (1,) OUT, for those who wait
 ) -> None:
     """Code all pixels in reading order."""
-    keys = np.zeros(24, dtype=np.int64)
+    keys = np.zeros(27, dtype=np.int64)
+    hashes = np.zeros(16, dtype=np.int64)
     checks = np.zeros(32, dtype=np.int64)
     lines = np.zeros(16, dtype=np.int64)
     errors = np.zeros(regions.shape[1] + 2, dtype=np.int64)
@@ -83,7 +87,18 @@ def code_index_map(
                 if codes[i] != first:
                     other = codes[i]
                     break
-            recall(past, padded, row, col, scramble(keys[AFTER_25]) >> 1)
+            mark = scramble(keys[AFTER_25]) >> 1
+            prefetch(past.places, mark & (past.places.size - 1))
+            flat = first == codes[N] and first == codes[NW] and first == codes[NE]
+            root = book.roots[region]
+            if flat:
+                same_keys(view, keys, hashes, counters, layout, region, other)
+            else:
+                turn_keys(
+                    view, keys, hashes, counters, layout, root, region, other, np.int64(0)
+                )  # fmt: skip
+            predict(view, book)
+            recall(past, padded, row, col, mark)
             told = past.match[2]
             trust = min(past.match[1], 7) + min(past.match[1] >> 3, 3) + min(past.match[1] >> 5, 5)
             if book.left.size > book.offsets[region + 1] - lo and (
@@ -93,17 +108,21 @@ def code_index_map(
             energy = 2 * errors[x] + 2 * errors[x + 1] + corner + errors[x + 2]
             barred = np.int64(-1)
             same = np.int64(0)
-            if first == codes[N] and first == codes[NW] and first == codes[NE]:
+            if flat:
                 barred = first
                 same = code_same(
-                    view, book, mixer, counters, layout, keys, checks,
+                    view, book, mixer, counters, layout, keys, hashes, checks,
                     decoding, np.int64(code == first), region, other, run, told, trust,
                 )  # fmt: skip
             if same != 0:
                 code = first
             else:
+                if flat:
+                    turn_keys(
+                        view, keys, hashes, counters, layout, root, region, other, np.int64(1)
+                    )  # fmt: skip
                 code = code_down_tree(
-                    view, book, mixer, counters, layout, keys, checks, lines,
+                    view, book, mixer, counters, layout, keys, hashes, checks, lines,
                     decoding, code, region, other, barred, told, trust, energy,
                 )  # fmt: skip
             padded[row, col] = code

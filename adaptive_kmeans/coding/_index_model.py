@@ -17,6 +17,7 @@ from adaptive_kmeans.coding._context_kernels import (
     Layout,
 )
 from adaptive_kmeans.coding._index_kernels import code_index_map
+from adaptive_kmeans.coding._memory import aligned_zeros
 from adaptive_kmeans.coding._mixing_kernels import NEW_COUNTER, new_mixer
 from adaptive_kmeans.coding._neighborhood_kernels import MARGIN, Book, new_past, new_view
 from adaptive_kmeans.coding._range_coder import (
@@ -147,9 +148,7 @@ def _run(
     plane_bits = min(max((256 * total - 1).bit_length(), 8), 20)
     trees = HASHED_SAME << (same_bits + 1)
     direct = trees + (HASHED_TURN << (tree_bits + 4))
-    counters = np.zeros(
-        direct + (DIRECT_SAME + DIRECT_TURN) * SMALL + (1 << plane_bits), dtype=np.uint32
-    )
+    counters = aligned_zeros(direct + (DIRECT_SAME + DIRECT_TURN) * SMALL + (1 << plane_bits))
     counters[direct:] = NEW_COUNTER
     sets = SAME_SETS + TURN_SETS
     layout = Layout(

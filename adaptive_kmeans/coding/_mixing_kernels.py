@@ -20,6 +20,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from adaptive_kmeans.coding._memory import aligned_zeros
 from adaptive_kmeans.coding._probability import LIMIT, RECIPROCAL, SQUASH, STRETCH
 from adaptive_kmeans.coding._range_coder import code_bit
 
@@ -54,7 +55,7 @@ def new_mixer(
     sets: int, choosers: int, coder: NDArray[np.int64], stream: NDArray[np.uint8]
 ) -> Mixer:
     """Return a mixer that has learned nothing."""
-    weights = np.zeros((sets, INPUTS), dtype=np.int32)
+    weights = aligned_zeros(sets * INPUTS).view(np.int32).reshape(sets, INPUTS)
     weights[:, :CONTEXTS] = FIRST_WEIGHT
     return Mixer(
         np.zeros(CONTEXTS, dtype=np.int64),

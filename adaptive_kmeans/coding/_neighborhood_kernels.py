@@ -16,6 +16,10 @@ NEIGHBORS = 25
 STEP = 14  # log2 of what slows the linear prediction's learning
 TRAINED = 17
 """Neighbors (from N on) that the linear prediction weighs."""
+LANES = 24
+"""These with some of weight 0, so that they fill vectors."""
+LARGEST_ERROR = 511
+"""Of a channel, as the linear prediction learns from it; so 32 bits hold what `train` computes."""
 COLORS = 10
 """Colors seen by a decision: seven neighbors, median edge, linear and gradient prediction."""
 
@@ -47,20 +51,24 @@ class View(NamedTuple):
     """A pixel's surroundings."""
 
     codes: NDArray[np.int64]  # (NEIGHBORS,) codewords, as their nearest in the pixel's region
+    own: NDArray[np.int64]  # (NEIGHBORS,) codewords, as they are
     seen: NDArray[np.int32]  # (3, 16) colors that decisions see, times 4
-    slopes: NDArray[np.int64]  # (3, TRAINED) neighbors' colors less W's
-    weights: NDArray[np.int64]  # (TRAINED,) of the linear prediction, 16 fractional bits
+    distances: NDArray[np.int32]  # (16,) of these colors from a plane
+    slopes: NDArray[np.int32]  # (3, LANES) neighbors' colors less W's, then zeros
+    weights: NDArray[np.int32]  # (LANES,) of the linear prediction, 16 fractional bits
     linear: NDArray[np.int64]  # (4,) linear prediction times 16; last, the slopes' energy
 
 
 def new_view() -> View:
     """Return a view whose linear prediction has learned nothing."""
-    weights = np.zeros(TRAINED, dtype=np.int64)
+    weights = np.zeros(LANES, dtype=np.int32)
     weights[:3] = 30000, -10000, 16000
     return View(
         np.zeros(NEIGHBORS, dtype=np.int64),
+        np.zeros(NEIGHBORS, dtype=np.int64),
         np.zeros((3, 16), dtype=np.int32),
-        np.zeros((3, TRAINED), dtype=np.int64),
+        np.zeros(16, dtype=np.int32),
+        np.zeros((3, LANES), dtype=np.int32),
         weights,
         np.zeros(4, dtype=np.int64),
     )
@@ -95,39 +103,16 @@ def length(colors: NDArray[np.int32], a: Int, b: Int) -> Int:
 def look(
     view: View, book: Book, padded: NDArray[np.int32], row: Int, col: Int, region: Int
 ) -> None:
-    """Fill a view for the pixel at ``padded[row, col]``."""
+    """Fill a view's codewords for the pixel at ``padded[row, col]``."""
     codes = view.codes
-    colors = book.colors
-    seen = view.seen
     for i in range(NEIGHBORS):
-        codes[i] = padded[row - DOWN[i], col + ACROSS[i]]
-    for c in range(3):
-        west = np.int64(colors[c, codes[0]])
-        seen[c, 0] = 4 * west
-        for i in range(TRAINED):
-            color = np.int64(colors[c, codes[i + 1]])
-            view.slopes[c, i] = color - west
-            if i < 6:
-                seen[c, i + 1] = 4 * color
-    energy = np.int64(0)
-    for c in range(3):
-        total = np.int64(0)
-        for i in range(TRAINED):
-            slope = view.slopes[c, i]
-            total += slope * view.weights[i]
-            energy += slope * slope
-        view.linear[c] = 4 * np.int64(seen[c, 0]) + (total >> 12)
-        w = np.int64(seen[c, W])
-        n = np.int64(seen[c, N])
-        nw = np.int64(seen[c, NW])
-        gradient = w + ((np.int64(seen[c, NE]) - nw) >> 1)
-        seen[c, 7] = max(min(w, n), min(max(w, n), w + n - nw))
-        seen[c, 8] = min(max((view.linear[c] + 2) >> 2, 0), 1020)
-        seen[c, 9] = min(max(gradient, 0), 1020)
-    view.linear[3] = energy
+        code = np.int64(padded[np.uint64(row - DOWN[i]), np.uint64(col + ACROSS[i])])
+        codes[i] = code
+        view.own[i] = code
     lo = book.offsets[region]
     hi = book.offsets[region + 1]
     if hi - lo < book.left.size and hi > lo:
+        colors = book.colors
         total_codes = np.int64(book.left.size)
         for i in range(NEIGHBORS):
             code = codes[i]
@@ -139,6 +124,42 @@ def look(
                     b = np.int64(colors[2, code])
                     book.peers[at] = nearest(colors, lo, hi, r, g, b)
                 codes[i] = book.peers[at]
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def predict(view: View, book: Book) -> None:
+    """Fill a view's colors, predicted ones among them."""
+    colors = book.colors
+    seen = view.seen
+    slopes = view.slopes
+    weights = view.weights
+    for c in range(3):
+        west = colors[c, np.uint64(view.own[0])]
+        seen[c, 0] = 4 * west
+        for i in range(TRAINED):
+            color = colors[c, np.uint64(view.own[i + 1])]
+            slopes[c, i] = color - west
+            if i < 6:
+                seen[c, i + 1] = 4 * color
+    energy = np.int64(0)
+    for c in range(3):
+        total = np.int32(0)
+        square = np.int32(0)
+        for i in range(weights.size):  # in 32 bits, which hold 17 times 255 times 2**18
+            slope = np.int64(slopes[c, i])
+            product = np.int32(slope * np.int64(weights[i]))
+            total = np.int32(np.int64(total) + np.int64(product))
+            square = np.int32(np.int64(square) + np.int64(np.int32(slope * slope)))
+        energy += np.int64(square)
+        view.linear[c] = 4 * np.int64(seen[c, 0]) + (np.int64(total) >> 12)
+        w = np.int64(seen[c, W])
+        n = np.int64(seen[c, N])
+        nw = np.int64(seen[c, NW])
+        gradient = w + ((np.int64(seen[c, NE]) - nw) >> 1)
+        seen[c, 7] = max(min(w, n), min(max(w, n), w + n - nw))
+        seen[c, 8] = min(max((view.linear[c] + 2) >> 2, 0), 1020)
+        seen[c, 9] = min(max(gradient, 0), 1020)
+    view.linear[3] = energy
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -156,19 +177,34 @@ def nearest_to_linear(view: View, book: Book, region: Int) -> Int:
 
 
 @njit(cache=True, nogil=True, forceinline=True)
+def error(view: View, book: Book, code: Int, channel: Int) -> Int:
+    """Error of the linear prediction in a channel."""
+    missed = np.int64(book.colors[channel, code]) - (view.linear[channel] >> 4)
+    return min(max(missed, -LARGEST_ERROR), LARGEST_ERROR)
+
+
+@njit(cache=True, nogil=True, forceinline=True)
 def train(view: View, book: Book, code: Int, spacing: Int) -> None:
     """Move the linear prediction's weights against its error at this pixel."""
     energy = view.linear[3]
     if energy == 0:
         return
     gain = np.int64(1 << 24) // (energy + 64 * spacing)
-    e0 = np.int64(book.colors[0, code]) - (view.linear[0] >> 4)
-    e1 = np.int64(book.colors[1, code]) - (view.linear[1] >> 4)
-    e2 = np.int64(book.colors[2, code]) - (view.linear[2] >> 4)
-    for i in range(TRAINED):
-        pull = e0 * view.slopes[0, i] + e1 * view.slopes[1, i] + e2 * view.slopes[2, i]
-        moved = view.weights[i] + ((pull * gain + (1 << (STEP - 1))) >> STEP)
-        view.weights[i] = min(max(moved, -262144), 262144)
+    e0 = error(view, book, code, 0)
+    e1 = error(view, book, code, 1)
+    e2 = error(view, book, code, 2)
+    slopes = view.slopes
+    weights = view.weights
+    # with slopes s, errors e: |pull gain| <= 2**24 |e| |s| / (|s|**2 + 1024) <= 2**18 |e| < 2**31
+    for i in range(weights.size):
+        red = np.int32(e0 * np.int64(slopes[0, i]))
+        green = np.int32(e1 * np.int64(slopes[1, i]))
+        blue = np.int32(e2 * np.int64(slopes[2, i]))
+        pull = np.int32(np.int64(red) + np.int64(green))
+        pull = np.int32(np.int64(pull) + np.int64(blue))
+        change = np.int32(np.int64(np.int32(np.int64(pull) * gain)) + (1 << (STEP - 1)))
+        moved = np.int32(np.int64(weights[i]) + (np.int64(change) >> STEP))
+        weights[i] = min(max(moved, np.int32(-262144)), np.int32(262144))
 
 
 class Past(NamedTuple):

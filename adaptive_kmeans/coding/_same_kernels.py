@@ -28,6 +28,7 @@ from adaptive_kmeans.coding._context_kernels import (
     AFTER_10,
     AFTER_18,
     AFTER_25,
+    FIRST_PATTERN,
     HASHED_SAME,
     M0,
     M1,
@@ -35,10 +36,12 @@ from adaptive_kmeans.coding._context_kernels import (
     M3,
     M4,
     M5,
+    OTHER_PATTERN,
     SMALL,
     Layout,
     equalities,
     fetch,
+    foresee,
     scramble,
 )
 from adaptive_kmeans.coding._mixing_kernels import (
@@ -67,6 +70,44 @@ SAME = 0  # chooser of the last mixer
 SAME_LIMIT = 255  # count at which a counter's share stops falling
 
 
+@njit(cache=True, nogil=True, forceinline=True)
+def same_hash(key: Int, context: Int, region: Int) -> Int:
+    """Hash of a context's key."""
+    return scramble(key + (context + 1) * M4 + region * M5)
+
+
+@njit(cache=True, nogil=True)
+def same_keys(
+    view: View,
+    keys: NDArray[np.int64],
+    hashes: NDArray[np.int64],  # OUT
+    counters: NDArray[np.uint32],
+    layout: Layout,
+    region: Int,
+    other: Int,
+) -> None:
+    """Hash the contexts 0..10 but 6, 7 and 10, and let memory bring their lines."""
+    codes = view.codes
+    code = codes[W]
+    e1 = equalities(codes, code)
+    e2 = equalities(codes, other)
+    hashes[0] = keys[AFTER_6]
+    hashes[1] = keys[AFTER_10]
+    hashes[2] = keys[AFTER_18]
+    hashes[3] = keys[AFTER_25]
+    hashes[4] = e1 * M0
+    hashes[5] = e1 * M0 + e2 * M1
+    hashes[6] = 0
+    hashes[7] = 0
+    hashes[8] = (e1 & 16383) * M0 + code * M1
+    hashes[9] = codes[WW] * M0 + codes[NN] * M1 + codes[NEE] * M2 + code * M3
+    for i in range(HASHED_SAME - 1):
+        hashes[i] = same_hash(hashes[i], i, region)
+    foresee(counters, hashes, np.int64(0), HASHED_SAME - 1, 0, layout.same_bits, 2)
+    keys[FIRST_PATTERN] = e1
+    keys[OTHER_PATTERN] = e2
+
+
 @njit(cache=True, nogil=True)
 def code_same(
     view: View,
@@ -75,6 +116,7 @@ def code_same(
     counters: NDArray[np.uint32],
     layout: Layout,
     keys: NDArray[np.int64],
+    hashes: NDArray[np.int64],
     checks: NDArray[np.int64],
     decoding: bool,
     same: Int,
@@ -90,12 +132,11 @@ def code_same(
     slots = mixer.slots
     code = codes[W]
     unit = np.int64(1 << 20) // book.spacings[region]
-    e1 = equalities(codes, code)
-    e2 = np.int64(0)
+    e1 = keys[FIRST_PATTERN]
+    e2 = keys[OTHER_PATTERN]
     gap = np.int64(0)
     lean = np.int64(0)
     if other >= 0:
-        e2 = equalities(codes, other)
         gap = length(book.colors, code, other)
         for c in range(3):
             a = np.int64(book.colors[c, code])
@@ -127,22 +168,13 @@ def code_same(
         if ahead == 2 and codes[20] == code:
             ahead = np.int64(3)
     behind = min(run, 3) + np.int64(run > 7) + np.int64(run > 15) + np.int64(run > 40)
-    keys[0] = keys[AFTER_6]
-    keys[1] = keys[AFTER_10]
-    keys[2] = keys[AFTER_18]
-    keys[3] = keys[AFTER_25]
-    keys[4] = e1 * M0
-    keys[5] = e1 * M0 + e2 * M1
-    keys[6] = code * M0 + (other + 1) * M1 + lean_class * M2 + ((e1 >> 4) & 15) * M3
-    keys[7] = (
-        (e1 >> 4 & 255) * M0 + (e2 >> 4 & 255) * M1 + (behind * 4 + ahead) * M2 + gap_class * M3
-    )
-    keys[8] = (e1 & 16383) * M0 + code * M1
-    keys[9] = codes[WW] * M0 + codes[NN] * M1 + codes[NEE] * M2 + code * M3
-    keys[10] = (told + 1) * M0 + trust * M1 + keys[AFTER_6]
-    for i in range(HASHED_SAME):
-        keys[i] += (i + 1) * M4
-    fetch(counters, slots, checks, keys, region * M5, HASHED_SAME, 0, layout.same_bits, 2)
+    late = code * M0 + (other + 1) * M1 + lean_class * M2 + ((e1 >> 4) & 15) * M3
+    hashes[6] = same_hash(late, 6, region)
+    late = (e1 >> 4 & 255) * M0 + (e2 >> 4 & 255) * M1 + (behind * 4 + ahead) * M2 + gap_class * M3
+    hashes[7] = same_hash(late, 7, region)
+    late = (told + 1) * M0 + trust * M1 + keys[AFTER_6]
+    hashes[10] = same_hash(late, 10, region)
+    fetch(counters, slots, checks, hashes, np.int64(0), HASHED_SAME, 0, layout.same_bits, 2)
     for i in range(HASHED_SAME):
         slots[i] += 1
     direct = layout.direct

@@ -11,10 +11,12 @@ node's size, ``margin``, and ``margin`` over the six distances' spread. When the
 outcome less than SURE_CHANCE / 65536, it codes the turn alone. It learns either way. There are no
 sure turns after a denied same-decision or while a match foretells a codeword.
 
-**Mixed turns.** Contexts 0..12 are hashed codewords of neighbors; each owns, for each group of four
-levels (named by its topmost node), a line of 15 counters in heap order. Contexts 13..17 are direct:
-the sides on which W's codeword and the first other one lie with classes of distances (two), with
-patterns, the node with the distances of NE and W, and the match's turn with its trust.
+**Mixed turns.** Contexts 0..12 are hashed codewords of neighbors (`_turn_key_kernels`; 11 is the
+match's codeword with its trust, or the linear prediction's with WW). Each owns, for each group of
+four levels (named by its topmost node, whose hash is xored in), a line of 15 counters in heap
+order. Memory is asked early for the lines of the root and of the likely next group. Contexts 13..17
+are direct: the sides on which W's codeword and the first other one lie with classes of distances
+(two), with patterns, the node with the distances of NE and W, and the match's turn with its trust.
 Features: the first nine distances, those of W and linear times 4 within -1023..1023, the two
 sides, and 256. Mixer sets: the node; the sides and the node's size; energy and linear distance,
 or, where the match foretells the turn, trust and that turn.
@@ -30,22 +32,18 @@ from numba import njit
 from numpy.typing import NDArray
 
 from adaptive_kmeans.coding._context_kernels import (
-    AFTER_10,
-    AFTER_18,
-    AFTER_25,
     DIRECT_SAME,
     HASHED_TURN,
     M0,
-    M1,
-    M2,
     M3,
     M4,
     M5,
+    PATTERNS,
     SAME_SETS,
     SMALL,
     Layout,
-    equalities,
     fetch,
+    foresee,
     scramble,
 )
 from adaptive_kmeans.coding._mixing_kernels import (
@@ -55,15 +53,8 @@ from adaptive_kmeans.coding._mixing_kernels import (
     learn,
 )
 from adaptive_kmeans.coding._neighborhood_kernels import (
-    NE,
-    NEE,
-    NN,
-    NNE,
-    NW,
-    NWW,
     WW,
     Book,
-    N,
     View,
     W,
     nearest_to_linear,
@@ -75,6 +66,7 @@ from adaptive_kmeans.coding._probability import (
 from adaptive_kmeans.coding._range_coder import (
     code_bit,
 )
+from adaptive_kmeans.coding._turn_key_kernels import turn_hash
 
 Int = Any  # int or np.int64, as Numba types it
 TURN = 1  # chooser of the last mixer
@@ -90,6 +82,7 @@ def code_down_tree(
     counters: NDArray[np.uint32],
     layout: Layout,
     keys: NDArray[np.int64],
+    hashes: NDArray[np.int64],
     checks: NDArray[np.int64],
     lines: NDArray[np.int64],
     decoding: bool,
@@ -108,30 +101,12 @@ def code_down_tree(
     unit = np.int64(1 << 20) // book.spacings[region]
     flat = np.int64(barred >= 0)
     first = codes[W]
-    e1 = equalities(codes, first)
-    e2 = equalities(codes, other)
     energy_class = np.int64(SPREAD[min((energy * unit) >> 16, 255)])
-    kw = codes[W] * M0
-    kn = codes[N] * M1
-    kne = codes[NE] * M3
-    keys[0] = kw
-    keys[1] = kn
-    keys[2] = kw + codes[WW] * M4
-    keys[3] = kn + codes[NN] * M5
-    keys[4] = kw + kne
-    keys[5] = kn + kne + codes[NNE] * M4
-    keys[6] = codes[NW] * M2 + codes[NWW] * M0
-    keys[7] = kne + codes[NEE] * M1
-    keys[8] = first * M0 + (other + 1) * M1 + (e1 & 63) * M2 + (e2 & 63) * M3
-    keys[9] = keys[AFTER_10]
-    keys[10] = keys[AFTER_18]
-    keys[11] = nearest_to_linear(view, book, region) * M0 + codes[WW] * M4
-    keys[12] = keys[AFTER_25]
+    patterns = keys[PATTERNS]
+    key = nearest_to_linear(view, book, region) * M0 + codes[WW] * M4
     if told >= 0:
-        keys[11] = told * M0 + trust * M4 + M5
-    for i in range(HASHED_TURN):
-        keys[i] = (keys[i] + (i + 33) * M4 + region * M5 + flat * 0x1A2B3C4D) & 0xFFFFFFFF
-    patterns = scramble((e1 & 1023) * M0 + (e2 & 63) * M1 + flat)
+        key = told * M0 + trust * M4 + M5
+    hashes[11] = turn_hash(key, 11, region, flat)
     lo = book.offsets[region]
     hi = book.offsets[region + 1]
     node = book.roots[region]
@@ -151,23 +126,29 @@ def code_down_tree(
         elif hi - node == 1 and node == barred:
             bit = np.int64(0)
         else:
-            a = np.int64(book.planes[0, node])
-            b = np.int64(book.planes[1, node])
-            c = np.int64(book.planes[2, node])
-            t = np.int64(book.planes[3, node])
-            for i in range(10):
-                p = a * np.int64(view.seen[0, i]) + b * np.int64(view.seen[1, i])
-                p = (p + c * np.int64(view.seen[2, i]) - t) >> 10
-                inputs[CONTEXTS + i] = min(max(p, -2047), 2047)
-            west = np.int64(inputs[CONTEXTS])
-            north = np.int64(inputs[CONTEXTS + 1])
-            linear = np.int64(inputs[CONTEXTS + 8])
-            gradient = np.int64(inputs[CONTEXTS + 9])
+            distances = view.distances
+            at_node = np.uint64(node)
+            a = book.planes[0, at_node]
+            b = book.planes[1, at_node]
+            c = book.planes[2, at_node]
+            t = book.planes[3, at_node]
+            for i in range(distances.size):  # in 32 bits: axes within 2**16, colors 2**10
+                red = np.int32(np.int64(a) * np.int64(view.seen[0, i]))
+                green = np.int32(np.int64(b) * np.int64(view.seen[1, i]))
+                blue = np.int32(np.int64(c) * np.int64(view.seen[2, i]))
+                p = np.int32(np.int64(red) + np.int64(green))
+                p = np.int32(np.int64(p) + np.int64(np.int32(np.int64(blue) - np.int64(t))))
+                p = np.int32(np.int64(p) >> 10)
+                distances[i] = min(max(p, np.int32(-2047)), np.int32(2047))
+            west = np.int64(distances[0])
+            north = np.int64(distances[1])
+            linear = np.int64(distances[8])
+            gradient = np.int64(distances[9])
             least = min(min(west, north), min(linear, gradient))
             most = max(max(west, north), max(linear, gradient))
             for i in range(2, 4):
-                least = min(least, np.int64(inputs[CONTEXTS + i]))
-                most = max(most, np.int64(inputs[CONTEXTS + i]))
+                least = min(least, np.int64(distances[i]))
+                most = max(most, np.int64(distances[i]))
             margin = max(least, -most)
             spread = most - least
             size = hi - lo
@@ -186,7 +167,13 @@ def code_down_tree(
                 if not fetched:
                     fetched = True
                     fetch(
-                        counters, lines, checks, keys, group * M3,
+                        counters, lines, checks, hashes, scramble(group * M3),
+                        HASHED_TURN, layout.tree_lines, layout.tree_bits, 16,
+                    )  # fmt: skip
+                if depth & 3 == 3:
+                    child = book.right[node] if linear > 0 else book.left[node]
+                    foresee(
+                        counters, hashes, scramble(child * M3),
                         HASHED_TURN, layout.tree_lines, layout.tree_bits, 16,
                     )  # fmt: skip
                 for i in range(HASHED_TURN):
@@ -198,6 +185,8 @@ def code_down_tree(
                 if other >= lo and other < hi:
                     side2 = np.int64(1) + np.int64(other >= node)
                 sides = side1 * 3 + side2
+                for i in range(9):
+                    inputs[CONTEXTS + i] = distances[i]
                 inputs[CONTEXTS + 9] = min(max(4 * west, -1023), 1023)
                 inputs[CONTEXTS + 10] = min(max(4 * linear, -1023), 1023)
                 inputs[CONTEXTS + 11] = 256 * (np.int64(side1 == 2) - np.int64(side1 == 1))
@@ -205,15 +194,15 @@ def code_down_tree(
                 inputs[CONTEXTS + 13] = 256
                 w_class = np.int64(DISTANCE[(west >> 4) + 128])
                 n_class = np.int64(DISTANCE[(north >> 4) + 128])
-                ne_class = np.int64(DISTANCE[(np.int64(inputs[CONTEXTS + 3]) >> 4) + 128])
-                m_class = np.int64(DISTANCE[(np.int64(inputs[CONTEXTS + 7]) >> 4) + 128])
+                ne_class = np.int64(DISTANCE[(np.int64(distances[3]) >> 4) + 128])
+                m_class = np.int64(DISTANCE[(np.int64(distances[7]) >> 4) + 128])
                 l_class = np.int64(DISTANCE[(linear >> 4) + 128])
                 g_class = np.int64(DISTANCE[(gradient >> 4) + 128])
-                at = (((sides * 16 + l_class) * 16 + m_class) * 12 + energy_class) * 2 + flat
+                at = (((flat * 12 + energy_class) * 9 + sides) * 16 + l_class) * 16 + m_class
                 slots[13] = direct + at
                 at = ((sides * 16 + w_class) * 16 + n_class) * 16 + g_class
                 slots[14] = direct + SMALL + at
-                slots[15] = direct + 3 * SMALL + ((patterns + sides * M2) & 65535)
+                slots[15] = direct + 3 * SMALL + patterns * 16 + sides
                 at = ((node * 16 + ne_class) * 16 + w_class) & layout.plane_mask
                 slots[16] = direct + 4 * SMALL + at
                 foretold = np.int64(0)

@@ -21,7 +21,7 @@ in its tree order (`_codeword_tree`). A pixel whose region has one codeword cost
    pixel's region (squared RGB distance, ties to the lowest number); its color is kept. Three
    colors are predicted: median edge (median of W, N, W + N - NW), gradient (W + (NE - NW) / 2),
    and linear (W plus weighted differences of 17 neighbors from W, weights learned by normalized
-   least mean squares and shared by the channels).
+   least mean squares, from errors within -511..511, and shared by the channels).
 2. *Match*: `recall` follows a place that had the same 25 neighbors (by hash) as long as the pixels
    there foretell those here. With m pixels foretold so far its trust is
    ``min(m, 7) + min(m >> 3, 3) + min(m >> 5, 5)``.
@@ -31,7 +31,8 @@ in its tree order (`_codeword_tree`). A pixel whose region has one codeword cost
 
 **A decision** (`_mixing_kernels`) mixes 18 counters and 14 features with three of many weight
 sets. Counters lie in one array: lines of hashed contexts (`_context_kernels.fetch`; a line is
-cleared when another key's check is found in it), then tables of direct contexts. With
+cleared when another key's check is found in it), then tables of direct contexts. Memory is asked
+for lines before they are needed (`_memory.prefetch`), which changes no byte. With
 ``depth = bit_length(pixels - 1)`` and all tables zero, or at one half where direct, the sizes are
 
 ====================  ==============================================================
