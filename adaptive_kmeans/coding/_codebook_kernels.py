@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from adaptive_kmeans.coding._mixing_kernels import learn
+from adaptive_kmeans.coding._mixing_kernels import NEW_COUNTER, learn
 from adaptive_kmeans.coding._range_coder import code_bit
 
 Int = Any  # int or np.int64, as Numba types it
@@ -33,7 +33,7 @@ def code_adaptive(
     bit: Int,
 ) -> Int:
     """Code one decision with one counter."""
-    chance = min(max(np.int64(counters[slot]) >> 16, 64), 65472)
+    chance = min(max((np.int64(counters[slot]) ^ NEW_COUNTER) >> 16, 64), 65472)
     bit = code_bit(coder, stream, decoding, bit, chance)
     learn(counters, slot, bit, LIMIT)
     return bit

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans.coding._codebook_kernels import COUNTERS, code_codebook
-from adaptive_kmeans.coding._mixing_kernels import NEW_COUNTER
 from adaptive_kmeans.coding._range_coder import (
     POSITION,
     code_bit,
@@ -90,4 +89,4 @@ def chain(codebook: Bytes) -> npt.NDArray[np.int64]:
 
 
 def _counters() -> npt.NDArray[np.uint32]:
-    return np.full(COUNTERS, NEW_COUNTER, dtype=np.uint32)
+    return np.zeros(COUNTERS, dtype=np.uint32)

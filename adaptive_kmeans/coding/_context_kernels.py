@@ -8,7 +8,6 @@ from numba import njit
 from numpy.typing import NDArray
 
 from adaptive_kmeans.coding._memory import prefetch
-from adaptive_kmeans.coding._mixing_kernels import NEW_COUNTER
 from adaptive_kmeans.coding._neighborhood_kernels import NEIGHBORS
 
 Int = Any  # int or np.int64, as Numba types it
@@ -104,7 +103,7 @@ def fetch(
             start = slots[i]
             counters[np.uint64(start)] = checks[i]
             for j in range(1, size):
-                counters[np.uint64(start + j)] = NEW_COUNTER
+                counters[np.uint64(start + j)] = 0
 
 
 @njit(cache=True, nogil=True)

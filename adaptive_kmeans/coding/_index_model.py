@@ -18,7 +18,7 @@ from adaptive_kmeans.coding._context_kernels import (
 )
 from adaptive_kmeans.coding._index_kernels import code_index_map
 from adaptive_kmeans.coding._memory import aligned_zeros
-from adaptive_kmeans.coding._mixing_kernels import NEW_COUNTER, new_mixer
+from adaptive_kmeans.coding._mixing_kernels import new_mixer
 from adaptive_kmeans.coding._neighborhood_kernels import MARGIN, Book, new_past, new_view
 from adaptive_kmeans.coding._range_coder import (
     POSITION,
@@ -149,7 +149,6 @@ def _run(
     trees = HASHED_SAME << (same_bits + 1)
     direct = trees + (HASHED_TURN << (tree_bits + 4))
     counters = aligned_zeros(direct + (DIRECT_SAME + DIRECT_TURN) * SMALL + (1 << plane_bits))
-    counters[direct:] = NEW_COUNTER
     sets = SAME_SETS + TURN_SETS
     layout = Layout(
         same_bits,

@@ -1,8 +1,9 @@
 # mypy: disable-error-code="operator,arg-type,assignment,call-overload"
 """One decision of the context-mixing coder: predict, code, learn.
 
-A **counter** is a uint32: a 22-bit probability of a 1 above a 10-bit count of decisions seen. A
-decision looks at `CONTEXTS` counters, one for each of its contexts (array ``slots``). Their
+A **counter** is a uint32: a 22-bit probability of a 1 above a 10-bit count of decisions seen, at
+first one half and 0. It is stored with its highest bit flipped, so that memory which was never
+written to holds new counters: a small image then costs little of the large tables. A decision looks at `CONTEXTS` counters, one for each of its contexts (array ``slots``). Their
 logistic values are the first inputs of the mixer, `FEATURES` further inputs are given by the
 caller. Each of the `SETS` weight sets that the caller selects gives a logistic prediction, the
 sum of input times weight; a last mixer weighs these into the one that codes the decision.
@@ -79,11 +80,11 @@ def squash(x: Int) -> Int:
 @njit(cache=True, nogil=True, forceinline=True)
 def learn(counters: NDArray[np.uint32], slot: Int, bit: Int, limit: Int) -> None:
     """Move one counter towards a decision."""
-    counter = np.int64(counters[np.uint64(slot)])
+    counter = np.int64(counters[np.uint64(slot)]) ^ NEW_COUNTER
     count = counter & 1023
     chance = counter >> 10
     chance += ((np.int64(4194303) * bit - chance) * np.int64(RECIPROCAL[np.uint64(count)])) >> 16
-    counters[np.uint64(slot)] = (chance << 10) | (count + np.int64(count < limit))
+    counters[np.uint64(slot)] = ((chance << 10) | (count + np.int64(count < limit))) ^ NEW_COUNTER
 
 
 @njit(cache=True, nogil=True)
@@ -102,7 +103,7 @@ def decide(
     weights = mixer.weights
     outputs = mixer.outputs
     for i in range(slots.size):
-        counter = counters[np.uint64(slots[i])]
+        counter = counters[np.uint64(slots[i])] ^ np.uint32(NEW_COUNTER)
         inputs[i] = STRETCH[np.uint64(counter >> np.uint32(20))]
     if mask != -1:
         for i in range(CONTEXTS):

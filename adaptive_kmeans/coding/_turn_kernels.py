@@ -48,6 +48,7 @@ from adaptive_kmeans.coding._context_kernels import (
 )
 from adaptive_kmeans.coding._mixing_kernels import (
     CONTEXTS,
+    NEW_COUNTER,
     Mixer,
     decide,
     learn,
@@ -159,7 +160,7 @@ def code_down_tree(
                 level = np.int64(size > 4) + np.int64(size > 16) + np.int64(size > 64)
                 sure = min((margin * 4) // (spread + 64), 31) * 16 + min(margin >> 7, 15)
                 sure_slot = direct + 2 * SMALL + (sure * 2 + np.int64(least > 0)) * 4 + level
-                chance = np.int64(counters[sure_slot]) >> 16
+                chance = (np.int64(counters[sure_slot]) ^ NEW_COUNTER) >> 16
             if min(chance, 65536 - chance) < layout.sure_chance:
                 chance = min(max(chance, 16), 65520)
                 bit = code_bit(mixer.coder, mixer.stream, decoding, bit, chance)

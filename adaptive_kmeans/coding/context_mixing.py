@@ -33,7 +33,7 @@ in its tree order (`_codeword_tree`). A pixel whose region has one codeword cost
 sets. Counters lie in one array: lines of hashed contexts (`_context_kernels.fetch`; a line is
 cleared when another key's check is found in it), then tables of direct contexts. Memory is asked
 for lines before they are needed (`_memory.prefetch`), which changes no byte. With
-``depth = bit_length(pixels - 1)`` and all tables zero, or at one half where direct, the sizes are
+``depth = bit_length(pixels - 1)``, no line used and all counters new, the sizes are
 
 ====================  ==============================================================
 same-contexts         11 tables of ``2 ** clip(depth - 3, 8, 18)`` lines of 2 words
