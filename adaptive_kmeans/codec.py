@@ -71,7 +71,7 @@ class Settings:
     detail: str = "eigenvalue"
     threshold: str = "median"
     block_size: int = 4
-    coder: str = "deflate"
+    coder: str = "context-mixing"
     color_space: str = "rgb"
     seed: int = 0
 

@@ -99,7 +99,7 @@ def test_info_says_where_the_bytes_go(command):
     code, out, _ = command("info", "cat.akm")
     size = Path("cat.akm").stat().st_size
     assert code == 0
-    assert "83×61 pixels, 6 + 12 codewords, blocks of 4, coder deflate, 1 band" in out
+    assert "83×61 pixels, 6 + 12 codewords, blocks of 4, coder context-mixing, 1 band" in out
     for part in ("header", "codebooks", "region map", "indices", f"{size:,}", "100.00"):
         assert part in out
     facts = json.loads(command("info", "cat.akm", "--json")[1])

@@ -71,9 +71,13 @@ def test_an_import_brings_nothing_heavy_and_says_nothing():
     assert done.stderr == ""
 
 
-def test_decoding_needs_no_measure_no_clustering_and_no_compiler():
+@pytest.mark.parametrize("coder", ["fixed-length", "deflate"])
+def test_decoding_needs_no_measure_no_clustering_and_no_compiler(coder):
     image = "np.arange(768, dtype=np.uint8).reshape(16, 16, 3)"
-    code = f"import numpy as np, adaptive_kmeans as akm; print(akm.encode({image}).hex())"
+    settings = f"akm.Settings(coder='{coder}')"
+    code = (
+        f"import numpy as np, adaptive_kmeans as akm; print(akm.encode({image}, {settings}).hex())"
+    )
     data = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     code = (
         f"import sys, adaptive_kmeans as akm; akm.decode(bytes.fromhex('{data.stdout.strip()}'));"

@@ -9,7 +9,7 @@ import adaptive_kmeans as akm
 from adaptive_kmeans.container import CODER_NUMBERS, read
 from tests.make_golden import FOLDER, made_images
 
-CODERS = ("fixed-length", "deflate")
+CODERS = ("fixed-length", "deflate", "context-mixing")
 """Coders whose format is settled; `python -m tests.make_golden` writes the files of another."""
 
 PIXELS = {

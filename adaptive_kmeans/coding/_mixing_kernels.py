@@ -3,10 +3,11 @@
 
 A **counter** is a uint32: a 22-bit probability of a 1 above a 10-bit count of decisions seen, at
 first one half and 0. It is stored with its highest bit flipped, so that memory which was never
-written to holds new counters: a small image then costs little of the large tables. A decision looks at `CONTEXTS` counters, one for each of its contexts (array ``slots``). Their
-logistic values are the first inputs of the mixer, `FEATURES` further inputs are given by the
-caller. Each of the `SETS` weight sets that the caller selects gives a logistic prediction, the
-sum of input times weight; a last mixer weighs these into the one that codes the decision.
+written to holds new counters: a small image then costs little of the large tables. A decision
+looks at `CONTEXTS` counters, one for each of its contexts (array ``slots``). Their logistic values
+are the first inputs of the mixer, `FEATURES` further inputs are given by the caller. Each of the
+`SETS` weight sets that the caller selects gives a logistic prediction, the sum of input times
+weight; a last mixer weighs these into the one that codes the decision.
 
 Afterwards each set and the last mixer move against their own error, each counter towards the
 decision by a share that falls with its count. Weights and blend have 16 fractional bits, and

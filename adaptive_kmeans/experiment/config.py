@@ -156,7 +156,7 @@ class _Shared(_Strict):
     """Parameters that every method has."""
 
     block_size: Integers = [4]
-    coder: Names = ["deflate"]
+    coder: Names = ["context-mixing"]
     color_space: Names = ["rgb"]
     seed: Integers = [0]
 
