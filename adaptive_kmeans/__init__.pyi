@@ -1,6 +1,6 @@
 from .codec import Settings, decode, encode, quantize
 from .errors import AdaptiveKMeansError
-from .metrics import bits_per_pixel, psnr, ssim
+from .metrics import bd_psnr, bd_rate, bits_per_pixel, ciede2000, psnr, ssim
 from .quantize import Quantized
 
 __version__: str
@@ -9,7 +9,10 @@ __all__ = [
     "AdaptiveKMeansError",
     "Quantized",
     "Settings",
+    "bd_psnr",
+    "bd_rate",
     "bits_per_pixel",
+    "ciede2000",
     "decode",
     "encode",
     "psnr",

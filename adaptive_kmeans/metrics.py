@@ -1,4 +1,4 @@
-"""Quality and rate: PSNR, SSIM and bits per pixel.
+"""Quality and rate: PSNR, SSIM, CIEDE2000, bits per pixel, and Bjøntegaard deltas of whole curves.
 
 Distortion is always that of a decoded file against the original, in 8-bit RGB, and rate is always
 that of the file's bytes. PSNR and SSIM are defined, and tested to be, what scikit-image computes
@@ -9,20 +9,31 @@ spends most of its time in them otherwise.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans.errors import ConfigError, ImageError
+from adaptive_kmeans.errors import ConfigError, ImageError, MissingDependencyError
 from adaptive_kmeans.threads import Workers
 
 Image = npt.NDArray[np.uint8]
+Curve = Sequence[tuple[float, float]]
+"""A method's files of one image: rate in bits per pixel and quality in dB."""
+
 Window = Literal["gaussian", "published"]
 
 PEAK = 255.0
 GAUSSIAN_SIDE, GAUSSIAN_SIGMA = 11, 1.5
 CUBE_SIDE = 3
+
+MIN_POINTS = 3
+"""Points of a curve; fewer say nothing about its shape."""
+
+MIN_OVERLAP = 0.5
+"""Least share of the narrower of two curves, in quality or in the logarithm of the rate, that the
+other one covers as well."""
 
 CHUNK_ROWS = 128
 """Rows of windows that one thread adds up; fixed, so that a sum never depends on the threads."""
@@ -145,6 +156,60 @@ def bits_per_pixel(data: bytes, shape: tuple[int, ...]) -> float:
     return 8 * len(data) / (shape[0] * shape[1])
 
 
+def bd_rate(anchor: Curve, method: Curve) -> float | None:
+    """Mean change of rate at equal quality, in percent; below zero the method needs fewer bytes.
+
+    By the `bjontegaard` package with Akima interpolation (C. Herglotz et al., "The Bjøntegaard
+    Bible: Why Your Way of Comparing Video Codecs May Be Wrong", IEEE Trans. Image Processing 33,
+    2024), after G. Bjøntegaard, VCEG-M33, 2001.
+
+    Parameters
+    ----------
+    anchor, method : sequence of (float, float)
+        Rate in bits per pixel and quality in dB of each file. Points of infinite quality are left
+        out, since a curve has no slope there, and so are those that `front` leaves out.
+
+    Returns
+    -------
+    float or None
+        The change; None where the curves barely overlap or have fewer than three points.
+
+    Examples
+    --------
+    >>> anchor = [(1.0, 30.0), (2.0, 33.0), (3.0, 35.0), (4.0, 36.5)]
+    >>> round(bd_rate(anchor, [(0.9 * rate, psnr) for rate, psnr in anchor]), 6)
+    -10.0
+    """
+    return _delta(anchor, method, "rate")
+
+
+def bd_psnr(anchor: Curve, method: Curve) -> float | None:
+    """Mean change of quality at equal rate, in dB; see `bd_rate`.
+
+    Examples
+    --------
+    >>> anchor = [(1.0, 30.0), (2.0, 33.0), (3.0, 35.0), (4.0, 36.5)]
+    >>> round(bd_psnr(anchor, [(rate, psnr + 1) for rate, psnr in anchor]), 6)
+    1.0
+    """
+    return _delta(anchor, method, "psnr")
+
+
+def front(curve: Curve) -> list[tuple[float, float]]:
+    """Return the finite points by rate, without those that cost more for no more quality.
+
+    Examples
+    --------
+    >>> front([(2.0, 31.0), (1.0, 30.0), (1.5, 29.0)])
+    [(1.0, 30.0), (2.0, 31.0)]
+    """
+    kept: list[tuple[float, float]] = []
+    for rate, quality in sorted(curve, key=lambda point: (point[0], -point[1])):
+        if math.isfinite(quality) and (not kept or quality > kept[-1][1]):
+            kept.append((rate, quality))
+    return kept
+
+
 def _check_pair(original: Image, decoded: Image) -> None:
     for image in (original, decoded):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -152,3 +217,31 @@ def _check_pair(original: Image, decoded: Image) -> None:
             raise ImageError("image", "an array of shape (height, width, 3), dtype uint8", received)
     if original.shape != decoded.shape:
         raise ImageError("decoded image", f"the shape {original.shape}", f"{decoded.shape}")
+
+
+def _delta(anchor: Curve, method: Curve, axis: Literal["rate", "psnr"]) -> float | None:
+    try:
+        import bjontegaard
+    except ImportError as error:
+        expected = "it to be installed: pip install bjontegaard"
+        raise MissingDependencyError("library bjontegaard", expected, str(error)) from error
+    curves = [front(curve) for curve in (anchor, method)]
+    if min(map(len, curves)) < MIN_POINTS:
+        return None
+    values = [list(column) for curve in curves for column in zip(*curve, strict=True)]
+    if _overlap(*(values[1::2] if axis == "rate" else _logs(values[0::2]))) < MIN_OVERLAP:
+        return None
+    compute = bjontegaard.bd_rate if axis == "rate" else bjontegaard.bd_psnr
+    delta = compute(*values, method="akima", require_matching_points=False, min_overlap=0)
+    return float(delta) if math.isfinite(delta) else None
+
+
+def _logs(rates: Sequence[Sequence[float]]) -> list[list[float]]:
+    return [[math.log(rate) for rate in curve] for curve in rates]
+
+
+def _overlap(first: Sequence[float], second: Sequence[float]) -> float:
+    """Return the share of the narrower of two ranges that both cover."""
+    shared = min(max(first), max(second)) - max(min(first), min(second))
+    narrower = min(max(first) - min(first), max(second) - min(second))
+    return shared / narrower if narrower else 0.0

@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from adaptive_kmeans.experiment.statistics import bd_psnr, bd_rate, front, summarize
+from adaptive_kmeans.experiment.statistics import summarize
+from adaptive_kmeans.metrics import bd_psnr, bd_rate, front
 
 ANCHOR = [(0.5, 30.0), (1.0, 33.2), (2.0, 36.1), (4.0, 39.4)]
 

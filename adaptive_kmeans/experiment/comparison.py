@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adaptive_kmeans.experiment.series import Measured, by_series, curve, psnr, ssim_db
-from adaptive_kmeans.experiment.statistics import Delta, bd_psnr, bd_rate, summarize
+from adaptive_kmeans.experiment.statistics import Delta, summarize
+from adaptive_kmeans.metrics import bd_psnr, bd_rate
 
 
 @dataclass(frozen=True)

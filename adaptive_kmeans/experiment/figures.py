@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from adaptive_kmeans.experiment import pictures
 from adaptive_kmeans.experiment.config import Figures
 from adaptive_kmeans.experiment.series import Measured, by_series, curve, psnr, ssim_db
-from adaptive_kmeans.experiment.statistics import front
 from adaptive_kmeans.experiment.trials import Row
+from adaptive_kmeans.metrics import front
 
 # Okabe and Ito's palette, told apart by the color-blind; markers and hatches repeat the message.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#000000")

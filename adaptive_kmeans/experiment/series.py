@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from adaptive_kmeans import container
 from adaptive_kmeans.baselines.image_codecs import baselines
-from adaptive_kmeans.experiment.statistics import Curve
 from adaptive_kmeans.experiment.trials import Row
+from adaptive_kmeans.metrics import Curve
 
 PARTICULARS = ("threshold", "block_size", "coder", "color_space")
 """Columns that a series has beside its method, in the order in which its name says them."""
