@@ -139,6 +139,14 @@ def test_the_speeds_of_the_readme_are_those_of_the_results():
     assert summary in (ROOT / "README.md").read_text()
 
 
+def test_the_sizes_of_the_readme_are_those_of_the_results():
+    summary = (ROOT / "results" / "coding_size" / "summary.md").read_text().splitlines()
+    ours = [line for line in summary if " | context-mixing | " in line and "%" not in line]
+    readme = (ROOT / "README.md").read_text().splitlines()
+    assert len(ours) == 9
+    assert set(ours) <= set(readme)
+
+
 def test_the_numbers_of_the_readme_are_those_of_the_results():
     readme = (ROOT / "README.md").read_text()
     table = pd.read_csv(ROOT / "results" / "region_study" / "table.csv")
