@@ -12,6 +12,7 @@ import dataclasses
 import gc
 import json
 import math
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -415,6 +416,8 @@ def main() -> None:
     # Importing and loading kernels makes objects by the hundred thousand that all stay: looking
     # through them for garbage takes an eighth of the time of a short command.
     gc.set_threshold(100_000, 50, 100)
+    # A polite end is like an interrupt: processes that run trials end, claims are given up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = app(prog_name="adaptive-kmeans", standalone_mode=False)
     except AdaptiveKMeansError as error:

@@ -304,3 +304,42 @@ def test_the_report_needs_neither_images_nor_trials(folder, monkeypatch):
     assert "https://" not in page
     with pytest.raises(ReadError, match=r"trials\.sqlite that `run` makes"):
         write_report(Path("elsewhere"))
+
+
+def test_a_claim_without_its_runner_is_given_up(tmp_path, store):
+    store.add([("a", "a trial")])
+    assert store.claim("a")
+    with sqlite3.connect(tmp_path / "trials.sqlite") as database:
+        database.execute("DELETE FROM runners")
+    database.close()
+    with Store(tmp_path) as other:
+        assert other.states(["a"]) == {"a": "waiting"}
+
+
+def test_what_no_longer_applies_is_not_left_beside_a_new_table(folder):
+    run_experiment(Path("many.toml"), jobs=1)
+    for name in ("summary.md", "comparison.csv"):
+        Path("results/many", name).write_text("of another table")
+    run_experiment(Path("many.toml"), jobs=1)
+    assert not Path("results/many/summary.md").exists()
+    assert not Path("results/many/comparison.csv").exists()
+
+
+def test_an_image_that_changed_is_measured_again(folder, photo):
+    first = run_experiment(Path("many.toml"), images=["0.png"], jobs=1).rows
+    Image.fromarray(photo[15:55]).save("0.png")
+    second = run_experiment(Path("many.toml"), images=["0.png"], jobs=1).rows
+    assert [row.psnr_db for row in first] != [row.psnr_db for row in second]
+
+
+def test_odd_names_and_shapes_do_not_spoil_tables_and_figures(folder):
+    names = [r"a$\frac$", "p|q", "tall"]
+    for name, shape in zip(names, [(9, 9, 3), (8, 9, 3), (1500, 1, 3)], strict=True):
+        Image.fromarray(np.arange(np.prod(shape), dtype=np.uint32).astype(np.uint8).reshape(shape)
+                        ).save(f"{name}.png")  # fmt: skip
+    Path("many.toml").write_text(CONFIG.replace('draw = ["quality"]', 'picture = "tall"'))
+    run_experiment(Path("many.toml"), images=[f"{name}.png" for name in names], jobs=1)
+    lines = Path("results/many/table.md").read_text().splitlines()
+    assert any(line.startswith(r"| p\|q | regular |") for line in lines)
+    write_report(Path("results/many"))
+    assert "<td>p|q</td><td>regular</td>" in Path("results/many/report.html").read_text()

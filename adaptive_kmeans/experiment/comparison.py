@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from adaptive_kmeans.experiment.series import Measured, by_series, curve, psnr, ssim_db
 from adaptive_kmeans.experiment.statistics import Delta, summarize
+from adaptive_kmeans.experiment.trials import Row
 from adaptive_kmeans.metrics import bd_psnr, bd_rate
 
 
@@ -57,8 +58,8 @@ def compare(measured: Sequence[Measured], anchor: str) -> list[ComparisonRow]:
     for name, members in groups.items():
         if name in anchors:
             continue
-        same = [a for a, those in anchors.items() if those[0].row.coder == members[0].row.coder]
-        beside = (same or list(anchors))[0]
+        own = members[0].row
+        beside = max(anchors, key=lambda a: _alike(anchors[a][0].row, own))
         for image in dict.fromkeys(m.row.image for m in members):
             mine = [m for m in members if m.row.image == image]
             others = [m for m in anchors[beside] if m.row.image == image]
@@ -69,6 +70,15 @@ def compare(measured: Sequence[Measured], anchor: str) -> list[ComparisonRow]:
             deltas = bd_rate(*of_psnr), bd_psnr(*of_psnr), bd_rate(*of_ssim)
             rows.append(ComparisonRow(mine[0].row.image_set, image, name, beside, *deltas))
     return rows
+
+
+def _alike(anchor: Row, row: Row) -> tuple[bool, bool, bool]:
+    """Say in what an anchor is like a series, what matters most first."""
+    return (
+        anchor.coder == row.coder,
+        anchor.color_space == row.color_space,
+        anchor.block_size == row.block_size,
+    )
 
 
 def to_markdown(rows: Sequence[ComparisonRow]) -> str:

@@ -89,8 +89,8 @@ def run(
     jobs: int,
     scheduler: str | None = None,
     retry_failed: bool = False,
-) -> None:
-    """Run what the store does not hold yet, and store the view.
+) -> View:
+    """Run what the store does not hold yet, store the view and return it.
 
     Parameters
     ----------
@@ -105,23 +105,31 @@ def run(
     retry_failed : bool
         Whether trials that failed before are run again.
     """
+    load.cache_clear()  # an image may have changed since another run in this process
     keyed: dict[str, Trial] = {}
     shown: list[tuple[str, str, str]] = []
     hashes = {source.name: _hash(source, config.background) for source in sources}
     for trial in plan(config, sources):
         key = trial.key(hashes[trial.image.name])
+        if (
+            scheduler is not None and trial.image.path is not None
+        ):  # workers have folders of their own
+            image = dataclasses.replace(trial.image, path=trial.image.path.absolute())
+            trial = dataclasses.replace(trial, image=image)
         keyed.setdefault(key, trial)
         shown.append((key, trial.image.name, trial.image.set_name))
     picture, original = _store_picture(config, sources, hashes, store)
     view = View(shown, picture, original, config.figures.model_dump())
     store.put_file(VIEW, json.dumps(dataclasses.asdict(view)).encode())
     store.add((key, trial.summary) for key, trial in keyed.items())
-    store.require_files([key for key, name, _ in shown if name == picture])
+    kept = {key for key, name, _ in shown if name == picture}
+    store.require_files(list(kept))
     if retry_failed:
         store.retry_failed(list(keyed))
     if config.timing:
         jobs, scheduler = 1, None
-    run_stored(keyed, store, jobs=jobs, scheduler=scheduler, pictured=picture)
+    run_stored(keyed, store, jobs=jobs, scheduler=scheduler, kept=kept)
+    return view
 
 
 @dataclass(frozen=True)
@@ -146,18 +154,19 @@ class Found:
     figures: Figures
 
 
-def found(store: Store) -> Found:
-    """Return what the stored view shows.
+def found(store: Store, view: View | None = None) -> Found:
+    """Return what a view shows; by default that of the last run.
 
     Raises
     ------
     ReadError
         No experiment has stored a view.
     """
-    document = store.file(VIEW)
-    if document is None:
-        raise ReadError(str(store.path), "a store that an experiment has used", "no view")
-    view = View(**json.loads(document))
+    if view is None:
+        document = store.file(VIEW)
+        if document is None:
+            raise ReadError(str(store.path), "a store that an experiment has used", "no view")
+        view = View(**json.loads(document))
     over = store.over([key for key, *_ in view.trials])
     measured: list[Measured] = []
     failures: list[AdaptiveKMeansError] = []

@@ -360,7 +360,7 @@ def _change(document: dict[str, Any], change: str) -> None:
         raise ConfigError("--set", "key=value", change)
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         value = text
     *parents, last = key.strip().split(".")
     place: Any = document

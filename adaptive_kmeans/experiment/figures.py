@@ -102,8 +102,8 @@ def _quality_bars(measured: Sequence[Measured]) -> Figure | None:
         ("PSNR, dB", lambda row: row.psnr_db),
         ("SSIM, 3×3×3 window" if by_ssim else "SSIM", lambda row: row.ssim_published or row.ssim),
     ]
-    metrics = [(label, value) for label, value in metrics if _values(measured, value)]
     measured = [m for m in measured if m.row.coder is not None]
+    metrics = [(label, value) for label, value in metrics if _values(measured, value)]
     ks, groups = {m.smaller_codebook for m in measured}, {m.series for m in measured}
     if not metrics or not ks or len(ks) > len(COLORS) or len(groups) > MOST_GROUPS:
         return None
@@ -114,7 +114,7 @@ def _quality_bars(measured: Sequence[Measured]) -> Figure | None:
     for axes_row, (label, value) in zip(grid, metrics, strict=True):
         for axes, (title, members) in zip(axes_row, panels.items(), strict=True):
             _draw_bars(axes, members, value)
-            axes.set_title(title, fontsize=10)
+            axes.set_title(title.replace("$", r"\$"), fontsize=10)
         axes_row[0].set_ylabel(label)
         lowest, highest = _range(_values(measured, value))
         margin = 0.15 * (highest - lowest) or 1e-3
@@ -178,7 +178,7 @@ def _against_rate(
             axes.plot(*_columns(sorted(set(points) - set(best))), ".", color=color, alpha=0.3)
             if title.startswith("mean"):
                 _draw_band(axes, groups.get(name, []), quality, color)
-        axes.set_title(title, fontsize=10)
+        axes.set_title(title.replace("$", r"\$"), fontsize=10)
         axes.set_xlabel("rate, bits per pixel of the file")
         axes.grid(alpha=0.3)
     grid[0].set_ylabel(label)

@@ -24,6 +24,9 @@ PICTURE_DPI = 110
 TITLE_HEIGHT, GAP, LETTER = 42, 8, 7
 """Pixels above a picture for its two lines of title, between pictures, and across a letter."""
 
+MOST_HEIGHT = 800
+"""Of a picture in a grid, in pixels."""
+
 MOST_ROWS, MOST_COLUMNS = 6, 8
 """Of a grid; a figure that needs more is left out."""
 
@@ -144,6 +147,7 @@ def _picture_grid(
     height, width = (pictures[0][0].shape if shape is None else shape)[:2]  # type: ignore[union-attr]
     rows, columns = len(pictures), len(pictures[0])
     wanted = min(3.2, 13 / columns) * PICTURE_DPI
+    wanted = min(wanted, MOST_HEIGHT * width / height)
     scale = max(1, int(wanted / width)) if width < wanted else wanted / width
     size = max(1, round(width * scale)), max(1, round(height * scale))
     longest = max(len(line) for of_row in titles for title in of_row for line in title.split("\n"))
@@ -157,7 +161,7 @@ def _picture_grid(
             figure.text(
                 middle / PICTURE_DPI / inches[0],
                 (bottom + size[1] + 4) / PICTURE_DPI / inches[1],
-                titles[row][column],
+                titles[row][column].replace("$", r"\$"),
                 fontsize=8,
                 ha="center",
                 va="bottom",

@@ -10,6 +10,7 @@ import base64
 import html
 import io
 import math
+import re
 import string
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,7 +82,8 @@ def _page(folder: Path) -> str:
 def _cells(markdown: str) -> list[list[str]]:
     """Take the cells of a Markdown table of ours, without the line below the heads."""
     lines = [line for line in markdown.splitlines() if line.startswith("|")]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    split = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
+    rows = [[cell.strip().replace(r"\|", "|") for cell in line] for line in split]
     return rows[:1] + rows[2:]
 
 

@@ -132,9 +132,12 @@ def _reproduce(name: str, folder: Path, at_hand: dict[str, ImageSource]) -> Repr
             changes.append(f'figures.picture="{usable[0].name}"')
     paths = [source.name if source.path is None else str(source.path) for source in usable]
     with tempfile.TemporaryDirectory() as place:
-        run_experiment(folder / "config.toml", images=paths, results=Path(place), changes=changes)
+        outcome = run_experiment(
+            folder / "config.toml", images=paths, results=Path(place), changes=changes
+        )
         after = {_key(row): row for row in _rows(Path(place) / config.name / "table.csv")}
-    confirmed, missing, differing = 0, 0, []
+    confirmed, missing = 0, 0
+    differing = [f"failed: {failure}" for failure in outcome.failures]
     for row in before:
         again = after.get(_key(row))
         if again is None:

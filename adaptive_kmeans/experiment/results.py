@@ -142,13 +142,16 @@ def run_experiment(
     if jobs is None:  # what is timed has the machine to itself
         jobs = thread_count() if isinstance(config, CompressionConfig) else 1
     folder = files.make_folder(results / config.name)
+    if isinstance(config, CompressionConfig) and config.timing:
+        jobs = 1
     environment: dict[str, Any] = {"jobs": jobs}
     if isinstance(config, CompressionConfig):
         with Store(folder) as store:
             options: dict[str, Any] = {"scheduler": scheduler, "retry_failed": retry_failed}
-            compression.run(config, sources, store, jobs=jobs, **options)
+            view = compression.run(config, sources, store, jobs=jobs, **options)
             with store.publishing():
-                return _publish(folder, _stored(store), start, config, sources, environment)
+                found = _stored(store, view)
+                return _publish(folder, found, start, config, sources, environment)
     measured = _measure(config, sources, jobs)
     return _publish(folder, measured, start, config, sources, environment)
 
@@ -215,6 +218,8 @@ def _publish(
         for name, text in texts.items():
             if text:
                 (staged / name).write_text(text, encoding="utf-8")
+            else:  # what an earlier run had to say is no longer so
+                (folder / name).unlink(missing_ok=True)
     return Results(folder, rows, failures, time.perf_counter() - start)
 
 
@@ -235,13 +240,12 @@ class _Found:
     """More files, by name."""
 
 
-def _stored(store: Store) -> _Found:
+def _stored(store: Store, view: compression.View | None = None) -> _Found:
     """Return what the store of an experiment of compression holds."""
-    found = compression.found(store)
+    found = compression.found(store, view)
     compared = comparison.compare(found.measured, found.figures.anchor)
-    texts = {"summary.md": comparison.to_markdown(compared)}
-    if compared:
-        texts["comparison.csv"] = tables.to_csv(compared, comparison.ComparisonRow)
+    csv = tables.to_csv(compared, comparison.ComparisonRow) if compared else ""
+    texts = {"summary.md": comparison.to_markdown(compared), "comparison.csv": csv}
     draw = partial(
         figures.draw_all, measured=found.measured, shown=found.shown, asked=found.figures
     )

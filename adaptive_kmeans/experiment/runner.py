@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, wait
 from contextlib import contextmanager
 from itertools import islice, starmap
@@ -71,7 +71,7 @@ def run_stored(
     *,
     jobs: int = 1,
     scheduler: str | None = None,
-    pictured: str | None = None,
+    kept: Collection[str] = (),
 ) -> None:
     """Run the trials that are not over yet and store what they gave.
 
@@ -87,8 +87,8 @@ def run_stored(
         Trials at once, each in a process with its share of the threads.
     scheduler : str, optional
         Address of a Dask scheduler, whose workers run them instead.
-    pictured : str, optional
-        Name of the image of which figures show pixels: files of its trials are stored.
+    kept : collection of str
+        Keys of the trials whose files are stored as well, for figures.
 
     Raises
     ------
@@ -116,8 +116,8 @@ def run_stored(
                     if outcome.row is None:
                         store.fail(key, str(outcome.error), outcome.seconds)
                     else:
-                        kept = outcome.data if outcome.trial.image.name == pictured else None
-                        store.finish(key, outcome.row.as_dict(), kept, outcome.seconds)
+                        data = outcome.data if key in kept else None
+                        store.finish(key, outcome.row.as_dict(), data, outcome.seconds)
                     _report(bar, outcome)
             except _CrashedError as crash:
                 crashes += 1

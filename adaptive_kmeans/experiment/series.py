@@ -95,19 +95,25 @@ def by_series(measured: Sequence[Measured]) -> dict[str, list[Measured]]:
 def curve(members: Sequence[Measured], quality: Callable[[Row], float | None]) -> Curve:
     """Return (rate in bits per pixel, quality) for each choice of parameters, by rate.
 
-    Over several images both are arithmetic means, of the choices that all images have.
+    Over several images both are arithmetic means, of the choices that all images have; an image's
+    are means over its seeds.
     """
     images = {m.row.image for m in members}
     groups: dict[tuple[object, ...], list[Row]] = {}
     for m in members:
-        key = (m.row.k, m.row.k1, m.row.k2, m.row.quality, m.row.seed)
+        key = (m.row.k, m.row.k1, m.row.k2, m.row.quality)
         groups.setdefault(key, []).append(m.row)
     points = []
     for rows in groups.values():
-        values = [value for row in rows if (value := quality(row)) is not None]
-        if len(values) == len(images) and all(map(math.isfinite, values)):
-            rates = [row.bits_per_pixel for row in rows]
-            points.append((float(np.mean(rates)), float(np.mean(values))))
+        # Seeds, and block sizes that regular K-means does not depend on, count as one choice.
+        of_image: dict[str, list[tuple[float, float]]] = {}
+        for row in rows:
+            value = quality(row)
+            if value is not None and math.isfinite(value):
+                of_image.setdefault(row.image, []).append((row.bits_per_pixel, value))
+        if set(of_image) == images:
+            rate, mean = np.mean([np.mean(pairs, axis=0) for pairs in of_image.values()], axis=0)
+            points.append((float(rate), float(mean)))
     return sorted(points)
 
 

@@ -91,21 +91,21 @@ class Store:
                 self.path, timeout=60.0, isolation_level=None, check_same_thread=False
             )
             try:
-                if create:
-                    self._prepare()
+                self._prepare(create)
             except BaseException:
                 self._database.close()
                 raise
 
-    def _prepare(self) -> None:
+    def _prepare(self, create: bool) -> None:
         with self._transaction() as run:
             version = run("PRAGMA user_version").fetchone()[0]
-            if version not in (0, LAYOUT):
+            if version not in ((0, LAYOUT) if create else (LAYOUT,)):
                 expected = f"tables of version {LAYOUT}; move the file away to start afresh"
                 raise OutputError(str(self.path), expected, f"version {version}")
-            for statement in _TABLES.split(";"):
-                run(statement)
-            run(f"PRAGMA user_version = {LAYOUT}")
+            if create:
+                for statement in _TABLES.split(";"):
+                    run(statement)
+                run(f"PRAGMA user_version = {LAYOUT}")
 
     def __enter__(self) -> Self:
         return self
@@ -161,6 +161,8 @@ class Store:
         """Take a waiting trial for this runner; False if it is no longer waiting."""
         self._start_beating()
         with self._transaction() as run:
+            # A claim always has its runner's sign of life beside it.
+            run("INSERT OR IGNORE INTO runners VALUES (?, ?, ?, ?)", self._sign())
             claimed = run(
                 "UPDATE trials SET state = 'running', runner = ? "
                 "WHERE key = ? AND state = 'waiting'",
@@ -230,6 +232,10 @@ class Store:
                 gone = where == host and not _is_alive(pid)
                 if runner != self.runner and (gone or now - beat > STALE_S):
                     self._forget(run, runner)
+            run(
+                "UPDATE trials SET state = 'waiting', runner = NULL "
+                "WHERE state = 'running' AND runner NOT IN (SELECT id FROM runners)"
+            )
 
     @staticmethod
     def _forget(run: Any, runner: str) -> None:
@@ -253,9 +259,11 @@ class Store:
                 self._beat()
 
     def _beat(self) -> None:
-        sign = (self.runner, socket.gethostname(), os.getpid(), time.time())
         with self._transaction() as run:
-            run("INSERT OR REPLACE INTO runners VALUES (?, ?, ?, ?)", sign)
+            run("INSERT OR REPLACE INTO runners VALUES (?, ?, ?, ?)", self._sign())
+
+    def _sign(self) -> tuple[str, str, int, float]:
+        return self.runner, socket.gethostname(), os.getpid(), time.time()
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Any]:

@@ -27,6 +27,7 @@ FORMATS = {
     "bits_per_pixel": ".3f",
     "compression_ratio": ".2f",
     "space_saving_percent": ".2f",
+    "ciede2000": ".3f",
     "encode_s": ".2f",
     "decode_s": ".2f",
     "header_bytes": ",",
@@ -168,6 +169,7 @@ def to_markdown(rows: Sequence[Any]) -> str:
     names = [name for name in columns(type(rows[0])) if _is_shown(rows, name)]
     lines = [names, [":--" if not _is_number(rows, name) else "--:" for name in names]]
     lines += [[_shown(getattr(row, name), name) for name in names] for row in rows]
+    lines = [[cell.replace("|", r"\|") for cell in line] for line in lines]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
