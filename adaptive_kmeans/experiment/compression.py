@@ -8,6 +8,7 @@ and figures can be made again without the images and without running a trial.
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from adaptive_kmeans.experiment.figures import Shown
 from adaptive_kmeans.experiment.runner import run_stored
 from adaptive_kmeans.experiment.series import Measured, named
 from adaptive_kmeans.experiment.store import Store
-from adaptive_kmeans.experiment.trials import Row, Trial, expand, load, pixel_hash
+from adaptive_kmeans.experiment.trials import METRICS, Row, Trial, expand, load, pixel_hash
 from adaptive_kmeans.progress import trial_bar
 
 VIEW = "view"
@@ -58,7 +59,7 @@ class View:
 
 
 def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[Trial]:
-    """List the trials of an experiment; baselines whose library is missing are left out, and said.
+    """List the trials of an experiment; what lacks its library is left out, and said.
 
     Returns
     -------
@@ -74,11 +75,18 @@ def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[Tria
             codecs.append(codec)
         except MissingDependencyError as error:
             missing[f"skipped: {codec.partition(':')[0]}: {error}"] = None  # type: ignore[union-attr]
+    metrics = []
+    for name in config.metrics:
+        package = METRICS[name].package
+        if package is None or importlib.util.find_spec(package) is not None:
+            metrics.append(name)
+        else:
+            missing[f"skipped: {name}: pip install 'adaptive-kmeans[metrics]' brings it"] = None
     with trial_bar(0) as bar:
         for message in missing:
             bar.say(message)
     repeats = config.repeats if config.timing else 0
-    return expand(sources, codecs, config.metrics, config.background, repeats)
+    return expand(sources, codecs, metrics, config.background, repeats)
 
 
 def run(

@@ -6,7 +6,7 @@
     question = "What do regions do at the same codebook sizes?"
     images = ["chelsea", "coffee"]      # bundled names, files, folders, globs
     background = "white"                # for translucent images; optional
-    metrics = ["psnr", "ssim"]          # and "ssim-published", "ciede2000"
+    metrics = ["psnr", "ssim"]          # and "ssim-published", "ciede2000", "ssimulacra2"
     timing = false                      # true runs trials one by one, and times count
     repeats = 1                         # of encoding and decoding, for the median of the times
 
@@ -125,7 +125,7 @@ from adaptive_kmeans.image import parse_color
 
 MAX_CONFIG_BYTES = 2**20
 
-Metric = Literal["psnr", "ssim", "ssim-published", "ciede2000"]
+Metric = Literal["psnr", "ssim", "ssim-published", "ciede2000", "ssimulacra2"]
 
 
 def _listed(value: object) -> object:
@@ -139,6 +139,8 @@ Drawing = Literal[
     "quality",
     "psnr_against_rate",
     "ssim_against_rate",
+    "ssimulacra2_against_rate",
+    "ciede2000_against_rate",
     "rate_split",
     "time_against_rate",
 ]

@@ -16,10 +16,19 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from adaptive_kmeans.experiment import pictures
 from adaptive_kmeans.experiment.config import Figures
-from adaptive_kmeans.experiment.series import Measured, by_series, curve, psnr, ssim_db
+from adaptive_kmeans.experiment.series import (
+    Measured,
+    by_series,
+    curve,
+    minus_ciede2000,
+    psnr,
+    ssim_db,
+    ssimulacra2,
+)
 from adaptive_kmeans.experiment.trials import Row
 from adaptive_kmeans.metrics import front
 
@@ -75,6 +84,10 @@ def draw_all(folder: Path, measured: Sequence[Measured], shown: Shown, asked: Fi
         "quality": lambda: _quality_bars(measured),
         "psnr_against_rate": lambda: _against_rate(measured, psnr, "PSNR, dB"),
         "ssim_against_rate": lambda: _against_rate(measured, ssim_db, "−10 log10(1 − SSIM), dB"),
+        "ssimulacra2_against_rate": lambda: _against_rate(measured, ssimulacra2, "SSIMULACRA 2"),
+        "ciede2000_against_rate": lambda: _against_rate(
+            measured, minus_ciede2000, "−CIEDE2000, mean over pixels"
+        ),
         "rate_split": lambda: _rate_split(measured),
         "time_against_rate": lambda: _time_against_rate(measured),
     }
@@ -260,9 +273,12 @@ def _time_against_rate(measured: Sequence[Measured]) -> Figure | None:
         color, marker = COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)]
         axes.plot(*_columns(points), marker=marker, color=color, linestyle="", label=name)
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("rate, bits per pixel of the file, mean over the images")
     axes.set_ylabel("encoding, seconds an image")
-    axes.grid(alpha=0.3, which="both")
+    axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", fontsize=8)
     return figure
 

@@ -134,3 +134,13 @@ def ssim_db(row: Row) -> float | None:
     if row.ssim is None or math.isnan(row.ssim):
         return None
     return -10 * math.log10(1 - row.ssim) if row.ssim < 1 else math.inf
+
+
+def ssimulacra2(row: Row) -> float | None:
+    """SSIMULACRA 2 as it is."""
+    return row.ssimulacra2
+
+
+def minus_ciede2000(row: Row) -> float | None:
+    """CIEDE2000, negated: a quality grows with what is better."""
+    return None if row.ciede2000 is None else -row.ciede2000
