@@ -24,7 +24,7 @@ from adaptive_kmeans.errors import (
     ReadError,
     TrialsFailedError,
 )
-from adaptive_kmeans.experiment.config import CompressionConfig, Figures
+from adaptive_kmeans.experiment.config import CompressionConfig, Figures, Published
 from adaptive_kmeans.experiment.figures import Shown
 from adaptive_kmeans.experiment.runner import run_stored
 from adaptive_kmeans.experiment.series import Measured, named
@@ -50,12 +50,15 @@ class View:
         Name of the stored file that holds this image as it was.
     figures : dict
         The config's part on figures.
+    published : dict or None
+        Its part on published numbers.
     """
 
     trials: list[tuple[str, str, str]]
     picture: str | None
     original: str | None
     figures: dict[str, Any]
+    published: dict[str, Any] | None = None
 
 
 def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[Trial]:
@@ -127,7 +130,8 @@ def run(
         keyed.setdefault(key, trial)
         shown.append((key, trial.image.name, trial.image.set_name))
     picture, original = _store_picture(config, sources, hashes, store)
-    view = View(shown, picture, original, config.figures.model_dump())
+    published = None if config.published is None else config.published.model_dump()
+    view = View(shown, picture, original, config.figures.model_dump(), published)
     store.put_file(VIEW, json.dumps(dataclasses.asdict(view)).encode())
     store.add((key, trial.summary) for key, trial in keyed.items())
     kept = {key for key, name, _ in shown if name == picture}
@@ -154,12 +158,15 @@ class Found:
         The image of the figures.
     figures : Figures
         Which figures are asked for.
+    published : Published or None
+        Published numbers, to be set beside ours.
     """
 
     measured: list[Measured]
     failures: list[AdaptiveKMeansError]
     shown: Shown
     figures: Figures
+    published: Published | None
 
 
 def found(store: Store, view: View | None = None) -> Found:
@@ -192,7 +199,8 @@ def found(store: Store, view: View | None = None) -> Found:
     png = None if view.original is None else store.file(view.original)
     pixels = None if png is None else image.decode_image(png).pixels
     shown = Shown(view.picture, pixels)
-    return Found(named(measured), failures, shown, Figures(**view.figures))
+    published = None if view.published is None else Published.model_validate(view.published)
+    return Found(named(measured), failures, shown, Figures(**view.figures), published)
 
 
 def _hash(source: ImageSource, background: str | None) -> str:

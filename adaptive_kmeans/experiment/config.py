@@ -16,6 +16,11 @@
     draw = ["quality"]                  # figures; all by default
     formats = ["png", "pdf"]            # of drawings; grids of pictures are PNG files
 
+    [published]                         # numbers of a paper, set beside ours; optional
+    source = "A. Author, Title, 2020"
+    image = "chelsea"
+    rows = [{ method = "regular", k = 16, psnr_db = 30.5 }]     # k is k1 of two codebooks
+
     [[methods]]
     method = "regular"
     k = [16, 64]
@@ -211,6 +216,25 @@ class Figures(_Strict):
     formats: Annotated[list[Literal["png", "pdf", "svg"]], Field(min_length=1)] = ["png", "pdf"]
 
 
+class PublishedRow(_Strict):
+    """What a paper says of one file; `method` is "regular", a detail measure or a baseline."""
+
+    method: str
+    k: int
+    psnr_db: float | None = None
+    ssim: float | None = None
+    ssim_published: float | None = None
+    bytes: int | None = None
+
+
+class Published(_Strict):
+    """Numbers of a paper on one image."""
+
+    source: str
+    image: str
+    rows: Annotated[list[PublishedRow], Field(min_length=1)]
+
+
 class _Experiment(_Strict):
     """What every experiment says."""
 
@@ -228,6 +252,7 @@ class CompressionConfig(_Experiment):
     timing: bool = False
     repeats: Annotated[int, Field(ge=1)] = 1
     figures: Figures = Figures()
+    published: Published | None = None
     methods: Annotated[list[Method], Field(min_length=1)]
 
     def codecs(self) -> Iterator[Settings | str]:

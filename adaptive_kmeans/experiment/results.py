@@ -30,6 +30,7 @@ from adaptive_kmeans.experiment import (
     compression,
     elbow,
     figures,
+    published,
     speed_figures,
     study_figures,
     tables,
@@ -91,7 +92,7 @@ class Results:
 
     def paths(self) -> list[Path]:
         """List the tables and the figures."""
-        written = [self.folder / name for name in ("table.md", "summary.md")]
+        written = [self.folder / name for name in ("table.md", "summary.md", "published.md")]
         tables = [path for path in written if path.exists()]
         return [*tables, *sorted((self.folder / "figures").iterdir())]
 
@@ -245,9 +246,17 @@ def _stored(store: Store, view: compression.View | None = None) -> _Found:
     found = compression.found(store, view)
     compared = comparison.compare(found.measured, found.figures.anchor)
     csv = tables.to_csv(compared, comparison.ComparisonRow) if compared else ""
-    texts = {"summary.md": comparison.to_markdown(compared), "comparison.csv": csv}
+    texts = {
+        "summary.md": comparison.to_markdown(compared),
+        "comparison.csv": csv,
+        "published.md": published.to_markdown(found.measured, found.published),
+    }
     draw = partial(
-        figures.draw_all, measured=found.measured, shown=found.shown, asked=found.figures
+        figures.draw_all,
+        measured=found.measured,
+        shown=found.shown,
+        asked=found.figures,
+        published=found.published,
     )
     return _Found([m.row for m in found.measured], found.failures, Row, draw, texts)
 

@@ -23,6 +23,10 @@ PARTICULARS = ("threshold", "block_size", "coder", "color_space")
 """Columns that a series has beside its method, in the order in which its name says them."""
 
 
+MOST_IMAGES = 4
+"""Images that are shown apart; more are averaged."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """A trial that succeeded.
@@ -144,3 +148,27 @@ def ssimulacra2(row: Row) -> float | None:
 def minus_ciede2000(row: Row) -> float | None:
     """CIEDE2000, negated: a quality grows with what is better."""
     return None if row.ciede2000 is None else -row.ciede2000
+
+
+def panels(measured: Sequence[Measured]) -> dict[str, list[Measured]]:
+    """Group by image; more than `MOST_IMAGES` by set, to be averaged."""
+    images = list(dict.fromkeys(m.row.image for m in measured))
+    if len(images) > MOST_IMAGES:
+        sets: dict[str, list[Measured]] = {}
+        for m in measured:
+            sets.setdefault(m.row.image_set, []).append(m)
+        return {
+            f"mean of {len({m.row.image for m in members})} images, {name}": members
+            for name, members in sets.items()
+        }
+    return {image: [m for m in measured if m.row.image == image] for image in images}
+
+
+def values(members: Sequence[Measured], value: Callable[[Row], float | None]) -> list[float]:
+    """Return the finite values of files."""
+    return finite([value(m.row) for m in members])
+
+
+def finite(values: Sequence[float | None]) -> list[float]:
+    """Leave out what is missing, infinite or undefined."""
+    return [v for v in values if v is not None and math.isfinite(v)]
