@@ -35,11 +35,12 @@ def quality_bars(measured: Sequence[Measured], published: Published | None) -> F
     ks, groups = {m.smaller_codebook for m in measured}, {m.series for m in measured}
     if not metrics or not ks or len(ks) > len(COLORS) or len(groups) > MOST_GROUPS:
         return None
-    of_panel = panels(measured)
-    size = (max(6.0, 4.2 * len(of_panel)), 2.6 * len(metrics) + 0.4)
+    columns = len(panels(measured, metrics[0][1]))
+    size = (max(6.0, 4.2 * columns), 2.6 * len(metrics) + 0.4)
     figure = Figure(figsize=size, layout="constrained", dpi=DPI)
-    grid = figure.subplots(len(metrics), len(of_panel), squeeze=False, sharey="row")
+    grid = figure.subplots(len(metrics), columns, squeeze=False, sharey="row")
     for axes_row, (label, value) in zip(grid, metrics, strict=True):
+        of_panel = panels(measured, value)
         for axes, (title, members) in zip(axes_row, of_panel.items(), strict=True):
             _draw_bars(axes, members, value, published)
             axes.set_title(title.replace("$", r"\$"), fontsize=10)

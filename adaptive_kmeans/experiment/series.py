@@ -150,18 +150,35 @@ def minus_ciede2000(row: Row) -> float | None:
     return None if row.ciede2000 is None else -row.ciede2000
 
 
-def panels(measured: Sequence[Measured]) -> dict[str, list[Measured]]:
-    """Group by image; more than `MOST_IMAGES` by set, to be averaged."""
+def panels(
+    measured: Sequence[Measured], quality: Callable[[Row], float | None]
+) -> dict[str, list[Measured]]:
+    """Group by image; more than `MOST_IMAGES` by set, to be averaged.
+
+    An infinite quality has no mean: an image that a lossy series codes without loss at some choice
+    is left out of the average, for all series alike, and the title says so. A series of nothing
+    but lossless files stays.
+    """
     images = list(dict.fromkeys(m.row.image for m in measured))
-    if len(images) > MOST_IMAGES:
-        sets: dict[str, list[Measured]] = {}
-        for m in measured:
-            sets.setdefault(m.row.image_set, []).append(m)
-        return {
-            f"mean of {len({m.row.image for m in members})} images, {name}": members
-            for name, members in sets.items()
-        }
-    return {image: [m for m in measured if m.row.image == image] for image in images}
+    if len(images) <= MOST_IMAGES:
+        return {image: [m for m in measured if m.row.image == image] for image in images}
+    sets: dict[str, list[Measured]] = {}
+    for m in measured:
+        sets.setdefault(m.row.image_set, []).append(m)
+    titled = {}
+    for name, members in sets.items():
+        lossy = [of for of in by_series(members).values() if not is_lossless(of, quality)]
+        perfect = {m.row.image for of in lossy for m in of if quality(m.row) == math.inf}
+        kept = [m for m in members if m.row.image not in perfect]
+        count = f"{len({m.row.image for m in kept})} images"
+        left_out = f" ({len(perfect)} lossless left out)" if perfect else ""
+        titled[f"{name}, mean of {count}{left_out}"] = kept
+    return titled
+
+
+def is_lossless(members: Sequence[Measured], quality: Callable[[Row], float | None]) -> bool:
+    """Say whether all files of a series are without loss."""
+    return all(quality(m.row) == math.inf for m in members)
 
 
 def values(members: Sequence[Measured], value: Callable[[Row], float | None]) -> list[float]:
