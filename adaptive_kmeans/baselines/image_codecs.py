@@ -18,7 +18,8 @@
 =================== =======================================================================
 
 What Pillow does comes with the package; the other libraries come with the extra ``peers``. Another
-package adds a codec by an entry point of the group ``adaptive_kmeans.baselines``.
+package adds a codec by an entry point of the group ``adaptive_kmeans.baselines``; experiments see
+every codec through `checked`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ from adaptive_kmeans.registry import Registry
 
 
 class ImageCodec(Protocol):
-    """What every baseline does. `k` or `quality` is the field that a spec sets, if there is one."""
+    """What every baseline does.
+
+    `k` or `quality` is the setting, if there is one: the first field of a frozen dataclass, which a
+    spec sets after its colon, and a number.
+    """
 
     @property
     def version(self) -> str:
