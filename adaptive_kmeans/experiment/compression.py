@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adaptive_kmeans import image
-from adaptive_kmeans.baselines.image_codecs import baselines
+from adaptive_kmeans.baselines.checked import Baseline
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import (
@@ -64,18 +64,19 @@ class View:
 def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[Trial]:
     """List the trials of an experiment; what lacks its library is left out, and said.
 
+    A codec that the config names in two ways, such as ``jpeg`` and ``jpeg:75``, is tried once.
+
     Returns
     -------
     list of Trial
         Image by image, in the order of the config's methods.
     """
-    codecs: list[Settings | str] = []
+    codecs: dict[Settings | str, Settings | str] = {}
     missing: dict[str, None] = {}
     for codec in config.codecs():
         try:
-            if isinstance(codec, str):
-                baselines.create(codec)
-            codecs.append(codec)
+            full = Baseline.create(codec).full_spec if isinstance(codec, str) else codec
+            codecs.setdefault(full, codec)
         except MissingDependencyError as error:
             missing[f"skipped: {codec.partition(':')[0]}: {error}"] = None  # type: ignore[union-attr]
     metrics = []
@@ -89,7 +90,7 @@ def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[Tria
         for message in missing:
             bar.say(message)
     repeats = config.repeats if config.timing else 0
-    return expand(sources, codecs, metrics, config.background, repeats)
+    return expand(sources, codecs.values(), metrics, config.background, repeats)
 
 
 def run(

@@ -121,6 +121,7 @@ from pydantic import (
 )
 
 from adaptive_kmeans import files
+from adaptive_kmeans.baselines.checked import Baseline
 from adaptive_kmeans.baselines.clustering import engines
 from adaptive_kmeans.baselines.image_codecs import baselines
 from adaptive_kmeans.baselines.lossless import peers
@@ -406,10 +407,7 @@ def check_config(document: dict[str, Any], source: str) -> AnyConfig:
         if config.background is not None:
             parse_color(config.background)
         if isinstance(config, CompressionConfig):
-            for codec in config.codecs():
-                if isinstance(codec, str):
-                    with contextlib.suppress(MissingDependencyError):  # skipped when it is run
-                        baselines.create(codec)
+            _check_methods(config)
         elif isinstance(config, ClusteringSpeedConfig):
             for contestant in config.engines:
                 engines.create(contestant.engine)
@@ -427,6 +425,28 @@ def check_config(document: dict[str, Any], source: str) -> AnyConfig:
         error.what = f"{source}: {error.what}"
         raise
     return config
+
+
+def _check_methods(config: CompressionConfig) -> None:
+    """Make what every method asks for; a baseline whose library is missing is skipped when run."""
+    for method in config.methods:
+        if isinstance(method, BaselineMethod):
+            for name in method.codec:
+                with contextlib.suppress(MissingDependencyError):
+                    _check_setting(method, name)
+    for codec in config.codecs():
+        if isinstance(codec, str):
+            with contextlib.suppress(MissingDependencyError):
+                Baseline.create(codec)
+
+
+def _check_setting(method: BaselineMethod, name: str) -> None:
+    """Refuse a key that is not the setting of a codec."""
+    setting = baselines.setting(name)
+    for key in ("quality", "k"):
+        if getattr(method, key) is not None and key != setting:
+            expected = setting if setting in ("quality", "k") else "neither quality nor k"
+            raise ConfigError(f"methods: baseline {name}", expected, key)
 
 
 def _check_coding(config: CodingSizeConfig | CoderAblationConfig) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans import container
-from adaptive_kmeans.baselines.image_codecs import baselines
+from adaptive_kmeans.baselines.checked import decoder
 from adaptive_kmeans.experiment.trials import Row
 from adaptive_kmeans.metrics import Curve
 
@@ -68,7 +68,8 @@ class Measured:
         """Decode the file: (H, W, 3)."""
         if self.row.coder is not None:
             return container.read(self.file).reconstruct()
-        return baselines.create(self.row.method).decode(self.file)
+        settings = {"k": self.row.k, "quality": self.row.quality}
+        return decoder(self.row.method, settings).decode(self.file)
 
 
 def named(measured: Sequence[Measured]) -> list[Measured]:

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans import codec, container, metrics
-from adaptive_kmeans.baselines.image_codecs import baselines
+from adaptive_kmeans.baselines.checked import Baseline
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import AdaptiveKMeansError, LimitError, TrialsFailedError
+from adaptive_kmeans.errors import AdaptiveKMeansError, LimitError, TrialsFailedError, one_line
 from adaptive_kmeans.experiment.memory import PeakMemory
 from adaptive_kmeans.progress import Progress
 
@@ -122,7 +122,7 @@ def parameters(asked: Settings | str) -> dict[str, Any]:
     """Return all that a codec's files depend on beside the image, its declared version included."""
     if isinstance(asked, Settings):
         return {**dataclasses.asdict(asked), "version": codec.ENCODER_VERSION}
-    return {"baseline": asked, "version": baselines.create(asked).version}
+    return {"baseline": asked, "version": Baseline.create(asked).version}
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ def run_trial(trial: Trial) -> Outcome:
     except MemoryError:
         failure = LimitError("memory", f"enough for {trial.summary}", "none left")
     except Exception as error:
-        failure = TrialsFailedError(f"{trial.summary}: {type(error).__name__}: {error}")
+        failure = TrialsFailedError(f"{trial.summary}: {one_line(error)}")
     return Outcome(trial, error=failure, seconds=time.perf_counter() - start)
 
 
@@ -241,9 +241,12 @@ def load(image: ImageSource, background: str | None) -> Pixels:
 
 
 @functools.cache
-def _warm_up(stages: Settings) -> None:
+def _warm_up(asked: Settings | str) -> None:
     """Load and compile once a process what trials need, which is no part of any trial's time."""
-    codec.warm_up(stages)
+    if isinstance(asked, str):
+        Baseline.create(asked).warm_up()
+    else:
+        codec.warm_up(asked)
 
 
 def measure(
@@ -288,8 +291,10 @@ def measure(
         encode = functools.partial(codec.encode, settings=ours, progress=progress)
         decode = functools.partial(codec.decode, progress=progress)
     else:
-        baseline = baselines.create(asked_codec)
-        encode, decode = baseline.encode, baseline.decode
+        baseline = Baseline.create(asked_codec)
+        if repeats:
+            _warm_up(asked_codec)
+        encode, decode = baseline.encode, functools.partial(baseline.decode, shape=pixels.shape)
     encode_s, decode_s = [], []
     with PeakMemory() as peak:
         for _ in range(max(1, repeats)):
@@ -319,19 +324,12 @@ def measure(
     return row, data
 
 
-def decode_file(asked_codec: Settings | str, data: bytes) -> Pixels:
-    """Decode what a trial's codec encoded."""
-    if isinstance(asked_codec, str):
-        return baselines.create(asked_codec).decode(data)
-    return codec.decode(data)
-
-
 def _parameter_columns(asked: Settings | str) -> dict[str, Any]:
     columns = ("method", "detail", "k", "k1", "k2", "block_size", "coder", "quality")
     values: dict[str, Any] = dict.fromkeys((*columns, "threshold", "color_space", "seed"))
     if isinstance(asked, str):
-        member = baselines.create(asked)
-        chosen = {name: getattr(member, name, None) for name in ("k", "quality")}
+        baseline = Baseline.create(asked)
+        chosen = {"k": baseline.k, "quality": baseline.quality}
         return values | {"method": asked.partition(":")[0]} | chosen
     shared = {name: getattr(asked, name) for name in ("block_size", "coder", "color_space", "seed")}
     if asked.is_regular:
