@@ -13,8 +13,8 @@ import adaptive_kmeans as akm
 from adaptive_kmeans import container
 from adaptive_kmeans.coding import ablation
 from adaptive_kmeans.coding._mixing_kernels import CONTEXTS
-from adaptive_kmeans.datasets import BUNDLED, ImageSource, find_images
-from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, TrialsFailedError
+from adaptive_kmeans.datasets import find_images
+from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError
 from adaptive_kmeans.experiment import run_experiment, tables
 from adaptive_kmeans.experiment.config import CompressionConfig, read_config
 from adaptive_kmeans.experiment.elbow import elbow_curve
@@ -421,25 +421,3 @@ def test_the_elbow_is_one_of_the_files_of_its_curve(folder, photo):
     mse = ((photo.astype(int) - akm.decode(data)) ** 2).mean()
     assert curve.distortions[2] == pytest.approx(mse)
     assert curve.distortions == sorted(curve.distortions, reverse=True)
-
-
-def test_bundled_images_need_no_download(monkeypatch):
-    monkeypatch.setattr("socket.socket", None)
-    for name in BUNDLED:
-        pixels = ImageSource(name).load()
-        assert pixels.dtype == np.uint8
-        assert pixels.shape[2] == 3
-
-
-def test_images_are_found_by_name_file_folder_and_glob(folder):
-    assert [source.name for source in find_images(["chelsea", "a.png"])] == ["chelsea", "a"]
-    assert [source.name for source in find_images(["."])] == ["a", "b"]
-    assert [source.name for source in find_images([str(folder / "*.png")])] == ["a", "b"]
-    assert len(find_images(["bundled"])) == len(BUNDLED)
-    with pytest.raises(
-        ConfigError, match=r"a different name for each image, received a twice: a\.png"
-    ):
-        find_images(["a.png", "."])
-    for nothing in ("", "c.png", "*.gif"):
-        with pytest.raises(ConfigError, match="expected an image file, a folder or glob"):
-            find_images([nothing])
