@@ -24,10 +24,9 @@ from adaptive_kmeans.baselines.clustering import engines
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import MissingDependencyError
 from adaptive_kmeans.experiment.config import ClusteringSpeedConfig
+from adaptive_kmeans.experiment.pools import THREAD_VARIABLES
 from adaptive_kmeans.experiment.trials import load
 from adaptive_kmeans.progress import trial_bar
-
-THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS")
 
 WARM_UP_SIDE, WARM_UP_K = 64, 8
 
