@@ -12,6 +12,7 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ import numpy.typing as npt
 
 from adaptive_kmeans.baselines.clustering import engines
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import MissingDependencyError
+from adaptive_kmeans.errors import AdaptiveKMeansError, MissingDependencyError
 from adaptive_kmeans.experiment.config import ClusteringSpeedConfig
 from adaptive_kmeans.experiment.pools import THREAD_VARIABLES
 from adaptive_kmeans.experiment.trials import load
@@ -70,14 +71,18 @@ class _Run:
 
 
 def run_clustering_speed(
-    config: ClusteringSpeedConfig, sources: list[ImageSource]
-) -> list[SpeedRow]:
+    config: ClusteringSpeedConfig, sources: Sequence[ImageSource], _jobs: int = 1
+) -> tuple[list[SpeedRow], list[AdaptiveKMeansError]]:
     """Time all engines on all images; one whose library is missing is skipped, which is printed.
+
+    What is timed has the machine to itself, whatever the number of jobs.
 
     Returns
     -------
-    list of SpeedRow
+    rows : list of SpeedRow
         Image by image, k by k, in the order of the config's engines.
+    failures : list of AdaptiveKMeansError
+        Always empty.
     """
     contestants = [(e.engine, threads) for e in config.engines for threads in e.threads]
     rows: list[SpeedRow] = []
@@ -105,7 +110,7 @@ def run_clustering_speed(
                 for (engine, threads), done in runs.items():
                     rows.append(_row(source.name, engine, k, threads, done))
                     advance("")
-    return rows
+    return rows, []
 
 
 def summarize(rows: list[SpeedRow]) -> str:

@@ -57,15 +57,15 @@ def write_report(folder: Path) -> list[Path]:
     pages = []
     for found in folders:
         place = found if found.is_dir() else found.parent
-        results.publish_again(place)
-        files.write_bytes(place / FILE, _page(place).encode())
+        with Store(place, create=False) as store, results.publishing(store, place):
+            results.publish_again(place, store)
+            files.write_bytes(place / FILE, _page(place, store).encode())
         pages.append(place / FILE)
     return pages
 
 
-def _page(folder: Path) -> str:
-    with Store(folder, create=False) as store:
-        found = compression.found(store)
+def _page(folder: Path, store: Store) -> str:
+    found = compression.found(store)
     summary = folder / "summary.md"
     parts = {
         "title": html.escape(folder.resolve().name),

@@ -7,7 +7,8 @@ whose key is finished is never run again, whichever config asks for it.
 A trial is `waiting`, `running`, `done` or `failed`. A runner claims a trial before running it, and
 each change of state is one transaction, so that a runner which dies loses the trials in flight and
 nothing else. A claim is given up when its runner's process is gone, or has shown no sign of life
-for `STALE_S` seconds (a runner on another machine).
+for `STALE_S` seconds (a runner on another machine). So is the right to write tables and figures,
+which one runner has at a time. Transactions are short: nobody waits for figures to run a trial.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ LAYOUT = 1
 
 STALE_S = 60.0
 BEAT_S = 10.0
+POLL_S = 0.5
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS trials (
@@ -47,6 +49,7 @@ CREATE TABLE IF NOT EXISTS trials (
 );
 CREATE TABLE IF NOT EXISTS files (key TEXT PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS runners (id TEXT PRIMARY KEY, host TEXT, pid INTEGER, beat REAL);
+CREATE TABLE IF NOT EXISTS publisher (one INTEGER PRIMARY KEY CHECK (one = 1), runner TEXT);
 """
 
 
@@ -102,10 +105,9 @@ class Store:
             if version not in ((0, LAYOUT) if create else (LAYOUT,)):
                 expected = f"tables of version {LAYOUT}; move the file away to start afresh"
                 raise OutputError(str(self.path), expected, f"version {version}")
-            if create:
-                for statement in _TABLES.split(";"):
-                    run(statement)
-                run(f"PRAGMA user_version = {LAYOUT}")
+            for statement in _TABLES.split(";"):
+                run(statement)
+            run(f"PRAGMA user_version = {LAYOUT}")
 
     def __enter__(self) -> Self:
         return self
@@ -211,8 +213,22 @@ class Store:
     @contextlib.contextmanager
     def publishing(self) -> Iterator[None]:
         """Keep other runners from writing tables and figures at the same time."""
-        with self._transaction():
+        while not self._may_publish():
+            time.sleep(POLL_S)
+        try:
             yield
+        finally:
+            # If this fails, it is given up with the other claims of this runner.
+            with contextlib.suppress(OutputError), self._transaction() as run:
+                run("DELETE FROM publisher WHERE runner = ?", (self.runner,))
+
+    def _may_publish(self) -> bool:
+        self._start_beating()
+        self._give_up_claims()
+        with self._transaction() as run:
+            run("INSERT OR IGNORE INTO runners VALUES (?, ?, ?, ?)", self._sign())
+            run("INSERT OR IGNORE INTO publisher VALUES (1, ?)", (self.runner,))
+            return bool(run("SELECT runner FROM publisher").fetchone()[0] == self.runner)
 
     def _end(
         self, run: Any, key: str, state: str, seconds: float, row: str | None, error: str | None
@@ -236,6 +252,7 @@ class Store:
                 "UPDATE trials SET state = 'waiting', runner = NULL "
                 "WHERE state = 'running' AND runner NOT IN (SELECT id FROM runners)"
             )
+            run("DELETE FROM publisher WHERE runner NOT IN (SELECT id FROM runners)")
 
     @staticmethod
     def _forget(run: Any, runner: str) -> None:
@@ -269,9 +286,6 @@ class Store:
     def _transaction(self) -> Iterator[Any]:
         """Give a function that executes SQL; all of it takes effect, or nothing."""
         with self._lock, self._errors():
-            if self._database.in_transaction:  # within `publishing`
-                yield self._database.execute
-                return
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database.execute
