@@ -15,6 +15,7 @@ import math
 import signal
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -344,7 +345,16 @@ def run(
     if dry_run:
         from adaptive_kmeans.experiment.estimate import estimate
 
-        typer.echo(estimate(config, images=chosen, results=results, changes=changes or []))
+        typer.echo(
+            estimate(
+                config,
+                images=chosen,
+                results=results,
+                jobs=jobs,
+                changes=changes or [],
+                retry_failed=retry_failed,
+            )
+        )
         return
     outcome = run_experiment(
         config,
@@ -399,16 +409,14 @@ def reproduce(
     from adaptive_kmeans.experiment import reproduction
 
     differing = 0
-    for found in reproduction.reproduce(results, images or [], names or []):
-        typer.echo(
-            f"{found.name}: {found.confirmed} rows confirmed, {len(found.differing)} differ, "
-            f"{found.missing} not at hand"
-        )
+    say = partial(typer.echo, err=True)
+    for found in reproduction.reproduce(results, images or [], names or [], say):
+        typer.echo(str(found))
         for line in found.differing[:MOST_DIFFERING]:
             typer.echo(f"  {line}")
         differing += len(found.differing)
     if differing:
-        raise TrialsFailedError(f"{differing} rows differ from the committed ones")
+        raise TrialsFailedError(f"{differing} differ from what is committed")
 
 
 def main() -> None:

@@ -420,3 +420,23 @@ def test_what_a_killed_run_left_is_swept(folder):
     Path("results/many/.part-left").mkdir(parents=True)
     run_experiment(Path("many.toml"), images=["0.png"], jobs=1)
     assert not list(Path("results/many").glob(".part-*"))
+
+
+def test_a_log_says_that_kernels_are_loaded_only_if_it_takes_long(folder, monkeypatch, capfd):
+    from adaptive_kmeans import progress
+    from adaptive_kmeans.experiment import runner
+
+    monkeypatch.setattr(progress, "LOADING_S", 60.0)
+    run_experiment(Path("many.toml"), images=["0.png"], jobs=1)
+    assert capfd.readouterr().err == ""
+    monkeypatch.setattr(progress, "LOADING_S", 0.2)
+    run_trial = runner.run_trial
+
+    def slow(trial):
+        time.sleep(1.0)
+        return run_trial(trial)
+
+    monkeypatch.setattr(runner, "run_trial", slow)
+    changes = ["methods.0.k=[21, 22]", 'methods.0.coder="deflate"']
+    run_experiment(Path("many.toml"), images=["0.png"], jobs=1, changes=changes)
+    assert capfd.readouterr().err == f"{progress.LOADING}\n"

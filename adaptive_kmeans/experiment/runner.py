@@ -28,6 +28,7 @@ def run_trials(trials: Sequence[Trial]) -> list[Outcome]:
     """Run trials one by one, without a store, and return their outcomes in the same order."""
     outcomes = []
     with trial_bar(len(trials)) as bar:
+        bar.load()
         for trial in trials:
             outcomes.append(run_trial(trial))
             _report(bar, outcomes[-1])
@@ -60,6 +61,7 @@ def measure_all(
     """
     found: list[Sequence[_Row | AdaptiveKMeansError]] = [()] * len(calls)
     with trial_bar(len(calls)) as bar:
+        bar.load()
         for number, results in _results(measure, calls, jobs, bar.say):
             found[number] = results
             errors = [error for error in results if isinstance(error, AdaptiveKMeansError)]
@@ -139,8 +141,10 @@ def run_stored(
             if not waiting and not tally["running"]:
                 return
             if not waiting:  # another runner is at the rest
+                bar.stop()
                 time.sleep(POLL_S)
                 continue
+            bar.load()
             claimed = ((key, trials[key]) for key in waiting if store.claim(key))
             for key, outcome in _outcomes(claimed, jobs, scheduler, bar.say):
                 if outcome.row is None:
@@ -152,8 +156,12 @@ def run_stored(
 
 
 def _report(bar: TrialBar, outcome: Outcome) -> None:
-    failed = outcome.error is not None
-    bar(f"failed: {outcome.trial.summary}: {outcome.error}" if failed else "", failed=failed)
+    if outcome.error is None:
+        bar()
+        return
+    summary, error = outcome.trial.summary, str(outcome.error)
+    said = error if error.startswith(summary) else f"{summary}: {error}"
+    bar(f"failed: {said}", failed=True)
 
 
 def _outcomes(
