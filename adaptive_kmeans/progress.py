@@ -12,7 +12,7 @@ Progress = Callable[[str, float], None]
 
 PATIENCE_S = 0.5
 
-LOADING = "loading kernels; the first run on a machine compiles them"
+LOADING = "loading kernels; the first run compiles"
 LOADING_S = 5.0
 """How long the first trial may take before a log says so."""
 
