@@ -1,6 +1,6 @@
 from .codec import Settings, decode, encode, quantize
 from .errors import AdaptiveKMeansError
-from .metrics import bd_psnr, bd_rate, bits_per_pixel, ciede2000, psnr, ssim
+from .metrics import bd_psnr, bd_rate, bits_per_pixel, ciede2000, psnr, ssim, ssimulacra2
 from .quantize import Quantized
 
 __version__: str
@@ -18,4 +18,5 @@ __all__ = [
     "psnr",
     "quantize",
     "ssim",
+    "ssimulacra2",
 ]

@@ -1,7 +1,8 @@
-"""Image sets: the pictures bundled with scikit-image, a file, a folder, or a glob."""
+"""Image sets: pictures bundled with scikit-image, sets to download, files, folders, and globs."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans import image
-from adaptive_kmeans.errors import ConfigError
+from adaptive_kmeans.errors import ConfigError, MissingDependencyError, ReadError, one_line
+from adaptive_kmeans.progress import progress_bar
 
 BUNDLED = {
     "astronaut": "astronaut.png",
@@ -22,6 +24,64 @@ BUNDLED = {
     "text": "text.png",
 }
 """Images in scikit-image's wheel, by name: photographs, a drawing, scanned text. No download."""
+
+
+@dataclass(frozen=True)
+class RemoteSet:
+    """A set of images that is downloaded when it is first named.
+
+    Parameters
+    ----------
+    url : str
+        The folder of its files, with a slash at the end.
+    checksums : str
+        A line a file: its SHA-256 and its name, as `sha256sum` writes them.
+    """
+
+    url: str
+    checksums: str
+
+    def hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of each file by its name."""
+        pairs = (line.split() for line in self.checksums.strip().splitlines())
+        return {name: sha256 for sha256, name in pairs}
+
+
+KODAK = RemoteSet(
+    "http://r0k.us/graphics/kodak/kodak/",
+    """
+    a56e27cbf5f843c048b6af1d6e090760e9c92fadba88b7dee0205918a37523bd  kodim01.png
+    4f4b74a79237e311d72cad958237b5f7088d8bce1c82305ebefe1a70e3022dfd  kodim02.png
+    e25ca1ff2f0c0cb5fdfd5f9b0a0bb21ac4c3de3c84a67f35b09a85d3306249db  kodim03.png
+    e3b946107c5d3441c022f678d0c3caf1e224d81b1604ba840a4f88e562de61aa  kodim04.png
+    10349e963c5c813d327852f82c1795fa4148d69fedffc4c589bee458e3ac3d53  kodim05.png
+    363510303b715d4cbc384e1ce227e466b613a09e1b71ae985882bf8e7fbd9b18  kodim06.png
+    b77d3f006f42414bb242222e0482e750c0fb9e5ee8d4bed2f6f11c5605fe54a4  kodim07.png
+    ba23983c76b4832ee0e8af0592664756841a16779acd69f792e268fb6d13d6e7  kodim08.png
+    6a4361c2fc194feb4edaa9f9a4a0620fb9943e460ac7fdf037fb0f6dd6607a7d  kodim09.png
+    9dfb70f5867c29ff9ed6313683f19b3d867849e40fbc0c4c54a4a89df341cf23  kodim10.png
+    7936814b58b5387fce2e4e2488b4ec830dadd95fa9520f358ddb30990b50f2b6  kodim11.png
+    d78c37c2f04f23761ed2367dd77e2db584ddd4c3950833fecf89f199a8126980  kodim12.png
+    bc34a3ce58dea09dce1704c997171602de90cb34d0c8503a988b77f473d39b08  kodim13.png
+    55a94550ff18f3246c4074fd32b77b0c74447c26b6ad274d564d999c0450ba6e  kodim14.png
+    7538cbb80cb9103606c48b806eae57d56c885c7f90b9b3be70a41160f9cbb683  kodim15.png
+    a89c7268ccd4718ba424a99fc4643c572cf692ca6eae887185ceb4e9f11d2e54  kodim16.png
+    37afcc89fbdcb76d9518e04b2fc011027e2f4cd14b3b2f83cefd721641a47c5b  kodim17.png
+    1a9258c365988961d87a0598725b609139c303ad48a5aad6c503c3b1a87849aa  kodim18.png
+    b7450b264b1b0a411390d8931b112c27905a992520fc90569dc4b920aa32bbdc  kodim19.png
+    3b46c71e3b92a563820ba32936be8330c586c41f938efd94be938386aae4328a  kodim20.png
+    ac958597c82073f6bb65129c68f72b651db5b9efd82e11547d07350214bc268b  kodim21.png
+    1cee58eb1f2d9c7ebb254d208a03c783ce6cf2c4d8c2cf45e235dd23b4ce1b29  kodim22.png
+    e3111a2fd4da24af15d6459ef9eacfe54106b38e27b4a21821b75c3f5d2d5baf  kodim23.png
+    1071c68372cc5a01435c2c225a5cf7d4bb803846ec08bb6b3d6721b156d7cb96  kodim24.png
+    """,
+)
+
+REMOTE = {"kodak": KODAK}
+"""Sets to download, by name: the Kodak true color suite, released for unrestricted use."""
+
+DATA_VARIABLE = "ADAPTIVE_KMEANS_DATA"
+"""Environment variable for the folder of downloads, by default the user's cache."""
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 
@@ -69,13 +129,18 @@ def find_images(specs: Iterable[str]) -> list[ImageSource]:
     ----------
     specs : iterable of str
         Each one the name of a bundled image, the set ``bundled``, a file, a folder (all images in
-        it, sorted), or a glob.
+        it, sorted), a glob, or one of `REMOTE`, which is downloaded unless a folder of that name
+        is here.
 
     Raises
     ------
     ConfigError
         A spec names no image, or two images have the same name, so that a table could not tell
         them apart.
+    ReadError
+        A set could not be downloaded, or a file of it is another one.
+    MissingDependencyError
+        A download needs the extra ``download``.
 
     Examples
     --------
@@ -107,6 +172,8 @@ def _find(spec: str) -> Iterator[ImageSource]:
         found = sorted(file for file in path.iterdir() if file.suffix.lower() in EXTENSIONS)
     elif path.exists():
         found = [path]
+    elif spec in REMOTE:
+        found = _download(spec, REMOTE[spec])
     else:
         anchor = Path(path.anchor)
         try:
@@ -115,9 +182,32 @@ def _find(spec: str) -> Iterator[ImageSource]:
             raise ConfigError("images", "a glob", f"{spec} ({error})") from error
     if not found:
         bundled = ", ".join(BUNDLED)
-        expected = f"an image file, a folder or glob of images, or one of {bundled}"
+        sets = ", ".join(REMOTE)
+        expected = f"an image file, a folder or glob of images, or one of {bundled}, {sets}"
         raise ConfigError("images", expected, spec or "nothing")
     yield from (ImageSource(file.stem, file) for file in found)
+
+
+def _download(name: str, remote: RemoteSet) -> list[Path]:
+    """Fetch what is not there yet; every file is checked, also one of an earlier download."""
+    try:
+        import pooch
+    except ImportError as error:
+        expected = f"pip install 'adaptive-kmeans[download]', or a folder {name} with the images"
+        raise MissingDependencyError(f"download of {name}", expected, str(error)) from error
+    pooch.get_logger().setLevel("ERROR")
+    folder = Path(os.environ.get(DATA_VARIABLE) or pooch.os_cache("adaptive-kmeans")) / name
+    store = pooch.create(folder, remote.url, registry=remote.hashes(), retry_if_failed=2)
+    found = []
+    with progress_bar(f"downloading {name}") as progress:
+        for i, file in enumerate(store.registry):
+            progress(f"downloading {file}", i / len(store.registry))
+            try:
+                found.append(Path(store.fetch(file)))
+            except Exception as error:  # of requests, of its several parts, and of the file system
+                expected = f"a download from {remote.url}, or a folder {name} with the images"
+                raise ReadError(f"{name}, {file}", expected, one_line(error)) from error
+    return found
 
 
 def _bundled_file(name: str) -> Path:

@@ -12,6 +12,17 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 
+def one_line(error: BaseException) -> str:
+    r"""Say an error of other code in one line.
+
+    Examples
+    --------
+    >>> one_line(ZeroDivisionError("a defect\nand more"))
+    'ZeroDivisionError: a defect and more'
+    """
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
 class AdaptiveKMeansError(Exception):
     """Base of all errors of this package.
 

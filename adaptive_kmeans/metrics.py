@@ -1,4 +1,4 @@
-"""Quality and rate: PSNR, SSIM, CIEDE2000, bits per pixel, and Bjøntegaard deltas of whole curves.
+"""Quality and rate: PSNR, SSIM, CIEDE2000, SSIMULACRA 2, bits per pixel, and Bjøntegaard deltas.
 
 Distortion is always that of a decoded file against the original, in 8-bit RGB, and rate is always
 that of the file's bytes. PSNR and SSIM are defined, and tested to be, what scikit-image computes
@@ -8,6 +8,7 @@ spends most of its time in them otherwise.
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from typing import Literal
@@ -27,6 +28,7 @@ Window = Literal["gaussian", "published"]
 PEAK = 255.0
 GAUSSIAN_SIDE, GAUSSIAN_SIGMA = 11, 1.5
 CUBE_SIDE = 3
+SSIMULACRA_SIDE = 8
 
 MIN_POINTS = 3
 """Points of a curve; fewer say nothing about its shape."""
@@ -136,6 +138,44 @@ def ciede2000(original: Image, decoded: Image) -> float:
     from skimage.color import deltaE_ciede2000, rgb2lab
 
     return float(deltaE_ciede2000(rgb2lab(original), rgb2lab(decoded)).mean())
+
+
+def ssimulacra2(original: Image, decoded: Image) -> float:
+    """SSIMULACRA 2, a score of perceived quality: 100 for equal images, 90 is hard to tell apart.
+
+    By the `ssimulacra2` package, a NumPy version of J. Sneyers' metric of the JPEG XL project
+    (Cloudinary, 2022): structural similarity and two maps of edges at six scales of the XYB color
+    space, weighted after ratings by people. Very bad images score below zero.
+
+    Returns
+    -------
+    float
+        The score; NaN where a side of the image is shorter than 8 pixels.
+
+    Raises
+    ------
+    MissingDependencyError
+        The package is not installed: it comes with the extra ``metrics``.
+    """
+    _check_pair(original, decoded)
+    try:
+        from ssimulacra2 import compute_ssimulacra2
+    except ImportError as error:
+        expected = "it to be installed: pip install 'adaptive-kmeans[metrics]'"
+        raise MissingDependencyError("library ssimulacra2", expected, str(error)) from error
+    if min(original.shape[:2]) < SSIMULACRA_SIDE:
+        return math.nan
+    return float(compute_ssimulacra2(_as_file(original), _as_file(decoded)))
+
+
+def _as_file(image: Image) -> io.BytesIO:
+    """Return an image as a file in memory, for a library that opens files."""
+    from PIL import Image as Pillow
+
+    file = io.BytesIO()
+    Pillow.fromarray(image).save(file, "PPM")
+    file.seek(0)
+    return file
 
 
 def bits_per_pixel(data: bytes, shape: tuple[int, ...]) -> float:

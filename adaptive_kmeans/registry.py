@@ -14,12 +14,19 @@ Other packages add members through entry points, by name:
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import Any, Generic, TypeVar, cast, get_type_hints
 
-from adaptive_kmeans.errors import ConfigError, UnknownNameError
+from adaptive_kmeans.errors import (
+    AdaptiveKMeansError,
+    ConfigError,
+    MissingDependencyError,
+    UnknownNameError,
+    one_line,
+)
 
 Member = TypeVar("Member")
 
@@ -34,8 +41,9 @@ class Registry(Generic[Member]):
     members : mapping of str to type
         The members that this package brings.
     entry_point_group : str, optional
-        Group of entry points under which other packages register members. They are loaded when a
-        name is asked for that is not in the table, or when all names are listed.
+        Group of entry points under which other packages register members. They are looked for
+        when a name is asked for that is not in the table, or when all names are listed; each is
+        loaded when its name is asked for.
 
     Examples
     --------
@@ -55,13 +63,13 @@ class Registry(Generic[Member]):
         entry_point_group: str | None = None,
     ) -> None:
         self.family = family
-        self._members: dict[str, type[Member]] = {}
+        self._members: dict[str, type[Member] | metadata.EntryPoint] = {}
         self._group = entry_point_group
         self._pending = entry_point_group is not None
         for name, member in members.items():
             self.register(name, member)
 
-    def register(self, name: str, member: type[Member]) -> None:
+    def register(self, name: str, member: type[Member] | metadata.EntryPoint) -> None:
         """Add a member.
 
         Raises
@@ -75,7 +83,7 @@ class Registry(Generic[Member]):
 
     def names(self) -> tuple[str, ...]:
         """All names, sorted; those of entry points included."""
-        self._load_entry_points()
+        self._find_entry_points()
         return tuple(sorted(self._members))
 
     def create(self, spec: str) -> Member:
@@ -91,30 +99,66 @@ class Registry(Generic[Member]):
         UnknownNameError
             No member has this name.
         ConfigError
-            The member takes no such value.
+            The member takes no such value, or cannot be made.
+        MissingDependencyError
+            It needs a library that is not installed.
         """
         name, colon, text = spec.partition(":")
+        member = self._member(name)
+        setting = self.setting(spec)
+        if colon and setting is None:
+            raise ConfigError(f"{self.family} {name}", "no value after the name", spec)
+        with self._making(name):
+            if setting is None or not colon:
+                return member()
+            kind = get_type_hints(member)[setting]
+            try:
+                value = kind(text) if kind in (int, float) else text
+            except ValueError:
+                expected = f"{setting} as {kind.__name__} after the colon"
+                raise ConfigError(f"{self.family} {name}", expected, text) from None
+            return member(value)  # type: ignore[call-arg]
+
+    def setting(self, spec: str) -> str | None:
+        """Return the field that the value in a spec sets; None if the member has no field.
+
+        Raises
+        ------
+        UnknownNameError
+            No member has this name.
+        """
+        member = self._member(spec.partition(":")[0])
+        fields = dataclasses.fields(cast(Any, member)) if dataclasses.is_dataclass(member) else ()
+        return fields[0].name if fields else None
+
+    def _member(self, name: str) -> type[Member]:
         if name not in self._members:
-            self._load_entry_points()
+            self._find_entry_points()
         if name not in self._members:
             raise UnknownNameError(self.family, name, self._members)
         member = self._members[name]
-        if not colon:
-            return member()
-        fields = dataclasses.fields(cast(Any, member)) if dataclasses.is_dataclass(member) else ()
-        if not fields:
-            raise ConfigError(f"{self.family} {name}", "no value after the name", spec)
-        kind = get_type_hints(member)[fields[0].name]
-        try:
-            value = kind(text) if kind in (int, float) else text
-        except ValueError:
-            expected = f"{fields[0].name} as {kind.__name__} after the colon"
-            raise ConfigError(f"{self.family} {name}", expected, text) from None
-        return member(value)  # type: ignore[call-arg]
+        if isinstance(member, metadata.EntryPoint):
+            with self._making(name):
+                member = self._members[name] = cast(type[Member], member.load())
+        return member
 
-    def _load_entry_points(self) -> None:
+    @contextlib.contextmanager
+    def _making(self, name: str) -> Iterator[None]:
+        """Say in one line what another package's code raises while its member is made."""
+        what = f"{self.family} {name}"
+        try:
+            yield
+        except AdaptiveKMeansError:
+            raise
+        except ImportError as error:
+            expected = "what it imports to be installed"
+            raise MissingDependencyError(what, expected, one_line(error)) from error
+        except Exception as error:
+            raise ConfigError(what, "one that can be made", one_line(error)) from error
+
+    def _find_entry_points(self) -> None:
         if not self._pending or self._group is None:
             return
         self._pending = False
         for entry_point in metadata.entry_points(group=self._group):
-            self.register(entry_point.name, entry_point.load())
+            self.register(entry_point.name, entry_point)

@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import sys
 import tomllib
@@ -12,8 +13,8 @@ import adaptive_kmeans as akm
 from adaptive_kmeans import container
 from adaptive_kmeans.coding import ablation
 from adaptive_kmeans.coding._mixing_kernels import CONTEXTS
-from adaptive_kmeans.datasets import BUNDLED, ImageSource, find_images
-from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, TrialsFailedError
+from adaptive_kmeans.datasets import find_images
+from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError
 from adaptive_kmeans.experiment import run_experiment, tables
 from adaptive_kmeans.experiment.config import CompressionConfig, read_config
 from adaptive_kmeans.experiment.elbow import elbow_curve
@@ -52,7 +53,7 @@ def folder(tmp_path, monkeypatch, photo):
 
 
 def numbers(table: pd.DataFrame) -> pd.DataFrame:
-    return table.drop(columns=["encode_s", "decode_s"])
+    return table.drop(columns=["encode_s", "decode_s", "peak_mb"], errors="ignore")
 
 
 def test_every_image_method_and_parameter_is_measured_on_the_decoded_file(folder, photo):
@@ -74,6 +75,32 @@ def test_every_image_method_and_parameter_is_measured_on_the_decoded_file(folder
     parts = ["header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes"]
     assert (table[parts].sum(axis=1) == table.bytes).all()
     assert table.encode_s.gt(0).all()
+    assert table.peak_mb.ge(0).all() or table.peak_mb.isna().all()
+
+
+def test_a_metric_whose_library_is_missing_is_left_out_and_said(folder, monkeypatch, capfd):
+    Path("small.toml").write_text(CONFIG.replace('"ssim-published"', '"ssimulacra2"'))
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "ssimulacra2" else found(name)
+    )
+    results = run_experiment(Path("small.toml"))
+    assert "skipped: ssimulacra2: pip install 'adaptive-kmeans[metrics]'" in capfd.readouterr().err
+    assert all(row.ssimulacra2 is None and row.ssim is not None for row in results.rows)
+
+
+def test_perceived_quality_has_its_columns_figures_and_deltas(folder):
+    perceived = 'metrics = ["ssimulacra2", "ciede2000"]'
+    text = CONFIG.replace('metrics = ["psnr", "ssim", "ssim-published"]', perceived)
+    Path("small.toml").write_text(text.replace("k = [2, 5]", "k = [2, 5, 9]"))
+    run_experiment(Path("small.toml"))
+    table = pd.read_csv("results/small/table.csv")
+    assert (table.ssimulacra2 < 100).all()
+    assert (table.ciede2000 > 0).all()
+    assert table.psnr_db.isna().all()
+    drawn = {path.name for path in Path("results/small/figures").iterdir()}
+    assert {"ssimulacra2_against_rate.png", "ciede2000_against_rate.png"} < drawn
+    assert "psnr_against_rate.png" not in drawn
 
 
 def test_the_folder_of_results_is_complete(folder):
@@ -394,25 +421,3 @@ def test_the_elbow_is_one_of_the_files_of_its_curve(folder, photo):
     mse = ((photo.astype(int) - akm.decode(data)) ** 2).mean()
     assert curve.distortions[2] == pytest.approx(mse)
     assert curve.distortions == sorted(curve.distortions, reverse=True)
-
-
-def test_bundled_images_need_no_download(monkeypatch):
-    monkeypatch.setattr("socket.socket", None)
-    for name in BUNDLED:
-        pixels = ImageSource(name).load()
-        assert pixels.dtype == np.uint8
-        assert pixels.shape[2] == 3
-
-
-def test_images_are_found_by_name_file_folder_and_glob(folder):
-    assert [source.name for source in find_images(["chelsea", "a.png"])] == ["chelsea", "a"]
-    assert [source.name for source in find_images(["."])] == ["a", "b"]
-    assert [source.name for source in find_images([str(folder / "*.png")])] == ["a", "b"]
-    assert len(find_images(["bundled"])) == len(BUNDLED)
-    with pytest.raises(
-        ConfigError, match=r"a different name for each image, received a twice: a\.png"
-    ):
-        find_images(["a.png", "."])
-    for nothing in ("", "c.png", "*.gif"):
-        with pytest.raises(ConfigError, match="expected an image file, a folder or glob"):
-            find_images([nothing])

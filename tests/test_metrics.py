@@ -1,11 +1,14 @@
 import math
+import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from ssimulacra2 import compute_ssimulacra2
 
 import adaptive_kmeans as akm
-from adaptive_kmeans.errors import ConfigError, ImageError
+from adaptive_kmeans.errors import ConfigError, ImageError, MissingDependencyError
 
 pytestmark = pytest.mark.kernels
 
@@ -62,3 +65,18 @@ def test_images_must_match():
         akm.ssim(image, image.astype(float))
     with pytest.raises(ConfigError, match="one of gaussian, published, received box"):
         akm.ssim(image, image, "box")
+
+
+def test_ssimulacra2_is_the_packages_of_the_same_pixels(photo, noisy, tmp_path):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    Image.fromarray(noisy).save(tmp_path / "b.png")
+    score = akm.ssimulacra2(photo, noisy)
+    assert score == compute_ssimulacra2(tmp_path / "a.png", tmp_path / "b.png")
+    assert score < akm.ssimulacra2(photo, photo) == pytest.approx(100)
+    assert math.isnan(akm.ssimulacra2(photo[:7], photo[:7]))
+
+
+def test_a_missing_library_of_a_metric_is_named(photo, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ssimulacra2", None)
+    with pytest.raises(MissingDependencyError, match=r"adaptive-kmeans\[metrics\]"):
+        akm.ssimulacra2(photo, photo)

@@ -1,29 +1,63 @@
-"""pmephin's published table on its own test image, where that image is at hand."""
+"""Published numbers beside ours, and pmephin's on its own test image, where that is at hand."""
+
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import adaptive_kmeans as akm
+from adaptive_kmeans.experiment import run_experiment
+from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.image import read_image
 
-PUBLISHED = {
-    ("regular", 32): (30.472, 0.94107),
-    ("regular", 64): (32.669, 0.96291),
-    ("regular", 128): (34.653, 0.97517),
-    ("eigenvalue", 32): (35.633, 0.97830),
-    ("eigenvalue", 64): (36.628, 0.98330),
-    ("eigenvalue", 128): (37.242, 0.98575),
-    ("variance", 32): (35.402, 0.97668),
-    ("variance", 64): (36.461, 0.98270),
-    ("variance", 128): (37.109, 0.98495),
-}
+CONFIG = Path(__file__).parents[1] / "experiments" / "region_study.toml"
 
 
-@pytest.mark.parametrize(("method", "k1"), PUBLISHED)
-def test_quality_is_at_or_above_every_published_cell(shared_images, method, k1):
+@pytest.mark.parametrize("row", read_config(CONFIG).published.rows)
+def test_quality_is_at_or_above_every_published_cell(shared_images, row):
     image = read_image(shared_images / "study" / "toucan.jpeg").pixels
-    regular = akm.Settings.regular(k1)
-    settings = regular if method == "regular" else akm.Settings(k1=k1, detail=method)
+    regular = akm.Settings.regular(row.k)
+    settings = regular if row.method == "regular" else akm.Settings(k1=row.k, detail=row.method)
     decoded = akm.decode(akm.encode(image, settings))
-    psnr_db, ssim = PUBLISHED[method, k1]
-    assert akm.psnr(image, decoded) >= psnr_db
-    assert akm.ssim(image, decoded, "published") >= ssim
+    assert akm.psnr(image, decoded) >= row.psnr_db
+    assert akm.ssim(image, decoded, "published") >= row.ssim_published
+
+
+SMALL = """
+name = "small"
+images = ["a.png", "b.png"]
+metrics = ["psnr"]
+[figures]
+draw = ["quality"]
+[published]
+source = "A. Author"
+image = "a"
+rows = [
+  { method = "regular", k = 2, psnr_db = 12.5, bytes = 1234 },
+  { method = "eigenvalue", k = 3, ssim = 0.5 },
+]
+[[methods]]
+method = "regular"
+k = [2, 5]
+[[methods]]
+method = "region-adaptive"
+detail = "eigenvalue"
+k1 = 3
+k2 = 6
+"""
+
+
+def test_published_numbers_are_set_beside_ours_of_the_same_file(tmp_path, monkeypatch, photo):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(photo).save("a.png")
+    Image.fromarray(photo[::-1]).save("b.png")
+    Path("small.toml").write_text(SMALL)
+    rows = run_experiment(Path("small.toml")).rows[:3]
+    ours = [(f"{row.psnr_db:.3f}", f"{row.bytes:,}") for row in rows]
+    assert Path("results/small/published.md").read_text().splitlines()[4:] == [
+        f"| regular | 2 | 12.500 → {ours[0][0]} | – | 1,234 → {ours[0][1]} |",
+        f"| regular | 5 | {ours[1][0]} | – | {ours[1][1]} |",
+        f"| eigenvalue | 3 | {ours[2][0]} | 0.50000 → – | {ours[2][1]} |",
+    ]
+    run_experiment(Path("small.toml"), images=["b.png"])
+    assert not Path("results/small/published.md").exists()

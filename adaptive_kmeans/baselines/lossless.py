@@ -18,20 +18,25 @@ Pillow comes with the package, the other libraries with the extra ``peers``.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from adaptive_kmeans.baselines.libraries import library
+from adaptive_kmeans.baselines.formats import (
+    Pixels,
+    check_setting,
+    decode_by_pillow,
+    decode_jpeg_xl,
+    encode_jpeg_xl,
+    encode_palette_png,
+    encode_webp_lossless,
+    optimize_png,
+)
 from adaptive_kmeans.errors import ConfigError, CorruptError
 from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.quantize import Quantized
 from adaptive_kmeans.registry import Registry
-
-Pixels = npt.NDArray[np.uint8]
 
 MAX_PALETTE = 256
 
@@ -88,24 +93,15 @@ class Png8Oxipng:
     level: int = 4
 
     def __post_init__(self) -> None:
-        _check_range("png8-oxipng level", self.level, 0, 6)
+        check_setting("png8-oxipng level", self.level, 0, 6)
 
     def encode(self, quantized: Quantized) -> bytes:
         """Code the indices and the palette."""
-        from PIL import Image
-
-        oxipng = library("oxipng", "pyoxipng")
-        palette, indices = palette_and_indices(quantized)
-        picture = Image.fromarray(indices)
-        picture.putpalette(palette.tobytes())
-        file = io.BytesIO()
-        picture.save(file, "PNG", optimize=True)
-        data: bytes = oxipng.optimize_from_memory(file.getvalue(), level=self.level)
-        return data
+        return optimize_png(encode_palette_png(*palette_and_indices(quantized)), self.level)
 
     def decode(self, data: bytes) -> Pixels:
         """Decode a file."""
-        return _decode_by_pillow(data)
+        return decode_by_pillow(data)
 
 
 @dataclass(frozen=True)
@@ -121,20 +117,15 @@ class WebPLossless:
     method: int = 6
 
     def __post_init__(self) -> None:
-        _check_range("webp-lossless method", self.method, 0, 6)
+        check_setting("webp-lossless method", self.method, 0, 6)
 
     def encode(self, quantized: Quantized) -> bytes:
         """Code the pixels."""
-        from PIL import Image
-
-        file = io.BytesIO()
-        picture = Image.fromarray(quantized.reconstruct())
-        picture.save(file, "WEBP", lossless=True, quality=100, method=self.method)
-        return file.getvalue()
+        return encode_webp_lossless(quantized.reconstruct(), self.method)
 
     def decode(self, data: bytes) -> Pixels:
         """Decode a file."""
-        return _decode_by_pillow(data)
+        return decode_by_pillow(data)
 
 
 @dataclass(frozen=True)
@@ -150,15 +141,15 @@ class JpegXL:
     effort: int = 7
 
     def __post_init__(self) -> None:
-        _check_range("jpeg-xl effort", self.effort, 1, 10)
+        check_setting("jpeg-xl effort", self.effort, 1, 10)
 
     def encode(self, quantized: Quantized) -> bytes:
         """Code the pixels."""
-        return _encode_jpeg_xl(quantized.reconstruct(), self.effort)
+        return encode_jpeg_xl(quantized.reconstruct(), self.effort, lossless=True)
 
     def decode(self, data: bytes) -> Pixels:
         """Decode a file."""
-        return _decode_jpeg_xl(data)
+        return decode_jpeg_xl(data)
 
 
 @dataclass(frozen=True)
@@ -177,46 +168,22 @@ class JpegXLIndex:
     effort: int = 7
 
     def __post_init__(self) -> None:
-        _check_range("jpeg-xl-index effort", self.effort, 1, 10)
+        check_setting("jpeg-xl-index effort", self.effort, 1, 10)
 
     def encode(self, quantized: Quantized) -> bytes:
         """Code the codebook and the indices."""
         palette, indices = palette_and_indices(quantized)
         head = bytes([len(palette) - 1]) + palette.tobytes()
-        return head + _encode_jpeg_xl(indices, self.effort)
+        return head + encode_jpeg_xl(indices, self.effort, lossless=True)
 
     def decode(self, data: bytes) -> Pixels:
         """Decode a file."""
         start = 1 + 3 * (data[0] + 1)
         palette = np.frombuffer(data[1:start], dtype=np.uint8).reshape(-1, 3)
-        indices = _decode_jpeg_xl(data[start:])
+        indices = decode_jpeg_xl(data[start:])
         if indices.size and int(indices.max()) >= len(palette):
             raise CorruptError("indices", f"values below {len(palette)}", int(indices.max()))
         return palette[indices]
-
-
-def _check_range(what: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise ConfigError(what, f"an integer in {low}..{high}", value)
-
-
-def _decode_by_pillow(data: bytes) -> Pixels:
-    from PIL import Image
-
-    with Image.open(io.BytesIO(data)) as picture:
-        return np.asarray(picture.convert("RGB"))
-
-
-def _encode_jpeg_xl(plane: Pixels, effort: int) -> bytes:
-    imagecodecs = library("imagecodecs", "imagecodecs")
-    data: bytes = imagecodecs.jpegxl_encode(plane, lossless=True, effort=effort, numthreads=1)
-    return data
-
-
-def _decode_jpeg_xl(data: bytes) -> Pixels:
-    imagecodecs = library("imagecodecs", "imagecodecs")
-    pixels: Pixels = imagecodecs.jpegxl_decode(data, numthreads=1)
-    return pixels
 
 
 peers: Registry[Peer] = Registry(

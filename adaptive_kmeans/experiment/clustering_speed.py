@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -25,6 +24,7 @@ from adaptive_kmeans.baselines.clustering import engines
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError, MissingDependencyError
 from adaptive_kmeans.experiment.config import ClusteringSpeedConfig
+from adaptive_kmeans.experiment.memory import PeakMemory
 from adaptive_kmeans.experiment.pools import THREAD_VARIABLES
 from adaptive_kmeans.experiment.trials import load
 from adaptive_kmeans.progress import trial_bar
@@ -37,8 +37,8 @@ class SpeedRow:
     """A row of the table: one engine on one image at one k.
 
     Times are the median and the range of the runs. The error is that of 8-bit pixels: an engine's
-    codewords are rounded, as they would be stored. `peak_mb` is what the process needed at its peak
-    beyond what it held before its first run, over all runs until then.
+    codewords are rounded, as they would be stored. `peak_mb` is the most that a run needed at its
+    peak beyond what the process held before it; see `PeakMemory`.
     """
 
     image: str
@@ -53,7 +53,7 @@ class SpeedRow:
     runs: int
     iterations: int | None
     codewords: int
-    peak_mb: float
+    peak_mb: float | None
 
     @property
     def milliseconds(self) -> float:
@@ -67,7 +67,7 @@ class _Run:
     mse: float
     iterations: int | None
     codewords: int
-    peak_mb: float
+    peak_mb: float | None
 
 
 def run_clustering_speed(
@@ -157,7 +157,7 @@ def _row(image: str, engine: str, k: int, threads: int, runs: list[_Run]) -> Spe
         runs=len(runs),
         iterations=runs[-1].iterations,
         codewords=runs[-1].codewords,
-        peak_mb=max(run.peak_mb for run in runs),
+        peak_mb=max(filter(None, (run.peak_mb for run in runs)), default=None),
     )
 
 
@@ -175,18 +175,18 @@ def _warm_up(engine: str, threads: int) -> None:
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (WARM_UP_SIDE, WARM_UP_SIDE, 3), dtype=np.uint8)
     engines.create(engine)(image, WARM_UP_K, threads)
-    _baseline.append(_peak_mb())
 
 
 def _run(engine: str, threads: int, source: ImageSource, background: str | None, k: int) -> _Run:
     image = load(source, background)
     find = engines.create(engine)
-    start = time.perf_counter()
-    found = find(image, k, threads)
-    seconds = time.perf_counter() - start
+    with PeakMemory() as peak:
+        start = time.perf_counter()
+        found = find(image, k, threads)
+        seconds = time.perf_counter() - start
     codebook = np.clip(np.rint(found.codebook), 0, 255).astype(np.uint8)
     mse = _mean_squared_error(image, codebook, found.labels)
-    return _Run(seconds, mse, found.iterations, len(codebook), _peak_mb() - _baseline[0])
+    return _Run(seconds, mse, found.iterations, len(codebook), peak.mb)
 
 
 def _mean_squared_error(
@@ -194,17 +194,3 @@ def _mean_squared_error(
 ) -> float:
     difference = image.reshape(-1, 3).astype(np.int32) - codebook[labels.ravel()]
     return float(np.square(difference).mean())
-
-
-_baseline: list[float] = []
-"""In a worker process: the peak of its memory after warming up."""
-
-
-def _peak_mb() -> float:
-    """Return the peak of this process's memory in MB; NaN where the system does not say."""
-    try:
-        import resource
-    except ImportError:
-        return float("nan")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)

@@ -9,8 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from adaptive_kmeans.experiment.series import Measured, by_series, curve, psnr, ssim_db
+from adaptive_kmeans.experiment.series import (
+    Measured,
+    by_series,
+    curve,
+    minus_ciede2000,
+    psnr,
+    ssim_db,
+    ssimulacra2,
+)
 from adaptive_kmeans.experiment.statistics import Delta, summarize
 from adaptive_kmeans.experiment.trials import Row
 from adaptive_kmeans.metrics import bd_psnr, bd_rate
@@ -22,7 +31,8 @@ class ComparisonRow:
     """A row of `comparison.csv`: a series beside its anchor on one image.
 
     Deltas are of the series against the anchor: a BD-rate below zero means fewer bytes at equal
-    quality. They are None where the two curves barely overlap or have fewer than three points.
+    quality. They are None where the two curves barely overlap or have fewer than three points, and
+    for metrics that were not asked for.
     """
 
     image_set: str
@@ -32,6 +42,18 @@ class ComparisonRow:
     bd_rate_percent: float | None
     bd_psnr_db: float | None
     bd_rate_ssim_percent: float | None
+    bd_rate_ssimulacra2_percent: float | None
+    bd_rate_ciede2000_percent: float | None
+
+
+DELTAS = {
+    "BD-rate %": ("bd_rate_percent", bd_rate, psnr),
+    "BD-PSNR dB": ("bd_psnr_db", bd_psnr, psnr),
+    "BD-rate by SSIM %": ("bd_rate_ssim_percent", bd_rate, ssim_db),
+    "BD-rate by SSIMULACRA 2 %": ("bd_rate_ssimulacra2_percent", bd_rate, ssimulacra2),
+    "BD-rate by CIEDE2000 %": ("bd_rate_ciede2000_percent", bd_rate, minus_ciede2000),
+}
+"""Titles of the deltas: their column, how they are computed, and the quality."""
 
 
 def compare(measured: Sequence[Measured], anchor: str) -> list[ComparisonRow]:
@@ -72,10 +94,11 @@ def compare(measured: Sequence[Measured], anchor: str) -> list[ComparisonRow]:
             others = [m for m in anchors[beside] if m.row.image == image]
             if len(mine) < 3 or len(others) < 3:
                 continue
-            of_psnr = curve(others, psnr), curve(mine, psnr)
-            of_ssim = curve(others, ssim_db), curve(mine, ssim_db)
-            deltas = bd_rate(*of_psnr), bd_psnr(*of_psnr), bd_rate(*of_ssim)
-            rows.append(ComparisonRow(mine[0].row.image_set, image, name, beside, *deltas))
+            deltas = {
+                column: delta(curve(others, quality), curve(mine, quality))
+                for column, delta, quality in DELTAS.values()
+            }
+            rows.append(ComparisonRow(mine[0].row.image_set, image, name, beside, **deltas))
     return rows
 
 
@@ -98,31 +121,35 @@ def to_markdown(rows: Sequence[ComparisonRow]) -> str:
     """
     if not rows:
         return ""
-    lines = [
-        "| set | series | against | BD-rate % [95 %] | wins/N | BD-PSNR dB [95 %] | wins/N "
-        "| BD-rate by SSIM % [95 %] | wins/N | not comparable |",
-        "| :-- | :-- | :-- | --: | --: | --: | --: | --: | --: | --: |",
-    ]
+    shown = {
+        title: column
+        for title, (column, *_) in DELTAS.items()
+        if any(getattr(row, column) is not None for row in rows)
+    }
+    heads = ["set", "series", "against"]
+    for title in shown:
+        heads += [f"{title} [95 %]", "wins/N"]
+    heads.append("not comparable")
+    lines = [_line(heads), _line([":--"] * 3 + ["--:"] * (len(heads) - 3))]
     groups: dict[tuple[str, str, str], list[ComparisonRow]] = {}
     for row in rows:
         groups.setdefault((row.image_set, row.series, row.anchor), []).append(row)
-    for (image_set, name, anchor), members in sorted(groups.items(), key=lambda g: g[0][0]):
-        rate = summarize([row.bd_rate_percent for row in members], "lower")
-        quality = summarize([row.bd_psnr_db for row in members], "higher")
-        ssim = summarize([row.bd_rate_ssim_percent for row in members], "lower")
-        cells = [
-            image_set,
-            name,
-            anchor,
-            *_cells(rate, ".1f"),
-            *_cells(quality, ".2f"),
-            *_cells(ssim, ".1f"),
-        ]
-        lines.append(f"| {' | '.join(cells)} | {rate.refused} |")
-    return "\n".join(lines) + "\n"
+    for names, members in sorted(groups.items(), key=lambda group: group[0][0]):
+        cells = list(names)
+        for column in shown.values():
+            better: Literal["lower", "higher"] = "higher" if column == "bd_psnr_db" else "lower"
+            cells += _cells(summarize([getattr(row, column) for row in members], better), column)
+        refused = sum(row.bd_rate_percent is None for row in members)
+        lines.append(_line([*cells, str(refused)]))
+    return "".join(lines)
 
 
-def _cells(delta: Delta, digits: str) -> tuple[str, str]:
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _cells(delta: Delta, column: str) -> tuple[str, str]:
+    digits = ".2f" if column.endswith("_db") else ".1f"
     if math.isnan(delta.mean):
         return "–", f"{delta.wins}/{delta.images}"
     text = format(delta.mean, "+" + digits)

@@ -8,13 +8,14 @@ and figures can be made again without the images and without running a trial.
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from adaptive_kmeans import image
-from adaptive_kmeans.baselines.image_codecs import baselines
+from adaptive_kmeans.baselines.checked import Baseline
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import (
@@ -23,7 +24,7 @@ from adaptive_kmeans.errors import (
     ReadError,
     TrialsFailedError,
 )
-from adaptive_kmeans.experiment.config import CompressionConfig, Figures
+from adaptive_kmeans.experiment.config import CompressionConfig, Figures, Published
 from adaptive_kmeans.experiment.figures import Shown
 from adaptive_kmeans.experiment.runner import run_stored
 from adaptive_kmeans.experiment.series import Measured, named
@@ -49,35 +50,46 @@ class View:
         Name of the stored file that holds this image as it was.
     figures : dict
         The config's part on figures.
+    published : dict or None
+        Its part on published numbers.
     """
 
     trials: list[tuple[str, str, str]]
     picture: str | None
     original: str | None
     figures: dict[str, Any]
+    published: dict[str, Any] | None = None
 
 
 def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[Trial]:
-    """List the trials of an experiment; baselines whose library is missing are left out, and said.
+    """List the trials of an experiment; what lacks its library is left out, and said.
+
+    A codec that the config names in two ways, such as ``jpeg`` and ``jpeg:75``, is tried once.
 
     Returns
     -------
     list of Trial
         Image by image, in the order of the config's methods.
     """
-    codecs: list[Settings | str] = []
+    codecs: dict[Settings | str, Settings | str] = {}
     missing: dict[str, None] = {}
     for codec in config.codecs():
         try:
-            if isinstance(codec, str):
-                baselines.create(codec)
-            codecs.append(codec)
+            full = Baseline.create(codec).full_spec if isinstance(codec, str) else codec
+            codecs.setdefault(full, codec)
         except MissingDependencyError as error:
             missing[f"skipped: {codec.partition(':')[0]}: {error}"] = None  # type: ignore[union-attr]
+    metrics = []
+    for name in config.metrics:
+        package = METRICS[name].package
+        if package is None or importlib.util.find_spec(package) is not None:
+            metrics.append(name)
+        else:
+            missing[f"skipped: {name}: pip install 'adaptive-kmeans[metrics]' brings it"] = None
     for message in missing:
         say(message)
     repeats = config.repeats if config.timing else 0
-    return expand(sources, codecs, config.metrics, config.background, repeats)
+    return expand(sources, codecs.values(), metrics, config.background, repeats)
 
 
 def keyed(config: CompressionConfig, sources: Sequence[ImageSource]) -> dict[str, Trial]:
@@ -116,7 +128,8 @@ def run(
         shown.append((key, trial.image.name, trial.image.set_name))
         trials.setdefault(key, trial if scheduler is None else _absolute(trial))
     picture, original = _store_picture(config, sources, hashes, store)
-    view = View(shown, picture, original, config.figures.model_dump())
+    published = None if config.published is None else config.published.model_dump()
+    view = View(shown, picture, original, config.figures.model_dump(), published)
     store.put_file(VIEW, json.dumps(dataclasses.asdict(view)).encode())
     store.add((key, trial.summary) for key, trial in trials.items())
     kept = {key for key, name, _ in shown if name == picture}
@@ -143,12 +156,15 @@ class Found:
         The image of the figures.
     figures : Figures
         Which figures are asked for.
+    published : Published or None
+        Published numbers, to be set beside ours.
     """
 
     measured: list[Measured]
     failures: list[AdaptiveKMeansError]
     shown: Shown
     figures: Figures
+    published: Published | None
 
 
 def found(store: Store, view: View | None = None) -> Found:
@@ -181,12 +197,13 @@ def found(store: Store, view: View | None = None) -> Found:
     png = None if view.original is None else store.file(view.original)
     pixels = None if png is None else image.decode_image(png).pixels
     shown = Shown(view.picture, pixels)
-    return Found(named(measured), failures, shown, Figures(**view.figures))
+    published = None if view.published is None else Published.model_validate(view.published)
+    return Found(named(measured), failures, shown, Figures(**view.figures), published)
 
 
 def _row(cells: dict[str, Any], name: str, set_name: str, store: Store) -> Row:
     """Make a row of what is stored; metrics that are newer than it were not asked for."""
-    metrics = dict.fromkeys(column for column, *_ in METRICS.values())
+    metrics = dict.fromkeys(metric.column for metric in METRICS.values())
     try:
         return Row(**{**metrics, **cells, "image": name, "image_set": set_name})
     except TypeError as error:

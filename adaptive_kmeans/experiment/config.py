@@ -6,7 +6,7 @@
     question = "What do regions do at the same codebook sizes?"
     images = ["chelsea", "coffee"]      # bundled names, files, folders, globs
     background = "white"                # for translucent images; optional
-    metrics = ["psnr", "ssim"]          # and "ssim-published", "ciede2000"
+    metrics = ["psnr", "ssim"]          # and "ssim-published", "ciede2000", "ssimulacra2"
     timing = false                      # true runs trials one by one, and times count
     repeats = 1                         # of encoding and decoding, for the median of the times
 
@@ -15,6 +15,11 @@
     anchor = "regular"                  # the method that others are compared with
     draw = ["quality"]                  # figures; all by default
     formats = ["png", "pdf"]            # of drawings; grids of pictures are PNG files
+
+    [published]                         # numbers of a paper, set beside ours; optional
+    source = "A. Author, Title, 2020"
+    image = "chelsea"
+    rows = [{ method = "regular", k = 16, psnr_db = 30.5 }]     # k is k1 of two codebooks
 
     [[methods]]
     method = "regular"
@@ -116,6 +121,7 @@ from pydantic import (
 )
 
 from adaptive_kmeans import files
+from adaptive_kmeans.baselines.checked import Baseline
 from adaptive_kmeans.baselines.clustering import engines
 from adaptive_kmeans.baselines.image_codecs import baselines
 from adaptive_kmeans.baselines.lossless import peers
@@ -125,7 +131,7 @@ from adaptive_kmeans.image import parse_color
 
 MAX_CONFIG_BYTES = 2**20
 
-Metric = Literal["psnr", "ssim", "ssim-published", "ciede2000"]
+Metric = Literal["psnr", "ssim", "ssim-published", "ciede2000", "ssimulacra2"]
 
 
 def _listed(value: object) -> object:
@@ -139,6 +145,8 @@ Drawing = Literal[
     "quality",
     "psnr_against_rate",
     "ssim_against_rate",
+    "ssimulacra2_against_rate",
+    "ciede2000_against_rate",
     "rate_split",
     "time_against_rate",
 ]
@@ -209,6 +217,25 @@ class Figures(_Strict):
     formats: Annotated[list[Literal["png", "pdf", "svg"]], Field(min_length=1)] = ["png", "pdf"]
 
 
+class PublishedRow(_Strict):
+    """What a paper says of one file; `method` is "regular", a detail measure or a baseline."""
+
+    method: str
+    k: int
+    psnr_db: float | None = None
+    ssim: float | None = None
+    ssim_published: float | None = None
+    bytes: int | None = None
+
+
+class Published(_Strict):
+    """Numbers of a paper on one image."""
+
+    source: str
+    image: str
+    rows: Annotated[list[PublishedRow], Field(min_length=1)]
+
+
 class _Experiment(_Strict):
     """What every experiment says."""
 
@@ -226,6 +253,7 @@ class CompressionConfig(_Experiment):
     timing: bool = False
     repeats: Annotated[int, Field(ge=1)] = 1
     figures: Figures = Figures()
+    published: Published | None = None
     methods: Annotated[list[Method], Field(min_length=1)]
 
     def codecs(self) -> Iterator[Settings | str]:
@@ -384,10 +412,7 @@ def check_config(document: dict[str, Any], source: str) -> AnyConfig:
         if config.background is not None:
             parse_color(config.background)
         if isinstance(config, CompressionConfig):
-            for codec in config.codecs():
-                if isinstance(codec, str):
-                    with contextlib.suppress(MissingDependencyError):  # skipped when it is run
-                        baselines.create(codec)
+            _check_methods(config)
         elif isinstance(config, ClusteringSpeedConfig):
             for contestant in config.engines:
                 engines.create(contestant.engine)
@@ -405,6 +430,28 @@ def check_config(document: dict[str, Any], source: str) -> AnyConfig:
         error.what = f"{source}: {error.what}"
         raise
     return config
+
+
+def _check_methods(config: CompressionConfig) -> None:
+    """Make what every method asks for; a baseline whose library is missing is skipped when run."""
+    for method in config.methods:
+        if isinstance(method, BaselineMethod):
+            for name in method.codec:
+                with contextlib.suppress(MissingDependencyError):
+                    _check_setting(method, name)
+    for codec in config.codecs():
+        if isinstance(codec, str):
+            with contextlib.suppress(MissingDependencyError):
+                Baseline.create(codec)
+
+
+def _check_setting(method: BaselineMethod, name: str) -> None:
+    """Refuse a key that is not the setting of a codec."""
+    setting = baselines.setting(name)
+    for key in ("quality", "k"):
+        if getattr(method, key) is not None and key != setting:
+            expected = setting if setting in ("quality", "k") else "neither quality nor k"
+            raise ConfigError(f"methods: baseline {name}", expected, key)
 
 
 def _check_coding(config: CodingSizeConfig | CoderAblationConfig) -> None:

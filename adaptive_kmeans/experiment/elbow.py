@@ -14,8 +14,8 @@ from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
 from adaptive_kmeans.experiment.coding_size import opaque_images
 from adaptive_kmeans.experiment.config import ElbowConfig
-from adaptive_kmeans.experiment.figures import COLORS
 from adaptive_kmeans.experiment.runner import measure_all, run_trials
+from adaptive_kmeans.experiment.style import COLORS
 from adaptive_kmeans.experiment.trials import Outcome, Row, expand, run_trial
 
 KS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)

@@ -20,6 +20,7 @@ from adaptive_kmeans.experiment import (
     compression,
     elbow,
     figures,
+    published,
     speed_figures,
     study_figures,
     tables,
@@ -119,8 +120,16 @@ def stored(store: Store, view: compression.View | None = None) -> Found:
     found = compression.found(store, view)
     compared = comparison.compare(found.measured, found.figures.anchor)
     csv = tables.to_csv(compared, comparison.ComparisonRow) if compared else ""
-    texts = {"summary.md": comparison.to_markdown(compared), "comparison.csv": csv}
+    texts = {
+        "summary.md": comparison.to_markdown(compared),
+        "comparison.csv": csv,
+        "published.md": published.to_markdown(found.measured, found.published),
+    }
     draw = partial(
-        figures.draw_all, measured=found.measured, shown=found.shown, asked=found.figures
+        figures.draw_all,
+        measured=found.measured,
+        shown=found.shown,
+        asked=found.figures,
+        published=found.published,
     )
     return Found([m.row for m in found.measured], found.failures, Row, draw, texts)

@@ -5,6 +5,7 @@ All pictures are decoded from the trials' files, or are the original.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,6 +30,9 @@ MOST_HEIGHT = 800
 
 MOST_ROWS, MOST_COLUMNS = 6, 8
 """Of a grid; a figure that needs more is left out."""
+
+MOST_CROPS = 6
+"""Crops side by side, which leaves room to magnify them."""
 
 CROP = 96
 """Side in pixels of the magnified part of a picture."""
@@ -95,11 +99,11 @@ def details(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
 def _wrap(
     titles: Sequence[list[str]], pictures: Sequence[list[Pixels]]
 ) -> tuple[list[list[str]], list[list[Pixels | None]]]:
-    """Break rows of pictures into rows of at most `MOST_COLUMNS`, kept one below the other."""
+    """Break rows of pictures into rows of at most `MOST_CROPS`, kept one below the other."""
     wrapped_titles: list[list[str]] = []
     wrapped: list[list[Pixels | None]] = []
     total = len(titles[0])
-    rows = -(-total // MOST_COLUMNS)
+    rows = -(-total // MOST_CROPS)
     across = -(-total // rows)
     for start in range(0, total, across):
         for line, row in zip(titles, pictures, strict=True):
@@ -129,7 +133,9 @@ def _error_map(original: Pixels, decoded: Pixels) -> Pixels:
 def _cell_title(m: Measured | None) -> str:
     if m is None:
         return ""
-    quality = "" if m.row.psnr_db is None else f"{m.row.psnr_db:.2f} dB, "
+    psnr_db = m.row.psnr_db
+    lossless = psnr_db is not None and math.isinf(psnr_db)
+    quality = "" if psnr_db is None else "lossless, " if lossless else f"{psnr_db:.2f} dB, "
     rate = f"{m.row.bits_per_pixel:.2f} bits per pixel"
     return f"{m.title}\n{quality}{rate}"
 

@@ -28,6 +28,7 @@ TOLERANCES = {
     "ssim": 1e-5,
     "ssim_published": 1e-5,
     "ciede2000": 0.001,
+    "ssimulacra2": 0.01,
     "agreement_percent": 0.1,
     "kappa": 0.002,
     "high_percent": 0.1,

@@ -45,7 +45,7 @@ class Results:
 
     def paths(self) -> list[Path]:
         """List the tables and the figures."""
-        written = [self.folder / name for name in ("table.md", "summary.md")]
+        written = [self.folder / name for name in ("table.md", "summary.md", "published.md")]
         tables = [path for path in written if path.exists()]
         return [*tables, *sorted((self.folder / "figures").iterdir())]
 

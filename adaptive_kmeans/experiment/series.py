@@ -15,12 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans import container
-from adaptive_kmeans.baselines.image_codecs import baselines
+from adaptive_kmeans.baselines.checked import decoder
 from adaptive_kmeans.experiment.trials import Row
 from adaptive_kmeans.metrics import Curve
 
 PARTICULARS = ("threshold", "block_size", "coder", "color_space")
 """Columns that a series has beside its method, in the order in which its name says them."""
+
+
+MOST_IMAGES = 4
+"""Images that are shown apart; more are averaged."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class Measured:
         """Decode the file: (H, W, 3)."""
         if self.row.coder is not None:
             return container.read(self.file).reconstruct()
-        return baselines.create(self.row.method).decode(self.file)
+        settings = {"k": self.row.k, "quality": self.row.quality}
+        return decoder(self.row.method, settings).decode(self.file)
 
 
 def named(measured: Sequence[Measured]) -> list[Measured]:
@@ -134,3 +139,54 @@ def ssim_db(row: Row) -> float | None:
     if row.ssim is None or math.isnan(row.ssim):
         return None
     return -10 * math.log10(1 - row.ssim) if row.ssim < 1 else math.inf
+
+
+def ssimulacra2(row: Row) -> float | None:
+    """SSIMULACRA 2 as it is."""
+    return row.ssimulacra2
+
+
+def minus_ciede2000(row: Row) -> float | None:
+    """CIEDE2000, negated: a quality grows with what is better."""
+    return None if row.ciede2000 is None else -row.ciede2000
+
+
+def panels(
+    measured: Sequence[Measured], quality: Callable[[Row], float | None]
+) -> dict[str, list[Measured]]:
+    """Group by image; more than `MOST_IMAGES` by set, to be averaged.
+
+    An infinite quality has no mean: an image that a lossy series codes without loss at some choice
+    is left out of the average, for all series alike, and the title says so. A series of nothing
+    but lossless files stays.
+    """
+    images = list(dict.fromkeys(m.row.image for m in measured))
+    if len(images) <= MOST_IMAGES:
+        return {image: [m for m in measured if m.row.image == image] for image in images}
+    sets: dict[str, list[Measured]] = {}
+    for m in measured:
+        sets.setdefault(m.row.image_set, []).append(m)
+    titled = {}
+    for name, members in sets.items():
+        lossy = [of for of in by_series(members).values() if not is_lossless(of, quality)]
+        perfect = {m.row.image for of in lossy for m in of if quality(m.row) == math.inf}
+        kept = [m for m in members if m.row.image not in perfect]
+        count = f"{len({m.row.image for m in kept})} images"
+        left_out = f" ({len(perfect)} lossless left out)" if perfect else ""
+        titled[f"{name}, mean of {count}{left_out}"] = kept
+    return titled
+
+
+def is_lossless(members: Sequence[Measured], quality: Callable[[Row], float | None]) -> bool:
+    """Say whether all files of a series are without loss."""
+    return all(quality(m.row) == math.inf for m in members)
+
+
+def values(members: Sequence[Measured], value: Callable[[Row], float | None]) -> list[float]:
+    """Return the finite values of files."""
+    return finite([value(m.row) for m in members])
+
+
+def finite(values: Sequence[float | None]) -> list[float]:
+    """Leave out what is missing, infinite or undefined."""
+    return [v for v in values if v is not None and math.isfinite(v)]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from adaptive_kmeans.experiment.clustering_speed import SpeedRow, mean_point
-from adaptive_kmeans.experiment.figures import COLORS, DPI, MARKERS
+from adaptive_kmeans.experiment.style import COLORS, DPI, MARKERS
 
 
 def draw_all(folder: Path, rows: list[SpeedRow]) -> None:

@@ -12,7 +12,7 @@ from matplotlib.ticker import PercentFormatter
 
 from adaptive_kmeans.experiment.classifiers import BEST, ClassifierRow, mean
 from adaptive_kmeans.experiment.elbow import ElbowRow
-from adaptive_kmeans.experiment.figures import COLORS, DPI, LINES, MARKERS, UNDATED
+from adaptive_kmeans.experiment.style import COLORS, DPI, LINES, MARKERS, UNDATED
 
 SUFFIXES = ("png", "pdf")
 

@@ -28,6 +28,7 @@ FORMATS = {
     "compression_ratio": ".2f",
     "space_saving_percent": ".2f",
     "ciede2000": ".3f",
+    "ssimulacra2": ".2f",
     "encode_s": ".2f",
     "decode_s": ".2f",
     "header_bytes": ",",

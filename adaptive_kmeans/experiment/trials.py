@@ -10,35 +10,56 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans import codec, container, metrics
-from adaptive_kmeans.baselines.image_codecs import baselines
+from adaptive_kmeans.baselines.checked import Baseline
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import AdaptiveKMeansError, LimitError, TrialsFailedError
+from adaptive_kmeans.errors import AdaptiveKMeansError, LimitError, TrialsFailedError, one_line
+from adaptive_kmeans.experiment.memory import PeakMemory
 from adaptive_kmeans.progress import Progress
 
 Pixels = npt.NDArray[np.uint8]
 
 
-METRICS: dict[str, tuple[str, Callable[[Pixels, Pixels], float], dict[str, Any]]] = {
-    "psnr": ("psnr_db", metrics.psnr, {"version": 1, "peak": 255}),
-    "ssim": ("ssim", metrics.ssim, {"version": 1, "window": "11×11 Gaussian, σ = 1.5"}),
-    "ssim-published": (
+class Metric(NamedTuple):
+    """A measure of quality that a config can ask for.
+
+    Parameters
+    ----------
+    column : str
+        Its column in the table.
+    score : callable
+        Function of the original and the decoded image.
+    settings : dict
+        What is stored beside its numbers. The version is raised when the number that it gives
+        changes: stored trials then no longer count.
+    package : str or None
+        A library of the extra ``metrics`` that it needs.
+    """
+
+    column: str
+    score: Callable[[Pixels, Pixels], float]
+    settings: dict[str, Any]
+    package: str | None = None
+
+
+METRICS = {
+    "psnr": Metric("psnr_db", metrics.psnr, {"version": 1, "peak": 255}),
+    "ssim": Metric("ssim", metrics.ssim, {"version": 1, "window": "11×11 Gaussian, σ = 1.5"}),
+    "ssim-published": Metric(
         "ssim_published",
         functools.partial(metrics.ssim, window="published"),
         {"version": 1, "window": "3×3×3, uniform"},
     ),
-    "ciede2000": ("ciede2000", metrics.ciede2000, {"version": 1, "mean": "over pixels"}),
+    "ciede2000": Metric("ciede2000", metrics.ciede2000, {"version": 1, "mean": "over pixels"}),
+    "ssimulacra2": Metric("ssimulacra2", metrics.ssimulacra2, {"version": 1}, "ssimulacra2"),
 }
-"""Name in a config: column, function of original and decoded, settings stored beside the numbers.
-
-A version is raised when the number that a metric gives changes: stored trials then no longer count.
-"""
+"""The metrics by their names in a config."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +97,7 @@ class Trial:
         depends = {
             "image": image_hash,
             "codec": parameters(self.codec),
-            "metrics": {name: METRICS[name][2] for name in sorted(self.metrics)},
+            "metrics": {name: METRICS[name].settings for name in sorted(self.metrics)},
             "repeats": self.repeats,
         }
         return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
@@ -101,7 +122,7 @@ def parameters(asked: Settings | str) -> dict[str, Any]:
     """Return all that a codec's files depend on beside the image, its declared version included."""
     if isinstance(asked, Settings):
         return {**dataclasses.asdict(asked), "version": codec.ENCODER_VERSION}
-    return {"baseline": asked, "version": baselines.create(asked).version}
+    return {"baseline": asked, "version": Baseline.create(asked).version}
 
 
 @dataclass(frozen=True)
@@ -111,8 +132,9 @@ class Row:
     `image_set` is the name of the image's folder, or "bundled".
     `k` is the codebook of regular K-means, `k1` and `k2` are those of two regions, `quality` is the
     setting of a baseline. What does not apply is None, and so are metrics and times that were not
-    asked for: times are only right when trials run one by one. The four columns of the split add up
-    to `bytes` for our codec.
+    asked for: times are only right when trials run one by one, and so is `peak_mb`, what encoding
+    and decoding need beyond what the process held before. The four columns of the split add up to
+    `bytes` for our codec.
     """
 
     image: str
@@ -142,6 +164,8 @@ class Row:
     region_map_bytes: int | None
     index_map_bytes: int | None
     image_set: str
+    ssimulacra2: float | None = None
+    peak_mb: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the columns by name; infinite and undefined numbers stay what they are."""
@@ -201,7 +225,7 @@ def run_trial(trial: Trial) -> Outcome:
     except MemoryError:
         failure = LimitError("memory", f"enough for {trial.summary}", "none left")
     except Exception as error:
-        failure = TrialsFailedError(f"{trial.summary}: {type(error).__name__}: {error}")
+        failure = TrialsFailedError(f"{trial.summary}: {one_line(error)}")
     return Outcome(trial, error=failure, seconds=time.perf_counter() - start)
 
 
@@ -217,9 +241,12 @@ def load(image: ImageSource, background: str | None) -> Pixels:
 
 
 @functools.cache
-def _warm_up(stages: Settings) -> None:
+def _warm_up(asked: Settings | str) -> None:
     """Load and compile once a process what trials need, which is no part of any trial's time."""
-    codec.warm_up(stages)
+    if isinstance(asked, str):
+        Baseline.create(asked).warm_up()
+    else:
+        codec.warm_up(asked)
 
 
 def measure(
@@ -264,19 +291,23 @@ def measure(
         encode = functools.partial(codec.encode, settings=ours, progress=progress)
         decode = functools.partial(codec.decode, progress=progress)
     else:
-        baseline = baselines.create(asked_codec)
-        encode, decode = baseline.encode, baseline.decode
+        baseline = Baseline.create(asked_codec)
+        if repeats:
+            _warm_up(asked_codec)
+        encode, decode = baseline.encode, functools.partial(baseline.decode, shape=pixels.shape)
     encode_s, decode_s = [], []
-    for _ in range(max(1, repeats)):
-        start = time.perf_counter()
-        data = encode(pixels)
-        encoded = time.perf_counter()
-        decoded = decode(data)
-        decode_s.append(time.perf_counter() - encoded)
-        encode_s.append(encoded - start)
+    with PeakMemory() as peak:
+        for _ in range(max(1, repeats)):
+            start = time.perf_counter()
+            data = encode(pixels)
+            encoded = time.perf_counter()
+            decoded = decode(data)
+            decode_s.append(time.perf_counter() - encoded)
+            encode_s.append(encoded - start)
     columns: dict[str, Any] = {}
-    for metric, (column, score, _) in METRICS.items():
-        columns[column] = score(pixels, decoded) if metric in asked else None
+    for name_of_metric, metric in METRICS.items():
+        wanted = name_of_metric in asked
+        columns[metric.column] = metric.score(pixels, decoded) if wanted else None
     columns |= _parameter_columns(asked_codec) | _split_columns(asked_codec, data)
     row = Row(
         image=name,
@@ -287,24 +318,18 @@ def measure(
         space_saving_percent=100 * (1 - len(data) / pixels.size),
         encode_s=statistics.median(encode_s) if repeats else None,
         decode_s=statistics.median(decode_s) if repeats else None,
+        peak_mb=peak.mb if repeats else None,
         **columns,
     )
     return row, data
-
-
-def decode_file(asked_codec: Settings | str, data: bytes) -> Pixels:
-    """Decode what a trial's codec encoded."""
-    if isinstance(asked_codec, str):
-        return baselines.create(asked_codec).decode(data)
-    return codec.decode(data)
 
 
 def _parameter_columns(asked: Settings | str) -> dict[str, Any]:
     columns = ("method", "detail", "k", "k1", "k2", "block_size", "coder", "quality")
     values: dict[str, Any] = dict.fromkeys((*columns, "threshold", "color_space", "seed"))
     if isinstance(asked, str):
-        member = baselines.create(asked)
-        chosen = {name: getattr(member, name, None) for name in ("k", "quality")}
+        baseline = Baseline.create(asked)
+        chosen = {"k": baseline.k, "quality": baseline.quality}
         return values | {"method": asked.partition(":")[0]} | chosen
     shared = {name: getattr(asked, name) for name in ("block_size", "coder", "color_space", "seed")}
     if asked.is_regular:

@@ -1,0 +1,180 @@
+"""Codecs of a palette: a quantizer of k colors, and indices in a file that others invented."""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from adaptive_kmeans.baselines.clustering import Engine, engines
+from adaptive_kmeans.baselines.formats import (
+    Pixels,
+    check_setting,
+    decode_by_pillow,
+    encode_by_pillow,
+)
+from adaptive_kmeans.baselines.libraries import library, version_of
+from adaptive_kmeans.baselines.lossless import Png8Oxipng
+from adaptive_kmeans.blocks import MAX_BLOCK_SIZE, BlockGrid
+from adaptive_kmeans.codec import ENCODER_VERSION, Settings, quantize
+from adaptive_kmeans.quantize import Quantized
+
+
+@dataclass(frozen=True)
+class _Palette:
+    """A quantizer of k colors whose pixels go into a PNG with a palette."""
+
+    k: int = 256
+
+    def __post_init__(self) -> None:
+        check_setting(f"{type(self).__name__} k", self.k, 2, 256)
+        library("oxipng", "pyoxipng")
+
+    @property
+    def version(self) -> str:
+        """Name and version of the libraries that make the files."""
+        return f"{version_of('pyoxipng')}, {self._quantizer_version()}"
+
+    def _quantizer_version(self) -> str:
+        return version_of("pillow")
+
+    def _engine(self) -> Engine:
+        raise NotImplementedError
+
+    def _quantize(self, image: Pixels) -> Quantized:
+        found = self._engine()(image, self.k, 1)
+        codebook = np.clip(np.rint(found.codebook), 0, 255).astype(np.uint8)
+        grid = BlockGrid(image.shape[0], image.shape[1], MAX_BLOCK_SIZE)
+        index_map = np.asarray(found.labels).reshape(image.shape[:2]).astype(np.uint16)
+        region_map = np.zeros(grid.shape, dtype=np.uint8)
+        return Quantized(grid, region_map, (codebook,), index_map)
+
+    def encode(self, image: Pixels) -> bytes:
+        """Quantize pixels and write the PNG."""
+        return Png8Oxipng().encode(self._quantize(image))
+
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file."""
+        return decode_by_pillow(data)
+
+
+class Png8(_Palette):
+    """Our K-means codebook in a PNG."""
+
+    def _quantizer_version(self) -> str:
+        return f"adaptive-kmeans encoder {ENCODER_VERSION}"
+
+    def _quantize(self, image: Pixels) -> Quantized:
+        return quantize(image, Settings.regular(self.k, coder="fixed-length"))
+
+
+class MedianCut(_Palette):
+    """Pillow's median cut with its K-means refinement."""
+
+    def _engine(self) -> Engine:
+        return engines.create("median-cut")
+
+
+class Octree(_Palette):
+    """Pillow's octree."""
+
+    def _engine(self) -> Engine:
+        return engines.create("octree")
+
+
+class Libimagequant(_Palette):
+    """The library of pngquant, without dithering."""
+
+    def __post_init__(self) -> None:
+        """Check that the library is there."""
+        super().__post_init__()
+        library("libimagequant", "libimagequant")
+
+    def _quantizer_version(self) -> str:
+        return version_of("libimagequant")
+
+    def _engine(self) -> Engine:
+        return engines.create("libimagequant")
+
+
+@dataclass(frozen=True)
+class KCompress:
+    """K-Compress's form: two 4-bit indices a byte as a gray PNG, and a NumPy file of the colors.
+
+    One file holds both, behind the width and the size of the NumPy file, eight bytes in all.
+
+    Parameters
+    ----------
+    k : int
+        Colors, 2..16.
+    """
+
+    k: int = 16
+
+    def __post_init__(self) -> None:
+        check_setting("k-compress k", self.k, 2, 16)
+
+    @property
+    def version(self) -> str:
+        """Name and version of what makes the files."""
+        return f"{version_of('pillow')}, adaptive-kmeans encoder {ENCODER_VERSION}"
+
+    def encode(self, image: Pixels) -> bytes:
+        """Encode pixels."""
+        quantized = quantize(image, Settings.regular(self.k, coder="fixed-length"))
+        indices = quantized.index_map.astype(np.uint8)
+        width = indices.shape[1]
+        indices = np.pad(indices, ((0, 0), (0, width % 2)))
+        png = encode_by_pillow(Image.fromarray(indices[:, ::2] << 4 | indices[:, 1::2]), "PNG")
+        colors = io.BytesIO()
+        np.save(colors, quantized.codebooks[0])
+        return struct.pack("<II", width, len(colors.getvalue())) + colors.getvalue() + png
+
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file."""
+        width, size = struct.unpack_from("<II", data)
+        codebook: Pixels = np.load(io.BytesIO(data[8 : 8 + size]), allow_pickle=False)
+        with Image.open(io.BytesIO(data[8 + size :])) as picture:
+            packed = np.asarray(picture)
+        indices = np.stack([packed >> 4, packed & 15], axis=-1).reshape(len(packed), -1)
+        pixels: Pixels = codebook[indices[:, :width]]
+        return pixels
+
+
+@dataclass(frozen=True)
+class Npz:
+    """PaiAkshay998's form: the indices, a byte each, and the centroids in a compressed `.npz`.
+
+    Parameters
+    ----------
+    k : int
+        Colors, 2..256.
+    """
+
+    k: int = 16
+
+    def __post_init__(self) -> None:
+        check_setting("npz k", self.k, 2, 256)
+
+    @property
+    def version(self) -> str:
+        """Name and version of what makes the files."""
+        return f"{version_of('numpy')}, adaptive-kmeans encoder {ENCODER_VERSION}"
+
+    def encode(self, image: Pixels) -> bytes:
+        """Encode pixels."""
+        quantized = quantize(image, Settings.regular(self.k, coder="fixed-length"))
+        file = io.BytesIO()
+        indices = quantized.index_map.astype(np.uint8)
+        np.savez_compressed(file, indices=indices, centroids=quantized.codebooks[0])
+        return file.getvalue()
+
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            codebook: Pixels = arrays["centroids"]
+            pixels: Pixels = codebook[arrays["indices"]]
+        return pixels

@@ -1,0 +1,169 @@
+"""Codecs of pixels, with and without loss: JPEG, WebP, AVIF, JPEG XL and PNG."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image, features
+
+from adaptive_kmeans.baselines.formats import (
+    Pixels,
+    check_setting,
+    decode_by_pillow,
+    decode_jpeg_xl,
+    encode_by_pillow,
+    encode_jpeg_xl,
+    encode_webp_lossless,
+    optimize_png,
+)
+from adaptive_kmeans.baselines.libraries import library, version_of
+from adaptive_kmeans.errors import MissingDependencyError
+
+
+@dataclass(frozen=True)
+class _ByPillow:
+    """A codec of Pillow's at a quality."""
+
+    quality: int = 75
+
+    def __post_init__(self) -> None:
+        check_setting(f"{type(self).__name__} quality", self.quality, 1, 100)
+
+    @property
+    def version(self) -> str:
+        """Name and version of the library that makes the files."""
+        return version_of("pillow")
+
+    def _options(self) -> tuple[str, dict[str, Any]]:
+        raise NotImplementedError
+
+    def encode(self, image: Pixels) -> bytes:
+        """Encode pixels."""
+        kind, options = self._options()
+        return encode_by_pillow(Image.fromarray(image), kind, **options)
+
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file."""
+        return decode_by_pillow(data)
+
+
+class Jpeg(_ByPillow):
+    """JPEG: progressive, with optimized Huffman tables; chroma halved below quality 90."""
+
+    def _options(self) -> tuple[str, dict[str, Any]]:
+        subsampling = "4:2:0" if self.quality < 90 else "4:4:4"
+        options = {"optimize": True, "progressive": True, "subsampling": subsampling}
+        return "JPEG", {"quality": self.quality, **options}
+
+
+class WebP(_ByPillow):
+    """Lossy WebP at its greatest effort."""
+
+    def _options(self) -> tuple[str, dict[str, Any]]:
+        return "WEBP", {"quality": self.quality, "method": 6}
+
+
+class Avif(_ByPillow):
+    """AVIF at the default effort."""
+
+    def __post_init__(self) -> None:
+        """Check that this build of Pillow has AVIF."""
+        super().__post_init__()
+        if not features.check("avif"):
+            expected = "a build of Pillow that has AVIF: pip install --upgrade pillow"
+            raise MissingDependencyError("library libavif", expected, version_of("pillow"))
+
+    def _options(self) -> tuple[str, dict[str, Any]]:
+        return "AVIF", {"quality": self.quality}
+
+
+@dataclass(frozen=True)
+class WebPLossless:
+    """Lossless WebP at its greatest effort."""
+
+    @property
+    def version(self) -> str:
+        """Name and version of the library that makes the files."""
+        return version_of("pillow")
+
+    def encode(self, image: Pixels) -> bytes:
+        """Encode pixels."""
+        return encode_webp_lossless(image, method=6)
+
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file."""
+        return decode_by_pillow(data)
+
+
+@dataclass(frozen=True)
+class Png:
+    """PNG of the RGB pixels, optimized by oxipng at level 4."""
+
+    def __post_init__(self) -> None:
+        library("oxipng", "pyoxipng")
+
+    @property
+    def version(self) -> str:
+        """Name and version of the library that makes the files."""
+        return version_of("pyoxipng")
+
+    def encode(self, image: Pixels) -> bytes:
+        """Encode pixels."""
+        return optimize_png(encode_by_pillow(Image.fromarray(image), "PNG"), level=4)
+
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file."""
+        return decode_by_pillow(data)
+
+
+@dataclass(frozen=True)
+class JpegXL:
+    """Lossy JPEG XL at effort 7.
+
+    Parameters
+    ----------
+    quality : int
+        30..99, turned into Butteraugli's distance as libjxl's own tools do:
+        0.1 + 0.09 (100 − quality).
+    """
+
+    quality: int = 80
+
+    def __post_init__(self) -> None:
+        check_setting("jpeg-xl quality", self.quality, 30, 99)
+        library("imagecodecs", "imagecodecs")
+
+    @property
+    def version(self) -> str:
+        """Name and version of the library that makes the files."""
+        return version_of("imagecodecs")
+
+    def encode(self, image: Pixels) -> bytes:
+        """Encode pixels."""
+        return encode_jpeg_xl(image, effort=7, distance=0.1 + 0.09 * (100 - self.quality))
+
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file."""
+        return decode_jpeg_xl(data)
+
+
+@dataclass(frozen=True)
+class JpegXLLossless:
+    """Lossless JPEG XL at effort 7."""
+
+    def __post_init__(self) -> None:
+        library("imagecodecs", "imagecodecs")
+
+    @property
+    def version(self) -> str:
+        """Name and version of the library that makes the files."""
+        return version_of("imagecodecs")
+
+    def encode(self, image: Pixels) -> bytes:
+        """Encode pixels."""
+        return encode_jpeg_xl(image, effort=7, lossless=True)
+
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file."""
+        return decode_jpeg_xl(data)

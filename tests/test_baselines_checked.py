@@ -1,0 +1,249 @@
+"""Baselines of other packages, whatever they do: one line, at the config or of the failed trial."""
+
+import json
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adaptive_kmeans.baselines.checked import Baseline
+from adaptive_kmeans.baselines.image_codecs import baselines
+from adaptive_kmeans.datasets import ImageSource
+from adaptive_kmeans.errors import ConfigError, TrialsFailedError
+from adaptive_kmeans.experiment import run_experiment
+from adaptive_kmeans.experiment.compression import plan
+from adaptive_kmeans.experiment.config import check_config, read_config
+from adaptive_kmeans.experiment.trials import Trial, run_trial
+
+CONFIG = """
+name = "fakes"
+images = ["cat.png"]
+[figures]
+draw = ["details"]
+formats = ["png"]
+[[methods]]
+method = "baseline"
+codec = "jpeg"
+quality = [50]
+[[methods]]
+method = "baseline"
+codec = "fake"
+"""
+
+
+class Raw:
+    """A codec that works: the size and the raw pixels."""
+
+    version = "raw 1"
+
+    def encode(self, image):
+        return bytes(image.shape[:2]) + image.tobytes()
+
+    def decode(self, data):
+        return np.frombuffer(data[2:], np.uint8).reshape(data[0], data[1], 3)
+
+
+def fake(**attributes: object) -> type:
+    return type("Fake", (Raw,), attributes)
+
+
+def raises(*_: object) -> object:
+    raise RuntimeError("a defect\nof two lines")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, photo):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(photo).save("cat.png")
+    Path("fakes.toml").write_text(CONFIG)
+    monkeypatch.setattr(baselines, "_members", dict(baselines._members))
+    return tmp_path
+
+
+def test_a_baseline_of_another_package_is_run_as_ours_are(folder, photo):
+    baselines.register("fake", Raw)
+    results = run_experiment(Path("fakes.toml"), jobs=1)
+    assert not results.failures
+    assert results.rows[1].method == "fake"
+    assert results.rows[1].bytes == 2 + photo.size
+    assert results.rows[1].psnr_db == np.inf
+
+
+@pytest.mark.parametrize(
+    ("member", "message"),
+    [
+        (fake(__init__=raises), "baseline fake: expected one that can be made, received Runt"),
+        (json, "baseline fake: expected one that can be made, received TypeError: 'module'"),
+        (fake(version=property(raises)), "settings that can be read, received RuntimeError: a de"),
+        (fake(version=3), "version of baseline fake: expected a str, received 3"),
+        (fake(k=property(raises)), "settings that can be read, received RuntimeError: a defect"),
+        (fake(quality="high"), "quality of baseline fake: expected a finite number or None, "),
+        (fake(quality=np.zeros(2)), "quality of baseline fake: expected a finite number or None"),
+        (fake(k=float("nan")), "k of baseline fake: expected a finite number or None, received n"),
+    ],
+    ids=range(8),
+)
+def test_one_that_cannot_be_made_is_an_error_of_the_config(folder, member, message):
+    baselines.register("fake", member)
+    with pytest.raises(ConfigError) as caught:
+        run_experiment(Path("fakes.toml"), jobs=1)
+    assert caught.value.exit_code == 2
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("fakes.toml: ")
+    assert "\n" not in str(caught.value)
+    assert not Path("results").exists()
+
+
+IMAGE = "decode of baseline fake: expected an array of shape (61, 83, 3) and dtype uint8, received "
+
+
+@pytest.mark.parametrize(
+    ("member", "message"),
+    [
+        (fake(encode=raises), "encode of baseline fake: expected bytes, at least one, received Ru"),
+        (fake(encode=lambda self, image: "file"), "expected bytes, at least one, received str"),
+        (fake(encode=lambda self, image: memoryview(b"file")), "at least one, received memoryview"),
+        (fake(encode=lambda self, image: b""), "expected bytes, at least one, received none"),
+        (fake(encode=None), "expected bytes, at least one, received TypeError: 'NoneType' object"),
+        (fake(decode=raises), IMAGE + "RuntimeError: a defect of two lines"),
+        (fake(decode=lambda self, data: b"pixels"), IMAGE + "bytes"),
+        (fake(decode=lambda self, data: np.zeros((61, 83, 4), np.uint8)), IMAGE + "(61, 83, 4) ui"),
+        (fake(decode=lambda self, data: np.zeros((83, 61, 3), np.uint8)), IMAGE + "(83, 61, 3) ui"),
+        (fake(decode=lambda self, data: np.zeros((61, 83, 3))), IMAGE + "(61, 83, 3) float64"),
+    ],
+    ids=range(10),
+)
+def test_one_that_makes_no_file_or_no_pixels_fails_its_trial(folder, member, message):
+    baselines.register("fake", member)
+    results = run_experiment(Path("fakes.toml"), jobs=1)
+    assert [row.method for row in results.rows] == ["jpeg"]
+    (failure,) = results.failures
+    assert isinstance(failure, TrialsFailedError)
+    assert message in str(failure)
+    assert "of baseline fake: " in str(failure)
+    assert "\n" not in str(failure)
+
+
+@pytest.mark.parametrize("quality", [np.int64(7), np.float32(7), 7])
+def test_a_setting_may_be_a_number_of_numpy(folder, quality):
+    baselines.register("fake", fake(quality=quality))
+    run_experiment(Path("fakes.toml"), jobs=1)
+    results = run_experiment(Path("fakes.toml"), jobs=1)
+    assert results.rows[1].quality == 7
+
+
+@dataclass(frozen=True)
+class NoDefault(Raw):
+    k: int
+
+
+def test_the_figures_decode_by_the_codec_that_encoded(folder):
+    baselines.register("fake", NoDefault)
+    Path("fakes.toml").write_text(CONFIG + "k = 5\n")
+    results = run_experiment(Path("fakes.toml"), jobs=1)
+    assert [row.k for row in results.rows] == [None, 5]
+    assert Path("results/fakes/figures/details.png").exists()
+
+
+def test_one_whose_import_fails_is_skipped_and_harms_no_other(folder, monkeypatch, capfd):
+    points = [
+        metadata.EntryPoint("fake", "no_such_package:Codec", "adaptive_kmeans.baselines"),
+        metadata.EntryPoint("odd", "json:NoSuchCodec", "adaptive_kmeans.baselines"),
+        metadata.EntryPoint("good", f"{__name__}:Raw", "adaptive_kmeans.baselines"),
+    ]
+    monkeypatch.setattr(metadata, "entry_points", lambda group: points)
+    monkeypatch.setattr(baselines, "_pending", True)
+    Path("fakes.toml").write_text(CONFIG + "quality = [5]\n")
+    results = run_experiment(Path("fakes.toml"), jobs=1)
+    assert [row.method for row in results.rows] == ["jpeg"]
+    assert "skipped: fake: baseline fake: expected what it imports to be" in capfd.readouterr().err
+    assert baselines.create("good").version == "raw 1"
+    assert {"fake", "odd", "good"} < set(baselines.names())
+    with pytest.raises(ConfigError, match="baseline odd: expected one that can be made, received"):
+        Baseline.create("odd")
+
+
+@dataclass(frozen=True)
+class Effort(Raw):
+    effort: int = 7
+
+
+@pytest.mark.parametrize(
+    ("codec", "key", "expected"),
+    [
+        ("jpeg", "k", "quality"),
+        ("webp", "k", "quality"),
+        ("png8", "quality", "k"),
+        ("npz", "quality", "k"),
+        ("png", "quality", "neither quality nor k"),
+        ("webp-lossless", "k", "neither quality nor k"),
+        ("fake", "quality", "neither quality nor k"),
+    ],
+)
+def test_a_key_that_is_not_the_setting_of_the_codec_is_refused(folder, codec, key, expected):
+    baselines.register("fake", Effort)
+    Path("fakes.toml").write_text(
+        CONFIG.replace('"jpeg"\nquality = [50]', f'"{codec}"\n{key} = [5]')
+    )
+    with pytest.raises(ConfigError) as caught:
+        read_config(Path("fakes.toml"))
+    message = f"fakes.toml: methods: baseline {codec}: expected {expected}, received {key}"
+    assert str(caught.value) == message
+
+
+def planned(*methods: dict[str, object]) -> list[str]:
+    listed = [{"method": "baseline", **method} for method in methods]
+    config = check_config({"name": "a", "images": ["chelsea"], "methods": listed}, "a.toml")
+    return [trial.codec for trial in plan(config, [ImageSource("chelsea")])]
+
+
+def test_equal_codecs_are_one_trial():
+    assert planned({"codec": "jpeg", "quality": [75, 30, 75]}, {"codec": ["jpeg", "webp"]}) == [
+        "jpeg:75",
+        "jpeg:30",
+        "webp",
+    ]
+    assert planned({"codec": ["npz:016", "k-compress", "npz", "k-compress:16"]}) == [
+        "npz:016",
+        "k-compress",
+    ]
+
+
+def test_keys_of_stored_trials_stay_what_they_were(monkeypatch):
+    monkeypatch.setattr("adaptive_kmeans.baselines.pixel_codecs.version_of", lambda name: "lib 1")
+    keys = [Trial(ImageSource("a"), spec).key("hash")[:16] for spec in ("jpeg:75", "jpeg", "webp")]
+    assert keys == ["bdecfb4661bb4389", "7e36d7f5f8676ccf", "d347b6a92549ba98"]
+
+
+def test_a_baseline_is_warmed_up_once_and_only_for_times(folder):
+    encoded = []
+
+    class Counted(Raw):
+        def encode(self, image):
+            encoded.append(image.shape)
+            return super().encode(image)
+
+    baselines.register("counted", Counted)
+    source = ImageSource("cat", Path("cat.png"))
+    real = (61, 83, 3)
+    assert run_trial(Trial(source, "counted", repeats=0)).row.encode_s is None
+    assert encoded == [real]
+    encoded.clear()
+    for _ in range(2):
+        assert run_trial(Trial(source, "counted", repeats=2)).row.encode_s > 0
+    assert encoded == [(32, 32, 3), real, real, real, real]
+
+
+def test_one_that_takes_no_small_image_is_timed_nevertheless(folder):
+    class Large(Raw):
+        def encode(self, image):
+            if len(image) < 48:
+                raise RuntimeError("too small")
+            return super().encode(image)
+
+    baselines.register("large", Large)
+    outcome = run_trial(Trial(ImageSource("cat", Path("cat.png")), "large", repeats=1))
+    assert outcome.error is None

@@ -1,0 +1,50 @@
+import dataclasses
+import math
+
+from adaptive_kmeans.experiment.curves import against_rate
+from adaptive_kmeans.experiment.series import Measured, curve, named, panels, psnr
+from adaptive_kmeans.experiment.trials import Row
+
+
+def row(image: str, method: str, psnr_db: float, rate: float = 1.0, **others: object) -> Row:
+    blank = dict.fromkeys(field.name for field in dataclasses.fields(Row))
+    coder = "deflate" if method == "regular" else None
+    own = {"image": image, "method": method, "psnr_db": psnr_db, "bits_per_pixel": rate}
+    return Row(**{**blank, "image_set": "set", "coder": coder, **own, **others})
+
+
+def files() -> list[Measured]:
+    """Five images; at k = 16 regular K-means codes the last one without loss."""
+    rows = []
+    for i in range(5):
+        best = math.inf if i == 4 else 40.0 + i
+        rows.append(row(f"{i}", "regular", 30.0 + i, 1.0, k=4))
+        rows.append(row(f"{i}", "regular", best, 2.0, k=16))
+        rows.append(row(f"{i}", "png", math.inf, 9.0))
+    return named([Measured(row) for row in rows])
+
+
+def test_an_image_that_a_lossy_series_codes_without_loss_is_left_out_of_all_means():
+    (title, members), *rest = panels(files(), psnr).items()
+    assert not rest
+    assert title == "set, mean of 4 images (1 lossless left out)"
+    assert {m.row.image for m in members} == {"0", "1", "2", "3"}
+    regular = [m for m in members if m.series == "regular"]
+    assert curve(regular, psnr) == [(1.0, 31.5), (2.0, 41.5)]
+
+
+def test_a_few_images_keep_axes_of_their_own():
+    few = [m for m in files() if m.row.image in ("3", "4")]
+    assert list(panels(few, psnr)) == ["3", "4"]
+
+
+def test_a_lossless_codec_is_a_line_at_its_rate():
+    figure = against_rate(files(), psnr, "PSNR, dB")
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    assert list(lines["png"].get_xdata()) == [9.0, 9.0]
+    assert list(lines["regular"].get_xdata()) == [1.0, 2.0]
+
+
+def test_without_a_finite_quality_there_is_no_figure():
+    lossless = [m for m in files() if m.row.method == "png"]
+    assert against_rate(lossless, psnr, "PSNR, dB") is None
