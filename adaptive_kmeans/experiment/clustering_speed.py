@@ -25,7 +25,7 @@ from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError, MissingDependencyError
 from adaptive_kmeans.experiment.config import ClusteringSpeedConfig
 from adaptive_kmeans.experiment.memory import PeakMemory
-from adaptive_kmeans.experiment.pools import THREAD_VARIABLES
+from adaptive_kmeans.experiment.processes import THREAD_VARIABLES
 from adaptive_kmeans.experiment.trials import load
 from adaptive_kmeans.progress import trial_bar
 

@@ -1,4 +1,4 @@
-"""Where calls run: in processes of this machine, which end with the driver, or on a Dask cluster.
+"""Calls in other processes, one of which may die of it.
 
 A call may kill the process that runs it: out of memory, or by a defect of a library. Which one of
 those in flight did it is not known, so that each of them is suspect and runs again, alone in a
@@ -7,11 +7,7 @@ process of its own. The one that dies there is the culprit, and all others go on
 
 from __future__ import annotations
 
-import logging
-import os
 import re
-import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -21,12 +17,12 @@ from concurrent.futures import (
     Future,
     wait,
 )
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
-from adaptive_kmeans.errors import MissingDependencyError, ReadError
+from adaptive_kmeans.errors import ReadError
 
 Call = tuple[Any, ...]
 Say = Callable[[str], None]
@@ -34,13 +30,8 @@ Say = Callable[[str], None]
 LOOK_S = 3.0
 """How long nothing may end before a pool looks whether anything can."""
 
-ORPHAN_S = 1.0
-"""How often a process looks whether its driver is still there."""
-
-THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS")
-"""What libraries ask how many threads they may use; `clustering_speed` sets them, too."""
-
-_STAY = "to stay while trials run"
+STAY = "to stay while trials run"
+"""What is expected of a place."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +133,7 @@ def _together(
                     codes = re.search(r"\{(.*)\}", str(death))
                     suspects.append((call, Died(codes[1] if codes else "")))
                 except CancelledError as error:
-                    raise ReadError(place.name, _STAY, "it is gone") from error
+                    raise ReadError(place.name, STAY, "it is gone") from error
                 except Exception as error:
                     received = f"{type(error).__name__}: {error}"
                     raise ReadError(place.name, "one that can run trials", received) from error
@@ -157,117 +148,3 @@ def _submit(pool: Pool, function: Callable[..., Any], call: Call) -> Future[Any]
         future: Future[Any] = Future()
         future.set_exception(error)
         return future
-
-
-@dataclass(frozen=True)
-class Processes:
-    """Processes of this machine.
-
-    Parameters
-    ----------
-    jobs : int
-        How many at once.
-    threads : int
-        How many threads each may use.
-    """
-
-    jobs: int
-    threads: int
-    name = "processes"
-
-    @contextmanager
-    def open(self, say: Say, *, alone: bool) -> Iterator[Pool]:
-        """Start processes, and end them whatever happens."""
-        from joblib.externals.loky import ProcessPoolExecutor
-
-        jobs = 1 if alone else self.jobs
-        capped = {name: str(self.threads) for name in THREAD_VARIABLES}
-        executor = ProcessPoolExecutor(
-            jobs, initializer=_end_with, initargs=(os.getpid(),), env=capped
-        )
-        try:
-            yield Pool(executor, lambda: jobs + 1, (BrokenExecutor,), lambda: None)
-        except BaseException:
-            executor.shutdown(kill_workers=True)
-            raise
-        executor.shutdown()
-
-
-def _end_with(driver: int) -> None:
-    """End this process once its driver is gone, which may have been killed."""
-
-    def watch() -> None:
-        while os.getppid() == driver:
-            time.sleep(ORPHAN_S)
-        os._exit(1)
-
-    if os.name != "nt":  # where a process keeps the number of a parent that is gone
-        threading.Thread(target=watch, daemon=True).start()
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """The workers of a Dask scheduler, which moves the trials of one that dies to another one.
-
-    Parameters
-    ----------
-    address : str
-        The scheduler's.
-    """
-
-    address: str
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return f"Dask scheduler {self.address}"
-
-    @contextmanager
-    def open(self, say: Say, *, alone: bool) -> Iterator[Pool]:
-        """Connect, and say it when there are no workers."""
-        try:
-            from distributed import Client, KilledWorker
-        except ImportError as error:
-            expected = "it to be installed: pip install 'adaptive-kmeans[distributed]'"
-            raise MissingDependencyError("library distributed", expected, str(error)) from error
-        with _silent(
-            "distributed", "distributed.client"
-        ):  # what they would say is said in one line
-            try:
-                client = Client(self.address, timeout="10s")
-            except (OSError, ValueError) as error:
-                raise ReadError(self.name, "one that answers", error) from error
-
-            waiting = False
-
-            def threads() -> int:
-                nonlocal waiting
-                try:
-                    count: int = sum(client.nthreads().values())
-                except (OSError, RuntimeError) as error:
-                    raise ReadError(self.name, _STAY, "it is gone") from error
-                waiting = waiting and not count
-                return count
-
-            def look() -> None:
-                nonlocal waiting
-                if not threads() and not waiting:
-                    say(f"waiting for workers of {self.address}")
-                    waiting = True
-
-            with client:
-                executor = client.get_executor(pure=False, retries=3)
-                yield Pool(executor, lambda: 2 * max(1, threads()), (KilledWorker,), look)
-
-
-@contextmanager
-def _silent(*names: str) -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
