@@ -221,12 +221,12 @@ def test_reproduce_tells_a_missing_library_from_a_trial_that_fails(folder):
     Path("oxipng.py").write_text("def optimize_from_memory(*_, **__): raise ValueError('broken')")
     again = typed("reproduce", "--images", "cat.png")
     assert again.returncode == 6
-    assert again.stdout.splitlines() == [
-        f"small: {TRIALS} rows confirmed, 2 differ, 0 not at hand",
-        "  failed: cat, png: ValueError: broken",
-        "  cat png: not measured",
-    ]
-    assert "failed: cat, png: ValueError: broken\n" in again.stderr
+    lines = again.stdout.splitlines()
+    assert lines[0] == f"small: {TRIALS} rows confirmed, 2 differ, 0 not at hand"
+    assert lines[1].startswith("  failed: ")
+    assert lines[1].endswith("ValueError: broken")
+    assert lines[2:] == ["  cat png: not measured"]
+    assert again.stderr.count("cat, png: ") == 1
 
 
 def test_a_dry_run_knows_jobs_failures_and_images_that_cannot_be_read(folder):
