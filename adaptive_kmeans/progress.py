@@ -12,6 +12,10 @@ Progress = Callable[[str, float], None]
 
 PATIENCE_S = 0.5
 
+LOADING = "loading kernels; the first run compiles"
+LOADING_S = 5.0
+"""How long the first trial may take before a log says so."""
+
 LOG_S = 30.0
 """Seconds between lines where standard error is no terminal."""
 
@@ -69,6 +73,22 @@ class TrialBar:
         self._total = total
         self._done = self._failed = 0
         self._said = time.monotonic()
+        self._loading: threading.Timer | None = None
+
+    def load(self) -> None:
+        """Say that kernels are loaded, and maybe compiled, until the next trial is over."""
+        self.stop()
+        self.bar.update(self._task, description=LOADING)
+        if not self._console.is_terminal:
+            self._loading = threading.Timer(LOADING_S, self.say, [LOADING])
+            self._loading.daemon = True
+            self._loading.start()
+
+    def stop(self) -> None:
+        """Say nothing more of loading."""
+        if self._loading is not None:
+            self._loading.cancel()
+            self._loading = None
 
     def count(self, done: int, failed: int) -> None:
         """Set how many trials are over, `failed` of them beside the `done` ones."""
@@ -81,6 +101,7 @@ class TrialBar:
 
     def __call__(self, message: str = "", *, failed: bool = False) -> None:
         """Count one more trial, and print what there is to say of it."""
+        self.stop()
         self.count(self._done + (not failed), self._failed + failed)
         if message:
             self.say(message)
@@ -88,6 +109,11 @@ class TrialBar:
     def say(self, message: str) -> None:
         """Print a line above the bar."""
         self._console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+def say(message: str) -> None:
+    """Print a line on standard error, where no bar is shown."""
+    TrialBar(0).say(message)
 
 
 @contextmanager
@@ -101,4 +127,7 @@ def trial_bar(total: int) -> Iterator[TrialBar]:
     """
     bar = TrialBar(total)
     with bar.bar:
-        yield bar
+        try:
+            yield bar
+        finally:
+            bar.stop()

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from typing import Any, Generic, TypeVar, cast, get_type_hints
 
@@ -29,6 +29,17 @@ from adaptive_kmeans.errors import (
 )
 
 Member = TypeVar("Member")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Later:
+    """A member that is loaded once it is asked for.
+
+    An entry point is no sure type to ask for: where `importlib_metadata` is imported, as Dask does,
+    the standard library gives the entry points of that package.
+    """
+
+    load: Callable[[], Any]
 
 
 class Registry(Generic[Member]):
@@ -63,13 +74,13 @@ class Registry(Generic[Member]):
         entry_point_group: str | None = None,
     ) -> None:
         self.family = family
-        self._members: dict[str, type[Member] | metadata.EntryPoint] = {}
+        self._members: dict[str, type[Member] | _Later] = {}
         self._group = entry_point_group
         self._pending = entry_point_group is not None
         for name, member in members.items():
             self.register(name, member)
 
-    def register(self, name: str, member: type[Member] | metadata.EntryPoint) -> None:
+    def register(self, name: str, member: type[Member] | _Later) -> None:
         """Add a member.
 
         Raises
@@ -137,7 +148,7 @@ class Registry(Generic[Member]):
         if name not in self._members:
             raise UnknownNameError(self.family, name, self._members)
         member = self._members[name]
-        if isinstance(member, metadata.EntryPoint):
+        if isinstance(member, _Later):
             with self._making(name):
                 member = self._members[name] = cast(type[Member], member.load())
         return member
@@ -161,4 +172,4 @@ class Registry(Generic[Member]):
             return
         self._pending = False
         for entry_point in metadata.entry_points(group=self._group):
-            self.register(entry_point.name, entry_point)
+            self.register(entry_point.name, _Later(entry_point.load))

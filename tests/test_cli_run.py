@@ -2,6 +2,7 @@
 
 import csv
 import resource
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from adaptive_kmeans.progress import LOADING
 
 CONFIG = """
 name = "small"
@@ -41,7 +44,9 @@ def folder(tmp_path, monkeypatch, photo):
 
 def typed(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "adaptive_kmeans", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    run = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    run.stderr = run.stderr.replace(f"{LOADING}\n", "")  # as the first run on a machine says
+    return run
 
 
 def rows(name: str = "small") -> list[dict[str, str]]:
@@ -75,13 +80,17 @@ def test_run_then_report_then_reproduce(folder):
     changed = table.replace(b"regular,,2,", b"regular,,3,")
     Path("results/small/table.csv").write_bytes(changed)
     again = typed("reproduce", "--images", "cat.png")
-    assert again.stdout == f"small: {TRIALS - 1} rows confirmed, 0 differ, 1 not at hand\n"
+    assert again.returncode == 6
+    lines = again.stdout.splitlines()
+    assert lines[0] == f"small: {TRIALS - 1} rows confirmed, 1 differ, 0 not at hand"
+    assert lines[1].startswith("  cat regular 3 ")
+    assert lines[1].endswith(": not measured")
     number = rows()[5]["bytes"].encode()
     Path("results/small/table.csv").write_bytes(table.replace(b"," + number + b",", b",9,"))
     again = typed("reproduce", "--images", "cat.png")
     assert again.returncode == 6
     assert f"bytes 9 → {number.decode()}" in again.stdout
-    assert "rows differ from the committed ones" in again.stderr
+    assert "differ from what is committed" in again.stderr
 
 
 def test_another_image_of_the_same_name_is_not_at_hand(folder, photo):
@@ -177,3 +186,124 @@ def test_without_results_report_and_reproduce_say_so(folder):
         run = typed(command, *arguments)
         assert (run.returncode, run.stdout) == (5, "")
         assert run.stderr.startswith("adaptive-kmeans: nowhere: expected a folder of ")
+
+
+def test_reproduce_says_a_line_for_every_experiment(folder, photo):
+    for name in ("damaged", "small", "tableless"):
+        typed("run", "small.toml", "--set", f"name={name}")
+    Path("results/damaged/environment.json").write_text("{}")
+    Path("results/tableless/table.csv").unlink()
+    again = typed("reproduce", "--images", "cat.png")
+    assert again.returncode == 6
+    lines = again.stdout.splitlines()
+    assert lines[0] == "damaged: 0 rows confirmed, 1 differ, 0 not at hand"
+    assert lines[1].startswith("  failed: KeyError: ")
+    assert lines[2] == f"small: {TRIALS} rows confirmed, 0 differ, 0 not at hand"
+    assert lines[3] == "tableless: 0 rows confirmed, 1 differ, 0 not at hand"
+    assert "table.csv: expected a file that can be read" in lines[4]
+    assert again.stderr.splitlines()[:3] == [
+        "damaged: experiment 1 of 3",
+        "small: experiment 2 of 3",
+        "tableless: experiment 3 of 3",
+    ]
+
+
+def test_reproduce_tells_a_missing_library_from_a_trial_that_fails(folder):
+    extra = '[[methods]]\nmethod = "baseline"\ncodec = "png"\n'
+    Path("small.toml").write_text(CONFIG + extra)
+    assert typed("run", "small.toml").returncode == 0
+    Path("oxipng.py").write_text("raise ImportError('not here')")
+    again = typed("reproduce", "--images", "cat.png")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == (
+        f"small: {TRIALS} rows confirmed, 0 differ, 0 not at hand, 1 left out (png)\n"
+    )
+    Path("oxipng.py").write_text("def optimize_from_memory(*_, **__): raise ValueError('broken')")
+    again = typed("reproduce", "--images", "cat.png")
+    assert again.returncode == 6
+    lines = again.stdout.splitlines()
+    assert lines[0] == f"small: {TRIALS} rows confirmed, 2 differ, 0 not at hand"
+    assert lines[1].startswith("  failed: ")
+    assert lines[1].endswith("ValueError: broken")
+    assert lines[2:] == ["  cat png: not measured"]
+    assert again.stderr.count("cat, png: ") == 1
+
+
+def test_a_dry_run_knows_jobs_failures_and_images_that_cannot_be_read(folder):
+    Path("broken.png").write_bytes(b"no image")
+    dry = typed("run", "small.toml", "--dry-run", "--jobs", "7")
+    assert dry.returncode == 0, dry.stderr
+    assert dry.stdout.startswith(f"small: {2 * TRIALS} trials, 0 finished; the others take ")
+    assert dry.stdout.endswith(" with 7 at once\n")
+    assert typed("run", "small.toml").returncode == 6
+    counted = f"small: {2 * TRIALS} trials, {TRIALS} finished, {TRIALS} failed; the others take "
+    dry = typed("run", "small.toml", "--dry-run")
+    assert dry.stdout.startswith(counted + "about 0 s")
+    dry = typed("run", "small.toml", "--dry-run", "--images", "broken.png", "--retry-failed")
+    assert dry.stdout == (
+        f"small: {TRIALS} trials, 0 finished, {TRIALS} failed; the others' time is not known: "
+        "those that were tried failed\n"
+    )
+
+
+def test_a_report_of_what_has_no_page_is_one_line(folder):
+    def said(path: str) -> str:
+        run = typed("report", path)
+        assert run.returncode in (5, 6)
+        assert run.stdout == ""
+        assert run.stderr.count("\n") == 1
+        return run.stderr
+
+    Path("empty").mkdir()
+    assert "empty: expected a folder of results, with the file trials.sqlite" in said("empty")
+    Path("study").mkdir()
+    Path("study/config.toml").write_text(
+        'kind = "elbow"\nname = "study"\nimages = ["cat.png"]\nk = [2, 4]\n'
+    )
+    assert "received the kind elbow" in said("study")
+    assert typed("run", "small.toml").returncode == 0
+    database = sqlite3.connect("results/small/trials.sqlite")
+    with database:
+        database.execute("UPDATE trials SET row = json_remove(row, '$.ciede2000')")
+    assert typed("report", "results").returncode == 0
+    with database:
+        database.execute("UPDATE trials SET row = json_remove(row, '$.bytes')")
+    assert "results/small/trials.sqlite: expected rows of this version; " in said("results")
+    with database:
+        database.execute("UPDATE trials SET state = 'waiting'")
+    database.close()
+    assert "results/small: expected trials that are finished, received none" in said("results")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("kind=5", "kind: expected one of compression, clustering-speed, coding-size, coder-abl"),
+        ("kind=['elbow']", "kind: expected one of compression, clustering-speed, coding-size, "),
+        ('methods=[{method="rgular"}]', "methods.0.method: expected one of regular, region-adap"),
+        ("methods=[{k=3}]", "missing key methods.0.method"),
+    ],
+)
+def test_a_wrong_kind_or_method_is_one_line_with_the_known_ones(folder, change, message):
+    run = typed("run", "small.toml", "--set", change)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith(f"adaptive-kmeans: small.toml: {message}")
+    assert run.stderr.count("\n") == 1
+    assert "lambda" not in run.stderr
+
+
+def test_an_anchor_that_is_no_series_is_said(folder):
+    run = typed("run", "small.toml", "--set", "figures.anchor=reguler")
+    assert run.returncode == 0
+    assert run.stderr == (
+        "note: nothing is compared: figures.anchor is reguler, and the series are "
+        "regular; variance; jpeg\n"
+    )
+
+
+def test_names_with_brackets_are_printed_whole(folder):
+    Path("cat.png").rename("x[red]y[0].png")
+    run = typed("run", "small.toml")
+    assert run.returncode == 0
+    assert run.stdout.count("x[red]y[0]") == TRIALS
+    assert Path("results/small/table.tex").read_text().count("x{[}red]y{[}0]") == TRIALS

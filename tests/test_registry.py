@@ -1,6 +1,7 @@
 import pickle
 from dataclasses import dataclass
 from importlib import metadata
+from types import SimpleNamespace
 
 import pytest
 
@@ -37,6 +38,13 @@ def test_other_packages_add_members_by_entry_point(monkeypatch):
     registry = Registry("measure", {"a": Member}, entry_point_group="adaptive_kmeans.test")
     assert registry.create("largest") == Eigenvalue()
     assert registry.names() == ("a", "largest")
+
+
+def test_entry_points_may_be_those_of_the_backport(monkeypatch):
+    entry = SimpleNamespace(name="b", load=lambda: Member)
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [entry])
+    registry = Registry("thing", {"a": Member}, entry_point_group="adaptive_kmeans.test")
+    assert registry.create("b:8") == Member(8)
 
 
 @pytest.mark.parametrize(

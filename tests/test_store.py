@@ -1,9 +1,11 @@
+import contextlib
 import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from PIL import Image
 
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import OutputError, ReadError
-from adaptive_kmeans.experiment import run_experiment
+from adaptive_kmeans.experiment import results, run_experiment
 from adaptive_kmeans.experiment.report import write_report
 from adaptive_kmeans.experiment.store import Store
 from adaptive_kmeans.experiment.trials import Trial
@@ -36,7 +38,7 @@ TRIALS = 5 * 2 * IMAGES
 RUN = """
 import sys
 from pathlib import Path
-from adaptive_kmeans.experiment import run_experiment
+from adaptive_kmeans.experiment import results, run_experiment
 run_experiment(Path("many.toml"), jobs=int(sys.argv[1]))
 """
 
@@ -206,9 +208,9 @@ def test_failed_trials_are_rows_with_their_error_and_run_again_when_asked(folder
             run_experiment(Path("many.toml"), jobs=1)
     with pytest.raises(Exception, match="ZeroDivisionError: a defect"):
         run_experiment(Path("many.toml"), jobs=1)
-    results = run_experiment(Path("many.toml"), jobs=1, retry_failed=True)
-    assert len(results.rows) == TRIALS
-    assert not results.failures
+    found = run_experiment(Path("many.toml"), jobs=1, retry_failed=True)
+    assert len(found.rows) == TRIALS
+    assert not found.failures
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -231,8 +233,8 @@ def test_a_run_that_is_killed_goes_on_where_it_was(folder, jobs):
         # No finished trial was lost, and none was run again, or its time would differ.
         assert {key: after[key] for key in finished} == finished
         finished = {key: row for key, row in after.items() if row[0] == "done"}
-    results = run_experiment(Path("many.toml"), jobs=jobs)
-    assert len(results.rows) == TRIALS
+    found = run_experiment(Path("many.toml"), jobs=jobs)
+    assert len(found.rows) == TRIALS
     after = rows_of(Path("results/many"))
     assert {key: after[key] for key in finished} == finished
     pd.testing.assert_frame_equal(table(), whole)
@@ -343,3 +345,98 @@ def test_odd_names_and_shapes_do_not_spoil_tables_and_figures(folder):
     assert any(line.startswith(r"| p\|q | regular |") for line in lines)
     write_report(Path("results/many"))
     assert "<td>p|q</td><td>regular</td>" in Path("results/many/report.html").read_text()
+
+
+def test_who_draws_figures_does_not_keep_others_from_running_trials(tmp_path, store):
+    store.add([("a", "a trial")])
+    with store.publishing(), Store(tmp_path) as other:
+        start = time.monotonic()
+        assert other.claim("a")
+        other.finish("a", {"bytes": 1}, None, 0.0)
+        assert other.states(["a"]) == {"a": "done"}
+        assert time.monotonic() - start < 5
+
+
+def test_one_runner_publishes_at_a_time(tmp_path, store):
+    order = []
+
+    def publish() -> None:
+        with Store(tmp_path) as other, other.publishing():
+            order.append("other")
+
+    thread = threading.Thread(target=publish)
+    with store.publishing():
+        thread.start()
+        time.sleep(1.5)
+        order.append("first")
+    thread.join(timeout=30)
+    assert order == ["first", "other"]
+
+
+def test_who_is_killed_while_publishing_is_not_waited_for(tmp_path, store):
+    code = (
+        "import os, signal, sys; from pathlib import Path;"
+        "from adaptive_kmeans.experiment.store import Store;"
+        "lock = Store(Path(sys.argv[1])).publishing(); lock.__enter__();"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    with sqlite3.connect(tmp_path / "trials.sqlite") as database:
+        assert database.execute("SELECT COUNT(*) FROM publisher").fetchone() == (1,)
+    database.close()
+    with store.publishing():
+        pass
+
+
+@pytest.mark.parametrize("steps", range(5))
+def test_figures_are_never_lost_while_they_are_replaced(tmp_path, monkeypatch, steps):
+    staged = tmp_path / ".part-new"
+    for root, text in ((tmp_path, "old"), (staged, "new")):
+        (root / "figures").mkdir(parents=True)
+        for name in ("figures/a.png", "figures/b.png", "table.csv"):
+            (root / name).write_text(text)
+    (tmp_path / "figures/stale.png").touch()
+    left = [steps]
+
+    class Killed(BaseException):
+        pass
+
+    def replace(self: Path, target: Path) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+        os.replace(self, target)  # noqa: PTH105
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with contextlib.suppress(Killed):
+        results._put_in_place(staged, tmp_path)
+    names = ("figures/a.png", "figures/b.png", "table.csv")
+    found = [(tmp_path / name).read_text() for name in names]
+    assert found == (["new"] * steps + ["old"] * 3)[:3]
+    assert (tmp_path / "figures/stale.png").exists() == (steps < 3)
+
+
+def test_what_a_killed_run_left_is_swept(folder):
+    Path("results/many/.part-left").mkdir(parents=True)
+    run_experiment(Path("many.toml"), images=["0.png"], jobs=1)
+    assert not list(Path("results/many").glob(".part-*"))
+
+
+def test_a_log_says_that_kernels_are_loaded_only_if_it_takes_long(folder, monkeypatch, capfd):
+    from adaptive_kmeans import progress
+    from adaptive_kmeans.experiment import runner
+
+    monkeypatch.setattr(progress, "LOADING_S", 60.0)
+    run_experiment(Path("many.toml"), images=["0.png"], jobs=1)
+    assert capfd.readouterr().err == ""
+    monkeypatch.setattr(progress, "LOADING_S", 0.2)
+    run_trial = runner.run_trial
+
+    def slow(trial):
+        time.sleep(1.0)
+        return run_trial(trial)
+
+    monkeypatch.setattr(runner, "run_trial", slow)
+    changes = ["methods.0.k=[21, 22]", 'methods.0.coder="deflate"']
+    run_experiment(Path("many.toml"), images=["0.png"], jobs=1, changes=changes)
+    assert capfd.readouterr().err == f"{progress.LOADING}\n"

@@ -30,9 +30,8 @@ from adaptive_kmeans.detail import measures
 from adaptive_kmeans.errors import AdaptiveKMeansError
 from adaptive_kmeans.experiment.coding_size import opaque_images
 from adaptive_kmeans.experiment.config import ClassifiersConfig
-from adaptive_kmeans.experiment.runner import call_all
+from adaptive_kmeans.experiment.runner import measure_all
 from adaptive_kmeans.experiment.trials import Pixels, load
-from adaptive_kmeans.progress import trial_bar
 from adaptive_kmeans.regions import HIGH_DETAIL, LOW_DETAIL, classify, thresholds
 
 BEST = "rate-distortion"
@@ -81,24 +80,12 @@ def run_classifiers(
         Images that could not be read.
     """
     calls = [(source, config) for source in opaque_images(sources, config.background)]
-    rows: list[ClassifierRow] = []
-    failures: list[AdaptiveKMeansError] = []
-    with trial_bar(len(calls)) as advance:
-        for measured, failed in call_all(_measure, calls, jobs):
-            rows += measured
-            failures += failed
-            advance("\n".join(f"failed: {error}" for error in failed))
-    return rows, failures
+    return measure_all(_measure, calls, jobs)
 
 
-def _measure(
-    source: ImageSource, config: ClassifiersConfig
-) -> tuple[list[ClassifierRow], list[AdaptiveKMeansError]]:
-    try:
-        image = load(source, config.background)
-        small, large = (_squared_errors(image, k) for k in (config.k1, config.k2))
-    except AdaptiveKMeansError as error:
-        return [], [error]
+def _measure(source: ImageSource, config: ClassifiersConfig) -> list[ClassifierRow]:
+    image = load(source, config.background)
+    small, large = (_squared_errors(image, k) for k in (config.k1, config.k2))
     rows: list[ClassifierRow] = []
     for size in config.block_size:
         grid = BlockGrid(image.shape[0], image.shape[1], size)
@@ -109,7 +96,7 @@ def _measure(
             maps = {name: classify(values, split) for name, values in scores.items()}
             place = source.set_name, source.name, size, threshold
             rows += _compare(place, maps, saved, grid.pixel_counts())
-    return rows, []
+    return rows
 
 
 def _squared_errors(image: Pixels, k: int) -> Blocks:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,13 +22,12 @@ import numpy.typing as npt
 
 from adaptive_kmeans.baselines.clustering import engines
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import MissingDependencyError
+from adaptive_kmeans.errors import AdaptiveKMeansError, MissingDependencyError
 from adaptive_kmeans.experiment.config import ClusteringSpeedConfig
 from adaptive_kmeans.experiment.memory import PeakMemory
+from adaptive_kmeans.experiment.processes import THREAD_VARIABLES
 from adaptive_kmeans.experiment.trials import load
 from adaptive_kmeans.progress import trial_bar
-
-THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS")
 
 WARM_UP_SIDE, WARM_UP_K = 64, 8
 
@@ -71,14 +71,18 @@ class _Run:
 
 
 def run_clustering_speed(
-    config: ClusteringSpeedConfig, sources: list[ImageSource]
-) -> list[SpeedRow]:
+    config: ClusteringSpeedConfig, sources: Sequence[ImageSource], _jobs: int = 1
+) -> tuple[list[SpeedRow], list[AdaptiveKMeansError]]:
     """Time all engines on all images; one whose library is missing is skipped, which is printed.
+
+    What is timed has the machine to itself, whatever the number of jobs.
 
     Returns
     -------
-    list of SpeedRow
+    rows : list of SpeedRow
         Image by image, k by k, in the order of the config's engines.
+    failures : list of AdaptiveKMeansError
+        Always empty.
     """
     contestants = [(e.engine, threads) for e in config.engines for threads in e.threads]
     rows: list[SpeedRow] = []
@@ -106,7 +110,7 @@ def run_clustering_speed(
                 for (engine, threads), done in runs.items():
                     rows.append(_row(source.name, engine, k, threads, done))
                     advance("")
-    return rows
+    return rows, []
 
 
 def summarize(rows: list[SpeedRow]) -> str:

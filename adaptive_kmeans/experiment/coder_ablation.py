@@ -13,9 +13,8 @@ from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
 from adaptive_kmeans.experiment.coding_size import opaque_images
 from adaptive_kmeans.experiment.config import CoderAblationConfig
-from adaptive_kmeans.experiment.runner import call_all
+from adaptive_kmeans.experiment.runner import measure_all
 from adaptive_kmeans.experiment.trials import load
-from adaptive_kmeans.progress import trial_bar
 
 NOTHING = "nothing"
 
@@ -52,26 +51,11 @@ def run_coder_ablation(
     """
     opaque = opaque_images(sources, config.background)
     calls = [(source, config.background, k) for source in opaque for k in config.k]
-    rows: list[AblationRow] = []
-    failures: list[AdaptiveKMeansError] = []
-    with trial_bar(len(calls)) as advance:
-        for outcome in call_all(_measure, calls, jobs):
-            if isinstance(outcome, AdaptiveKMeansError):
-                failures.append(outcome)
-                advance(f"failed: {outcome}")
-            else:
-                rows += outcome
-                advance("")
-    return rows, failures
+    return measure_all(_measure, calls, jobs)
 
 
-def _measure(
-    source: ImageSource, background: str | None, k: int
-) -> list[AblationRow] | AdaptiveKMeansError:
-    try:
-        quantized = codec.quantize(load(source, background), Settings.regular(k))
-    except AdaptiveKMeansError as error:
-        return error
+def _measure(source: ImageSource, background: str | None, k: int) -> list[AblationRow]:
+    quantized = codec.quantize(load(source, background), Settings.regular(k))
     parts = quantized.index_map, quantized.pixel_regions, quantized.codebooks
     whole = index_map_bytes(*parts)
     rows = [AblationRow(source.set_name, source.name, k, NOTHING, whole, 0.0)]

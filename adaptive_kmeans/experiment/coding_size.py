@@ -28,7 +28,7 @@ from adaptive_kmeans.errors import (
     TranslucentError,
 )
 from adaptive_kmeans.experiment.config import CodingSizeConfig
-from adaptive_kmeans.experiment.runner import call_all
+from adaptive_kmeans.experiment.runner import measure_all
 from adaptive_kmeans.experiment.trials import load
 from adaptive_kmeans.metrics import bits_per_pixel
 from adaptive_kmeans.progress import trial_bar
@@ -109,14 +109,7 @@ def run_coding_size(
     calls = [
         (source, config.background, k, names, config.repeats) for source in opaque for k in config.k
     ]
-    rows: list[CodingSizeRow] = []
-    failures: list[AdaptiveKMeansError] = []
-    with trial_bar(len(calls)) as advance:
-        for measured, failed in call_all(_measure, calls, jobs):
-            rows += measured
-            failures += failed
-            advance("\n".join(f"failed: {error}" for error in failed))
-    return rows, failures
+    return measure_all(_measure, calls, jobs)
 
 
 def opaque_images(sources: Sequence[ImageSource], background: str | None) -> list[ImageSource]:
@@ -138,15 +131,11 @@ def opaque_images(sources: Sequence[ImageSource], background: str | None) -> lis
 
 def _measure(
     source: ImageSource, background: str | None, k: int, names: Sequence[str], repeats: int
-) -> tuple[list[CodingSizeRow], list[AdaptiveKMeansError]]:
+) -> list[CodingSizeRow | AdaptiveKMeansError]:
     """Measure all codecs on one image at one k."""
-    try:
-        quantized = codec.quantize(load(source, background), Settings.regular(k))
-    except AdaptiveKMeansError as error:
-        return [], [error]
+    quantized = codec.quantize(load(source, background), Settings.regular(k))
     right = quantized.reconstruct()
-    rows: list[CodingSizeRow] = []
-    failures: list[AdaptiveKMeansError] = []
+    results: list[CodingSizeRow | AdaptiveKMeansError] = []
     for name in names:
         encode_s, decode_s, data = [], [], b""
         try:
@@ -162,7 +151,7 @@ def _measure(
                     what = f"{source.name} at k = {k} by {name}"
                     raise CorruptError(what, "a file that decodes to the same pixels", "others")
         except AdaptiveKMeansError as error:
-            failures.append(error)
+            results.append(error)
             continue
         row = CodingSizeRow(
             image_set=source.set_name,
@@ -174,8 +163,8 @@ def _measure(
             encode_s=statistics.median(encode_s),
             decode_s=statistics.median(decode_s),
         )
-        rows.append(row)
-    return rows, failures
+        results.append(row)
+    return results
 
 
 @functools.cache

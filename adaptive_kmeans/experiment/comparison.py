@@ -23,6 +23,7 @@ from adaptive_kmeans.experiment.series import (
 from adaptive_kmeans.experiment.statistics import Delta, summarize
 from adaptive_kmeans.experiment.trials import Row
 from adaptive_kmeans.metrics import bd_psnr, bd_rate
+from adaptive_kmeans.progress import say
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,19 @@ def compare(measured: Sequence[Measured], anchor: str) -> list[ComparisonRow]:
     Returns
     -------
     list of ComparisonRow
-        Series by series; nothing when no series has three points on an image.
+        Series by series; nothing when no series has three points on an image, or none is the
+        anchor, which is printed.
     """
     groups = by_series(measured)
     anchors = {name: members for name, members in groups.items() if members[0].row.label == anchor}
     if anchor in groups:
         anchors = {anchor: groups[anchor]}
     if not anchors:
+        if len(groups) > 1:
+            known = "; ".join(groups)
+            say(
+                f"note: nothing is compared: figures.anchor is {anchor}, and the series are {known}"
+            )
         return []
     rows = []
     for name, members in groups.items():

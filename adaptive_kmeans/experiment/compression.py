@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ from adaptive_kmeans.experiment.runner import run_stored
 from adaptive_kmeans.experiment.series import Measured, named
 from adaptive_kmeans.experiment.store import Store
 from adaptive_kmeans.experiment.trials import METRICS, Row, Trial, expand, load, pixel_hash
-from adaptive_kmeans.progress import trial_bar
+from adaptive_kmeans.progress import say
 
 VIEW = "view"
 """Name of the stored file that holds the view."""
@@ -86,11 +86,15 @@ def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[Tria
             metrics.append(name)
         else:
             missing[f"skipped: {name}: pip install 'adaptive-kmeans[metrics]' brings it"] = None
-    with trial_bar(0) as bar:
-        for message in missing:
-            bar.say(message)
+    for message in missing:
+        say(message)
     repeats = config.repeats if config.timing else 0
     return expand(sources, codecs.values(), metrics, config.background, repeats)
+
+
+def keyed(config: CompressionConfig, sources: Sequence[ImageSource]) -> dict[str, Trial]:
+    """Return the trials of an experiment by their keys, under which the store has them."""
+    return dict(_plan_keyed(config, sources, _hashes(sources, config.background)))
 
 
 def run(
@@ -117,31 +121,24 @@ def run(
     retry_failed : bool
         Whether trials that failed before are run again.
     """
-    load.cache_clear()  # an image may have changed since another run in this process
-    keyed: dict[str, Trial] = {}
+    hashes = _hashes(sources, config.background)
     shown: list[tuple[str, str, str]] = []
-    hashes = {source.name: _hash(source, config.background) for source in sources}
-    for trial in plan(config, sources):
-        key = trial.key(hashes[trial.image.name])
-        if (
-            scheduler is not None and trial.image.path is not None
-        ):  # workers have folders of their own
-            image = dataclasses.replace(trial.image, path=trial.image.path.absolute())
-            trial = dataclasses.replace(trial, image=image)
-        keyed.setdefault(key, trial)
+    trials: dict[str, Trial] = {}
+    for key, trial in _plan_keyed(config, sources, hashes):
         shown.append((key, trial.image.name, trial.image.set_name))
+        trials.setdefault(key, trial if scheduler is None else _absolute(trial))
     picture, original = _store_picture(config, sources, hashes, store)
     published = None if config.published is None else config.published.model_dump()
     view = View(shown, picture, original, config.figures.model_dump(), published)
     store.put_file(VIEW, json.dumps(dataclasses.asdict(view)).encode())
-    store.add((key, trial.summary) for key, trial in keyed.items())
+    store.add((key, trial.summary) for key, trial in trials.items())
     kept = {key for key, name, _ in shown if name == picture}
     store.require_files(list(kept))
     if retry_failed:
-        store.retry_failed(list(keyed))
+        store.retry_failed(list(trials))
     if config.timing:
         jobs, scheduler = 1, None
-    run_stored(keyed, store, jobs=jobs, scheduler=scheduler, kept=kept)
+    run_stored(trials, store, jobs=jobs, scheduler=scheduler, kept=kept)
     return view
 
 
@@ -194,7 +191,7 @@ def found(store: Store, view: View | None = None) -> Found:
             failures.append(TrialsFailedError(trial.error or ""))
             continue
         # The same pixels may be there under several names.
-        row = Row(**{**trial.row, "image": name, "image_set": set_name})
+        row = _row(trial.row, name, set_name, store)
         data = store.file(key) if name == view.picture else None
         measured.append(Measured(row, data))
     png = None if view.original is None else store.file(view.original)
@@ -204,11 +201,41 @@ def found(store: Store, view: View | None = None) -> Found:
     return Found(named(measured), failures, shown, Figures(**view.figures), published)
 
 
+def _row(cells: dict[str, Any], name: str, set_name: str, store: Store) -> Row:
+    """Make a row of what is stored; metrics that are newer than it were not asked for."""
+    metrics = dict.fromkeys(metric.column for metric in METRICS.values())
+    try:
+        return Row(**{**metrics, **cells, "image": name, "image_set": set_name})
+    except TypeError as error:
+        expected = "rows of this version; move the file away to start afresh"
+        raise ReadError(str(store.path), expected, f"others ({error})") from error
+
+
+def _plan_keyed(
+    config: CompressionConfig, sources: Sequence[ImageSource], hashes: dict[str, str]
+) -> Iterator[tuple[str, Trial]]:
+    for trial in plan(config, sources):
+        yield trial.key(hashes[trial.image.name]), trial
+
+
+def _hashes(sources: Sequence[ImageSource], background: str | None) -> dict[str, str]:
+    load.cache_clear()  # an image may have changed since another run in this process
+    return {source.name: _hash(source, background) for source in sources}
+
+
 def _hash(source: ImageSource, background: str | None) -> str:
     try:
         return pixel_hash(load(source, background))
     except AdaptiveKMeansError as error:
         return f"unreadable: {error}"  # its trials will fail, and say so
+
+
+def _absolute(trial: Trial) -> Trial:
+    """Name a trial's file by its whole path, since workers have folders of their own."""
+    if trial.image.path is None:
+        return trial
+    image = dataclasses.replace(trial.image, path=trial.image.path.absolute())
+    return dataclasses.replace(trial, image=image)
 
 
 def _store_picture(

@@ -339,6 +339,11 @@ AnyConfig: TypeAlias = (
     | ElbowConfig
 )
 
+
+def _kind(document: dict[str, Any]) -> Any:
+    return document.get("kind", "compression")
+
+
 _Tagged = Annotated[
     Annotated[CompressionConfig, Tag("compression")]
     | Annotated[ClusteringSpeedConfig, Tag("clustering-speed")]
@@ -346,7 +351,7 @@ _Tagged = Annotated[
     | Annotated[CoderAblationConfig, Tag("coder-ablation")]
     | Annotated[ClassifiersConfig, Tag("classifiers")]
     | Annotated[ElbowConfig, Tag("elbow")],
-    Discriminator(lambda document: document.get("kind", "compression")),
+    Discriminator(_kind),
 ]
 
 
@@ -478,7 +483,16 @@ def _check_once(what: str, values: Sequence[object]) -> None:
 def _first_problem(error: ValidationError) -> str:
     """Say the first problem in one line: the key, what is wrong, what was received."""
     problem = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in problem["loc"][1:]) or "config"
+    path = [str(part) for part in problem["loc"][1:]]
+    if problem["type"].startswith("union_tag"):  # a kind or a method, which are told by their name
+        key = problem["ctx"]["discriminator"].strip("_'()")
+        path.append(key)
+        known = problem["ctx"].get("expected_tags", "").replace("'", "")
+        if known:
+            received = problem["input"][key]
+            return f"{'.'.join(path)}: expected one of {known}, received {received!r}"
+        return f"missing key {'.'.join(path)}"
+    where = ".".join(path) or "config"
     if problem["type"] == "extra_forbidden":
         return f"unknown key {where}"
     if problem["type"] == "missing":

@@ -14,10 +14,9 @@ from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
 from adaptive_kmeans.experiment.coding_size import opaque_images
 from adaptive_kmeans.experiment.config import ElbowConfig
-from adaptive_kmeans.experiment.runner import call_all, run_trials
+from adaptive_kmeans.experiment.runner import measure_all, run_trials
 from adaptive_kmeans.experiment.style import COLORS
 from adaptive_kmeans.experiment.trials import Outcome, Row, expand, run_trial
-from adaptive_kmeans.progress import trial_bar
 
 KS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 PEAK = 255.0
@@ -117,26 +116,13 @@ def run_elbow(
         Images that could not be measured.
     """
     calls = [(source, config) for source in opaque_images(sources, config.background)]
-    rows: list[ElbowRow] = []
-    failures: list[AdaptiveKMeansError] = []
-    with trial_bar(len(calls)) as advance:
-        for outcome in call_all(_measure, calls, jobs):
-            if isinstance(outcome, AdaptiveKMeansError):
-                failures.append(outcome)
-                advance(f"failed: {outcome}")
-            else:
-                rows += outcome
-                advance("")
-    return rows, failures
+    return measure_all(_measure, calls, jobs)
 
 
-def _measure(source: ImageSource, config: ElbowConfig) -> list[ElbowRow] | AdaptiveKMeansError:
+def _measure(source: ImageSource, config: ElbowConfig) -> list[ElbowRow]:
     codecs = [config.settings(k) for k in sorted(config.k)]
     trials = expand([source], codecs, ("psnr",), config.background, repeats=0)
-    try:
-        curve = _curve(map(run_trial, trials))
-    except AdaptiveKMeansError as error:
-        return error
+    curve = _curve(map(run_trial, trials))
     return [
         ElbowRow(
             image_set=source.set_name,

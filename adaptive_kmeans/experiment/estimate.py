@@ -10,7 +10,7 @@ from adaptive_kmeans.experiment import compression
 from adaptive_kmeans.experiment.config import CompressionConfig
 from adaptive_kmeans.experiment.results import read_experiment
 from adaptive_kmeans.experiment.store import FILE_NAME, Store
-from adaptive_kmeans.experiment.trials import load, pixel_hash, run_trial
+from adaptive_kmeans.experiment.trials import Trial, run_trial
 from adaptive_kmeans.threads import thread_count
 
 SAMPLES = 5
@@ -21,7 +21,9 @@ def estimate(
     *,
     images: Sequence[str] | None = None,
     results: Path = Path("results"),
+    jobs: int | None = None,
     changes: Sequence[str] = (),
+    retry_failed: bool = False,
 ) -> str:
     """Say how many trials there are, how many are finished, and how long the others may take.
 
@@ -30,7 +32,7 @@ def estimate(
 
     Parameters
     ----------
-    config_path, images, results, changes
+    config_path, images, results, jobs, changes, retry_failed
         See `run_experiment`.
 
     Returns
@@ -41,25 +43,34 @@ def estimate(
     config, sources = read_experiment(config_path, images, changes)
     if not isinstance(config, CompressionConfig):
         return f"{config.name}: {config.kind} on {len(sources)} images; its time is not estimated"
-    trials = compression.plan(config, sources)
-    keys = [trial.key(pixel_hash(load(trial.image, trial.background))) for trial in trials]
+    trials = compression.keyed(config, sources)
     folder = results / config.name
-    finished = {}
+    over = {}
     if (folder / FILE_NAME).exists():
         with Store(folder, create=False) as store:
-            finished = store.over(keys)
-    seconds = [trial.seconds for trial in finished.values() if trial.row is not None]
-    left = [trial for key, trial in zip(keys, trials, strict=True) if key not in finished]
+            over = store.over(list(trials))
+    finished = {key: trial for key, trial in over.items() if trial.row is not None}
+    failed = len(over) - len(finished)
+    done = finished if retry_failed else over
+    left = [trial for key, trial in trials.items() if key not in done]
+    jobs = 1 if config.timing else jobs or thread_count()
+    text = f"{config.name}: {len(trials)} trials, {len(finished)} finished"
+    text += f", {failed} failed" if failed else ""
+    seconds = [trial.seconds for trial in finished.values()]
     if left and not seconds:
-        step = max(1, len(left) // SAMPLES)
-        run_trial(left[0])  # loads the kernels
-        seconds = [run_trial(trial).seconds for trial in left[::step][:SAMPLES]]
-    jobs = 1 if config.timing else thread_count()
+        seconds = _sample(left)
+    if left and not seconds:
+        return f"{text}; the others' time is not known: those that were tried failed"
     total = statistics.fmean(seconds) * len(left) / jobs if left else 0.0
-    return (
-        f"{config.name}: {len(trials)} trials, {len(trials) - len(left)} finished; "
-        f"the others take about {_duration(total)} with {jobs} at once"
-    )
+    return f"{text}; the others take about {_duration(total)} with {jobs} at once"
+
+
+def _sample(trials: Sequence[Trial]) -> list[float]:
+    """Run a few trials, and return the seconds that those which succeed take."""
+    step = max(1, len(trials) // SAMPLES)
+    run_trial(trials[0])  # loads the kernels
+    outcomes = [run_trial(trial) for trial in trials[::step][:SAMPLES]]
+    return [outcome.seconds for outcome in outcomes if outcome.row is not None]
 
 
 def _duration(seconds: float) -> str:

@@ -22,6 +22,7 @@ from PIL import Image
 from adaptive_kmeans import files
 from adaptive_kmeans.errors import ReadError
 from adaptive_kmeans.experiment import compression, results, tables
+from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.figures import Shown
 from adaptive_kmeans.experiment.series import Measured
 from adaptive_kmeans.experiment.store import FILE_NAME, Store
@@ -29,7 +30,7 @@ from adaptive_kmeans.experiment.store import FILE_NAME, Store
 MOST_PICTURES = 24
 """Pictures that can be swiped; more are in the folder of figures."""
 
-FILE = "report.html"
+FILE, CONFIG = "report.html", "config.toml"
 
 
 def write_report(folder: Path) -> list[Path]:
@@ -50,22 +51,34 @@ def write_report(folder: Path) -> list[Path]:
     ReadError
         No folder of results with a store is there.
     """
-    folders = [folder] if (folder / FILE_NAME).exists() else sorted(folder.glob(f"*/{FILE_NAME}"))
-    if not folders:
-        expected = f"a folder of results, with the file {FILE_NAME} that `run` makes"
-        raise ReadError(str(folder), expected, "none")
+    folders = [folder] if (folder / FILE_NAME).exists() else _with_store(folder)
     pages = []
-    for found in folders:
-        place = found if found.is_dir() else found.parent
-        results.publish_again(place)
-        files.write_bytes(place / FILE, _page(place).encode())
+    for place in folders:
+        with Store(place, create=False) as store, results.publishing(store, place):
+            results.publish_again(place, store)
+            files.write_bytes(place / FILE, _page(place, store).encode())
         pages.append(place / FILE)
     return pages
 
 
-def _page(folder: Path) -> str:
-    with Store(folder, create=False) as store:
-        found = compression.found(store)
+def _with_store(folder: Path) -> list[Path]:
+    """Return the folders of results with a store in a folder, or say what is there instead."""
+    found = [path.parent for path in sorted(folder.glob(f"*/{FILE_NAME}"))]
+    if found:
+        return found
+    received = "none"
+    if (folder / CONFIG).exists():
+        kind = read_config(folder / CONFIG).kind
+        if kind != "compression":
+            expected = "results of the kind compression, the only one that has a page"
+            raise ReadError(str(folder), expected, f"the kind {kind}, whose tables are there")
+        received = "tables without it, which have no page"
+    expected = f"a folder of results, with the file {FILE_NAME} that `run` makes"
+    raise ReadError(str(folder), expected, received)
+
+
+def _page(folder: Path, store: Store) -> str:
+    found = compression.found(store)
     summary = folder / "summary.md"
     parts = {
         "title": html.escape(folder.resolve().name),

@@ -12,8 +12,8 @@ import csv
 import json
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from adaptive_kmeans import files
@@ -66,6 +66,10 @@ DERIVED = (
 Cells = dict[str, str]
 
 
+NAMES = ("codec", "engine", "method")
+"""Columns that name what may be left out, where its library is missing."""
+
+
 @dataclass(frozen=True)
 class Reproduction:
     """What became of one committed experiment.
@@ -77,21 +81,36 @@ class Reproduction:
     confirmed : int
         Rows whose numbers are as committed.
     differing : list of str
-        Rows with another number, and which.
+        Rows with another number, and which; rows that should have been measured and were not; or
+        why the experiment could not be run.
     missing : int
-        Rows that could not be measured: images or libraries that are not at hand.
+        Rows of images that are not at hand, with the pixels that were measured.
+    left_out : list of str
+        What each row names that was left out, since its library is missing.
     """
 
     name: str
     confirmed: int
     differing: list[str]
-    missing: int
+    missing: int = 0
+    left_out: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        counted = f"{self.name}: {self.confirmed} rows confirmed, {len(self.differing)} differ, "
+        counted += f"{self.missing} not at hand"
+        if not self.left_out:
+            return counted
+        names = ", ".join(dict.fromkeys(self.left_out))
+        return f"{counted}, {len(self.left_out)} left out ({names})"
 
 
 def reproduce(
-    committed: Path, images: Sequence[str] = (), names: Sequence[str] = ()
+    committed: Path,
+    images: Sequence[str] = (),
+    names: Sequence[str] = (),
+    say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Reproduction]:
-    """Run committed experiments again and compare, one by one.
+    """Run committed experiments again and compare, one by one; one that fails ends no other.
 
     Parameters
     ----------
@@ -101,6 +120,8 @@ def reproduce(
         Files, folders and globs of images that are not bundled.
     names : sequence of str
         The experiments; all by default.
+    say : callable
+        Called with a line before each experiment, which may take minutes.
 
     Raises
     ------
@@ -116,8 +137,16 @@ def reproduce(
         if name not in folders:
             raise ConfigError("experiment", f"one of {', '.join(folders)}", name)
     at_hand = {source.name: source for source in find_images([*BUNDLED, *images])}
-    for name in names or folders:
-        yield _reproduce(name, folders[name], at_hand)
+    chosen = list(dict.fromkeys(names or folders))
+    for number, name in enumerate(chosen, start=1):
+        say(f"{name}: experiment {number} of {len(chosen)}")
+        try:
+            found = _reproduce(name, folders[name], at_hand)
+        except AdaptiveKMeansError as error:
+            found = Reproduction(name, 0, [f"failed: {error}"])
+        except (ValueError, LookupError, TypeError) as error:  # a file that no run wrote
+            found = Reproduction(name, 0, [f"failed: {type(error).__name__}: {error}"])
+        yield found
 
 
 def _reproduce(name: str, folder: Path, at_hand: dict[str, ImageSource]) -> Reproduction:
@@ -136,20 +165,39 @@ def _reproduce(name: str, folder: Path, at_hand: dict[str, ImageSource]) -> Repr
         outcome = run_experiment(
             folder / "config.toml", images=paths, results=Path(place), changes=changes
         )
-        after = {_key(row): row for row in _rows(Path(place) / config.name / "table.csv")}
+        after = _rows(Path(place) / config.name / "table.csv")
+    failures = list(map(str, outcome.failures))
+    return _compare(name, before, after, {source.name for source in usable}, failures)
+
+
+def _compare(
+    name: str, before: list[Cells], after: list[Cells], usable: set[str], failures: list[str]
+) -> Reproduction:
+    measured = {_key(row): row for row in after}
+    present = {_named(row) for row in after}
     confirmed, missing = 0, 0
-    differing = [f"failed: {failure}" for failure in outcome.failures]
+    differing = [f"failed: {failure}" for failure in failures]
+    left_out: list[str] = []
     for row in before:
-        again = after.get(_key(row))
-        if again is None:
+        again = measured.get(_key(row))
+        what = " ".join(filter(None, _key(row)))
+        if row.get("image") not in usable:
             missing += 1
-            continue
-        other = [column for column in NUMBERS if not _agrees(column, row, again)]
-        if other:
+        elif again is not None:
+            other = [column for column in NUMBERS if not _agrees(column, row, again)]
             said = ", ".join(f"{c} {row[c] or 'none'} → {again[c] or 'none'}" for c in other)
-            differing.append(f"{' '.join(filter(None, _key(row)))}: {said}")
-        confirmed += not other
-    return Reproduction(name, confirmed, differing, missing)
+            differing += [f"{what}: {said}"] if other else []
+            confirmed += not other
+        elif _named(row) in present or any(_named(row) in failure for failure in failures):
+            differing.append(f"{what}: not measured")
+        else:
+            left_out.append(_named(row))
+    return Reproduction(name, confirmed, differing, missing, left_out)
+
+
+def _named(row: Cells) -> str:
+    """Return what a row measures, such as a codec; "" where all of it is ours."""
+    return next((row[column] for column in NAMES if column in row), "")
 
 
 def _usable(

@@ -3,70 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
-import json
-import os
-import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from adaptive_kmeans import files
 from adaptive_kmeans.datasets import ImageSource, find_images
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, OutputError, TrialsFailedError
-from adaptive_kmeans.experiment import (
-    classifiers,
-    clustering_speed,
-    coder_ablation,
-    coding_figures,
-    coding_size,
-    comparison,
-    compression,
-    elbow,
-    figures,
-    published,
-    speed_figures,
-    study_figures,
-    tables,
-)
-from adaptive_kmeans.experiment.classifiers import ClassifierRow, run_classifiers
-from adaptive_kmeans.experiment.clustering_speed import SpeedRow, run_clustering_speed
-from adaptive_kmeans.experiment.coder_ablation import AblationRow, run_coder_ablation
-from adaptive_kmeans.experiment.coding_size import CodingSizeRow, run_coding_size
-from adaptive_kmeans.experiment.config import (
-    AnyConfig,
-    ClassifiersConfig,
-    ClusteringSpeedConfig,
-    CoderAblationConfig,
-    CodingSizeConfig,
-    CompressionConfig,
-    ElbowConfig,
-    read_config,
-)
-from adaptive_kmeans.experiment.elbow import ElbowRow, run_elbow
+from adaptive_kmeans.experiment import compression, environment, kinds, tables
+from adaptive_kmeans.experiment.config import AnyConfig, CompressionConfig, read_config
 from adaptive_kmeans.experiment.store import Store
-from adaptive_kmeans.experiment.trials import Row, pixel_hash
 from adaptive_kmeans.threads import thread_count
 
-LIBRARIES = (
-    "adaptive-kmeans",
-    "numpy",
-    "numba",
-    "pillow",
-    "scikit-image",
-    "scikit-learn",
-    "opencv-python-headless",
-    "faiss-cpu",
-    "imagecodecs",
-    "libimagequant",
-    "pyoxipng",
-)
+_STAGED = ".part-"
 
 
 @dataclass(frozen=True)
@@ -145,16 +98,15 @@ def run_experiment(
     folder = files.make_folder(results / config.name)
     if isinstance(config, CompressionConfig) and config.timing:
         jobs = 1
-    environment: dict[str, Any] = {"jobs": jobs}
     if isinstance(config, CompressionConfig):
         with Store(folder) as store:
             options: dict[str, Any] = {"scheduler": scheduler, "retry_failed": retry_failed}
             view = compression.run(config, sources, store, jobs=jobs, **options)
-            with store.publishing():
-                found = _stored(store, view)
-                return _publish(folder, found, start, config, sources, environment)
-    measured = _measure(config, sources, jobs)
-    return _publish(folder, measured, start, config, sources, environment)
+            with publishing(store, folder):
+                found = kinds.stored(store, view)
+                return _publish(folder, found, start, _Run(config, sources, jobs))
+    measured = kinds.study(config, sources, jobs)
+    return _publish(folder, measured, start, _Run(config, sources, jobs))
 
 
 def read_experiment(
@@ -170,52 +122,62 @@ def read_experiment(
     return config, sources
 
 
-def publish_again(folder: Path) -> Results:
-    """Make the tables and figures of a folder of results again, from its store alone.
-
-    Raises
-    ------
-    ReadError
-        The folder has no store.
-    """
-    start = time.perf_counter()
-    with Store(folder, create=False) as store, store.publishing():
-        return _publish(folder, _stored(store), start)
+@contextlib.contextmanager
+def publishing(store: Store, folder: Path) -> Iterator[None]:
+    """Be the only one who writes a folder's tables and figures; sweep what a killed one left."""
+    with store.publishing():
+        for left in folder.glob(f"{_STAGED}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
 
 
-def _publish(
-    folder: Path,
-    found: _Found,
-    start: float,
-    config: AnyConfig | None = None,
-    sources: Sequence[ImageSource] = (),
-    environment: dict[str, Any] | None = None,
-) -> Results:
+def publish_again(folder: Path, store: Store) -> Results:
+    """Make the tables and figures of a folder of results again, from its store alone."""
+    return _publish(folder, kinds.stored(store), time.perf_counter())
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run that measured something: what there is to tell beside its rows."""
+
+    config: AnyConfig
+    sources: Sequence[ImageSource]
+    jobs: int
+
+    def texts(self, found: kinds.Found, seconds: float) -> dict[str, str]:
+        facts = {
+            "trials": len(found.rows) + len(found.failures),
+            "failures": len(found.failures),
+            "seconds": round(seconds, 2),
+            "jobs": self.jobs,
+        }
+        return {
+            "config.toml": environment.resolved(self.config, self.sources),
+            "environment.json": environment.environment(
+                self.sources, self.config.background, **facts
+            ),
+        }
+
+
+def _publish(folder: Path, found: kinds.Found, start: float, run: _Run | None = None) -> Results:
     """Write tables and figures; and, after a run, its config and environment."""
     rows, failures = found.rows, found.failures
     with _staging(folder) as staged:
-        drawn = staged / "figures"
-        drawn.mkdir()
         if not rows:
             # Earlier results are worth more than an empty table.
-            first = f", the first: {failures[0]}" if failures else ""
-            raise TrialsFailedError(f"all {len(failures)} trials failed{first}")
+            if not failures:
+                raise TrialsFailedError(str(folder), "trials that are finished", "none")
+            raise TrialsFailedError(f"all {len(failures)} trials failed, the first: {failures[0]}")
+        drawn = staged / "figures"
+        drawn.mkdir()
         found.draw(drawn)
         texts = {
             "table.csv": tables.to_csv(rows, found.row_type),
             "table.md": tables.to_markdown(rows) + _said(failures),
             "table.tex": tables.to_latex(rows),
             **found.texts,
+            **({} if run is None else run.texts(found, time.perf_counter() - start)),
         }
-        if config is not None:
-            facts = {
-                "trials": len(rows) + len(failures),
-                "failures": len(failures),
-                "seconds": round(time.perf_counter() - start, 2),
-                **(environment or {}),
-            }
-            texts["config.toml"] = _resolved(config, sources)
-            texts["environment.json"] = _environment(sources, config.background, **facts)
         for name, text in texts.items():
             if text:
                 (staged / name).write_text(text, encoding="utf-8")
@@ -229,75 +191,6 @@ def _said(failures: Sequence[AdaptiveKMeansError]) -> str:
     return "\n".join([f"\n{len(lines)} trials failed:", "", *lines, ""]) if lines else ""
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What an experiment measured, and how it is shown."""
-
-    rows: list[Any]
-    failures: list[AdaptiveKMeansError]
-    row_type: type[Any]
-    draw: Callable[[Path], None]
-    texts: dict[str, str] = field(default_factory=dict)
-    """More files, by name."""
-
-
-def _stored(store: Store, view: compression.View | None = None) -> _Found:
-    """Return what the store of an experiment of compression holds."""
-    found = compression.found(store, view)
-    compared = comparison.compare(found.measured, found.figures.anchor)
-    csv = tables.to_csv(compared, comparison.ComparisonRow) if compared else ""
-    texts = {
-        "summary.md": comparison.to_markdown(compared),
-        "comparison.csv": csv,
-        "published.md": published.to_markdown(found.measured, found.published),
-    }
-    draw = partial(
-        figures.draw_all,
-        measured=found.measured,
-        shown=found.shown,
-        asked=found.figures,
-        published=found.published,
-    )
-    return _Found([m.row for m in found.measured], found.failures, Row, draw, texts)
-
-
-def _measure(
-    config: ClusteringSpeedConfig
-    | CodingSizeConfig
-    | CoderAblationConfig
-    | ClassifiersConfig
-    | ElbowConfig,
-    sources: list[ImageSource],
-    jobs: int,
-) -> _Found:
-    """Run an experiment that is no matter of the store."""
-    failures: list[AdaptiveKMeansError]
-    if isinstance(config, ClusteringSpeedConfig):
-        speeds = run_clustering_speed(config, sources)
-        summary = clustering_speed.summarize(speeds) if speeds else ""
-        draw = partial(speed_figures.draw_all, rows=speeds)
-        return _Found(speeds, [], SpeedRow, draw, {"summary.md": summary})
-    if isinstance(config, CodingSizeConfig):
-        sizes, failures = run_coding_size(config, sources, jobs)
-        summary = coding_size.summarize(sizes)
-        draw = partial(coding_figures.draw_sizes, rows=sizes)
-        return _Found(sizes, failures, CodingSizeRow, draw, {"summary.md": summary})
-    if isinstance(config, ClassifiersConfig):
-        choices, failures = run_classifiers(config, sources, jobs)
-        summary = classifiers.summarize(choices)
-        draw = partial(study_figures.draw_classifiers, rows=choices)
-        return _Found(choices, failures, ClassifierRow, draw, {"summary.md": summary})
-    if isinstance(config, ElbowConfig):
-        points, failures = run_elbow(config, sources, jobs)
-        summary = elbow.summarize(points)
-        draw = partial(study_figures.draw_elbows, rows=points)
-        return _Found(points, failures, ElbowRow, draw, {"summary.md": summary})
-    growths, failures = run_coder_ablation(config, sources, jobs)
-    summary = coder_ablation.summarize(growths)
-    draw = partial(coding_figures.draw_ablation, rows=growths)
-    return _Found(growths, failures, AblationRow, draw, {"summary.md": summary})
-
-
 def _check_picture(config: CompressionConfig, sources: list[ImageSource]) -> None:
     names = [source.name for source in sources]
     if config.figures.picture not in (None, *names):
@@ -307,16 +200,12 @@ def _check_picture(config: CompressionConfig, sources: list[ImageSource]) -> Non
 
 @contextlib.contextmanager
 def _staging(folder: Path) -> Iterator[Path]:
-    """Give a folder to write in, whose entries replace those of `folder` when all went well."""
+    """Give a folder to write in, whose files replace those of `folder` when all went well."""
     try:
-        staged = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+        staged = Path(tempfile.mkdtemp(prefix=_STAGED, dir=folder))
         try:
             yield staged
-            for entry in sorted(staged.iterdir()):
-                target = folder / entry.name
-                if target.is_dir():
-                    shutil.rmtree(target)
-                os.replace(entry, target)  # noqa: PTH105 - Path.replace is the same call
+            _put_in_place(staged, folder)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
             with contextlib.suppress(OSError):
@@ -328,39 +217,13 @@ def _staging(folder: Path) -> Iterator[Path]:
         raise OutputError(str(folder), expected, files.reason(error)) from error
 
 
-def _resolved(config: AnyConfig, sources: Sequence[ImageSource]) -> str:
-    """Return the config as TOML with every default filled in, and images by name."""
-    import tomli_w
-
-    document = config.model_dump(exclude_none=True)
-    document["images"] = [source.name for source in sources]
-    return tomli_w.dumps(document)
-
-
-def _environment(sources: Sequence[ImageSource], background: str | None, **run: float) -> str:
-    """Return as JSON what the numbers depend on beside the config."""
-    images = {}
-    for source in sources:
-        with contextlib.suppress(AdaptiveKMeansError):
-            picture = source.read(background)
-            height, width = picture.pixels.shape[:2]
-            images[source.name] = {
-                "width": width,
-                "height": height,
-                "sha256": pixel_hash(picture.pixels),
-                "converted": list(picture.notes),
-            }
-    libraries = {}
-    for name in LIBRARIES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            libraries[name] = importlib.metadata.version(name)
-    environment = {
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        **run,
-        "images": images,
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "processors": os.cpu_count(),
-        "libraries": libraries,
-    }
-    return json.dumps(environment, indent=2) + "\n"
+def _put_in_place(staged: Path, folder: Path) -> None:
+    """Replace file by file, so that whoever is killed meanwhile leaves each of them new or old."""
+    figures = folder / "figures"
+    figures.mkdir(exist_ok=True)
+    new = [path.relative_to(staged) for path in sorted(staged.rglob("*")) if path.is_file()]
+    for name in new:
+        (staged / name).replace(folder / name)
+    for path in figures.iterdir():
+        if path.relative_to(folder) not in new and path.is_file():
+            path.unlink()

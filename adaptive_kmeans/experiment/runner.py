@@ -9,60 +9,96 @@ from __future__ import annotations
 import collections
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, wait
-from contextlib import contextmanager
-from itertools import islice, starmap
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from adaptive_kmeans.errors import MissingDependencyError, ReadError, TrialsFailedError
+from adaptive_kmeans.errors import AdaptiveKMeansError, LimitError, TrialsFailedError
+from adaptive_kmeans.experiment.cluster import Cluster
+from adaptive_kmeans.experiment.pools import Died, Say, run_calls
+from adaptive_kmeans.experiment.processes import Processes
 from adaptive_kmeans.experiment.store import Store
 from adaptive_kmeans.experiment.trials import Outcome, Trial, run_trial
 from adaptive_kmeans.progress import TrialBar, trial_bar
 from adaptive_kmeans.threads import thread_count
 
-_Result = TypeVar("_Result")
-
-MOST_CRASHES = 3
-"""How often processes may die, out of memory for instance, before the run is given up."""
+_Row = TypeVar("_Row")
 
 POLL_S = 0.5
-
-THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS")
-"""What libraries ask how many threads they may use; `clustering_speed` sets them, too."""
 
 
 def run_trials(trials: Sequence[Trial]) -> list[Outcome]:
     """Run trials one by one, without a store, and return their outcomes in the same order."""
     outcomes = []
     with trial_bar(len(trials)) as bar:
+        bar.load()
         for trial in trials:
             outcomes.append(run_trial(trial))
             _report(bar, outcomes[-1])
     return outcomes
 
 
-def call_all(
-    function: Callable[..., _Result], calls: Iterable[tuple[Any, ...]], jobs: int = 1
-) -> Iterator[_Result]:
-    """Yield what a function returns for each tuple of arguments, in their order.
+def measure_all(
+    measure: Callable[..., Sequence[_Row | AdaptiveKMeansError]],
+    calls: Sequence[tuple[Any, ...]],
+    jobs: int = 1,
+) -> tuple[list[_Row], list[AdaptiveKMeansError]]:
+    """Call a function with each tuple of arguments, without a store.
 
     Parameters
     ----------
-    function : callable
-        At the top level of a module, so that other processes find it.
-    calls : iterable of tuple
-        The arguments of each call.
+    measure : callable
+        At the top level of a module, so that other processes find it. It returns rows, and errors
+        where some of them could not be measured; one that it raises stands for all of a call's.
+    calls : sequence of tuple
+        The arguments of each call, an image first.
     jobs : int
         Processes at once.
-    """
-    if jobs == 1:
-        return starmap(function, calls)
-    from joblib import Parallel, delayed
 
-    tasks = (delayed(function)(*call) for call in calls)
-    results: Iterator[_Result] = Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    return results
+    Returns
+    -------
+    rows : list
+        The rows of all calls, in the order of the calls.
+    failures : list of AdaptiveKMeansError
+        Their errors.
+    """
+    found: list[Sequence[_Row | AdaptiveKMeansError]] = [()] * len(calls)
+    with trial_bar(len(calls)) as bar:
+        bar.load()
+        for number, results in _results(measure, calls, jobs, bar.say):
+            found[number] = results
+            errors = [error for error in results if isinstance(error, AdaptiveKMeansError)]
+            bar("\n".join(f"failed: {error}" for error in errors), failed=bool(errors))
+    both = [result for results in found for result in results]
+    rows = [result for result in both if not isinstance(result, AdaptiveKMeansError)]
+    return rows, [result for result in both if isinstance(result, AdaptiveKMeansError)]
+
+
+def _results(
+    measure: Callable[..., Any], calls: Sequence[tuple[Any, ...]], jobs: int, say: Say
+) -> Iterator[tuple[int, Any]]:
+    """Yield the number of each call with its results, in the order in which they end."""
+    threads = max(1, thread_count() // jobs)
+    numbered = ((number, measure, *call) for number, call in enumerate(calls))
+    if jobs == 1:
+        yield from ((number, _attempt(number, *call)) for number, *call in numbered)
+        return
+    for (number, _, image, *_), results in run_calls(
+        _attempt, numbered, Processes(jobs, threads), say
+    ):
+        died = isinstance(results, Died)
+        yield number, [TrialsFailedError(f"{image.name}: {results}")] if died else results
+
+
+def _attempt(_: int, measure: Callable[..., Any], *call: Any) -> Any:
+    """Call a function, and return what it raises as its only result."""
+    try:
+        return measure(*call)
+    except AdaptiveKMeansError as error:
+        return [error]
+    except MemoryError:
+        return [LimitError("memory", f"enough for {call[0].name}", "none left")]
+    except Exception as error:
+        return [TrialsFailedError(f"{call[0].name}: {type(error).__name__}: {error}")]
 
 
 def run_stored(
@@ -94,11 +130,10 @@ def run_stored(
     ------
     OutputError
         The store cannot be written.
-    TrialsFailedError
-        Processes died again and again.
+    ReadError
+        The scheduler does not answer, or is gone.
     """
     keys = list(trials)
-    crashes = 0
     with trial_bar(len(keys)) as bar:
         while True:
             states = store.states(keys)
@@ -108,87 +143,46 @@ def run_stored(
             if not waiting and not tally["running"]:
                 return
             if not waiting:  # another runner is at the rest
+                bar.stop()
                 time.sleep(POLL_S)
                 continue
+            bar.load()
             claimed = ((key, trials[key]) for key in waiting if store.claim(key))
-            try:
-                for key, outcome in _outcomes(claimed, jobs, scheduler):
-                    if outcome.row is None:
-                        store.fail(key, str(outcome.error), outcome.seconds)
-                    else:
-                        data = outcome.data if key in kept else None
-                        store.finish(key, outcome.row.as_dict(), data, outcome.seconds)
-                    _report(bar, outcome)
-            except _CrashedError as crash:
-                crashes += 1
-                store.release()
-                bar.say(f"a process died ({crash}); its trials start again")
-                if crashes == MOST_CRASHES:
-                    expected = "processes that live; fewer --jobs need less memory"
-                    raise TrialsFailedError("trials", expected, f"{crashes} deaths") from crash
-
-
-class _CrashedError(Exception):
-    """A process that ran trials died."""
+            for key, outcome in _outcomes(claimed, jobs, scheduler, bar.say):
+                if outcome.row is None:
+                    store.fail(key, str(outcome.error), outcome.seconds)
+                else:
+                    data = outcome.data if key in kept else None
+                    store.finish(key, outcome.row.as_dict(), data, outcome.seconds)
+                _report(bar, outcome)
 
 
 def _report(bar: TrialBar, outcome: Outcome) -> None:
-    failed = outcome.error is not None
-    bar(f"failed: {outcome.trial.summary}: {outcome.error}" if failed else "", failed=failed)
+    if outcome.error is None:
+        bar()
+        return
+    summary, error = outcome.trial.summary, str(outcome.error)
+    said = error if error.startswith(summary) else f"{summary}: {error}"
+    bar(f"failed: {said}", failed=True)
 
 
 def _outcomes(
-    claimed: Iterator[tuple[str, Trial]], jobs: int, scheduler: str | None
+    claimed: Iterator[tuple[str, Trial]], jobs: int, scheduler: str | None, say: Say
 ) -> Iterator[tuple[str, Outcome]]:
     """Run what is claimed, claiming more only when there is room, and yield what is over."""
     if scheduler is None and jobs == 1:
         yield from ((key, run_trial(trial)) for key, trial in claimed)
         return
-    share = 1 if scheduler is not None else max(1, thread_count() // jobs)
-    with _processes(jobs, share) if scheduler is None else _cluster(scheduler) as (pool, width):
-        flying = {pool.submit(_run_keyed, *call, share) for call in islice(claimed, width)}
-        while flying:
-            over, flying = wait(flying, return_when=FIRST_COMPLETED)
-            flying |= {pool.submit(_run_keyed, *call, share) for call in islice(claimed, len(over))}
-            try:
-                yield from [future.result() for future in over]
-            except BrokenExecutor as error:
-                raise _CrashedError(str(error).splitlines()[0].rstrip(".")) from error
+    threads = 1 if scheduler is not None else max(1, thread_count() // jobs)
+    place = Processes(jobs, threads) if scheduler is None else Cluster(scheduler)
+    calls = ((key, trial, threads) for key, trial in claimed)
+    for (key, trial, _), outcome in run_calls(_run_capped, calls, place, say):
+        if isinstance(outcome, Died):
+            outcome = Outcome(trial, error=TrialsFailedError(f"{trial.summary}: {outcome}"))
+        yield key, outcome
 
 
-def _run_keyed(key: str, trial: Trial, threads: int) -> tuple[str, Outcome]:
+def _run_capped(_: str, trial: Trial, threads: int) -> Outcome:
     """Run a trial in a process that has a share of the machine."""
     os.environ["NUMBA_NUM_THREADS"] = str(threads)
-    return key, run_trial(trial)
-
-
-@contextmanager
-def _processes(jobs: int, threads: int) -> Iterator[tuple[Executor, int]]:
-    """Give a pool of processes and how many trials keep it busy."""
-    from joblib.externals.loky import ProcessPoolExecutor
-
-    capped = {name: str(threads) for name in THREAD_VARIABLES}
-    pool = ProcessPoolExecutor(jobs, env=capped)
-    try:
-        yield pool, jobs + 1
-    except BaseException:
-        pool.shutdown(kill_workers=True)
-        raise
-    pool.shutdown()
-
-
-@contextmanager
-def _cluster(address: str) -> Iterator[tuple[Executor, int]]:
-    """Give a Dask cluster, which moves the trials of a worker that dies to another one."""
-    try:
-        from distributed import Client
-    except ImportError as error:
-        expected = "it to be installed: pip install 'adaptive-kmeans[distributed]'"
-        raise MissingDependencyError("library distributed", expected, str(error)) from error
-    try:
-        client = Client(address, timeout="10s")
-    except (OSError, ValueError) as error:
-        raise ReadError(f"Dask scheduler {address}", "one that answers", error) from error
-    with client:
-        threads = sum(client.nthreads().values())
-        yield client.get_executor(pure=False, retries=3), 2 * max(1, threads)
+    return run_trial(trial)

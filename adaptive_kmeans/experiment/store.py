@@ -7,7 +7,8 @@ whose key is finished is never run again, whichever config asks for it.
 A trial is `waiting`, `running`, `done` or `failed`. A runner claims a trial before running it, and
 each change of state is one transaction, so that a runner which dies loses the trials in flight and
 nothing else. A claim is given up when its runner's process is gone, or has shown no sign of life
-for `STALE_S` seconds (a runner on another machine).
+for `STALE_S` seconds (a runner on another machine). So is the right to write tables and figures,
+which one runner has at a time. Transactions are short: nobody waits for figures to run a trial.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import json
 import os
 import secrets
 import socket
-import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,27 +27,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from adaptive_kmeans.errors import OutputError, ReadError
+from adaptive_kmeans.experiment.database import Database
 
 FILE_NAME = "trials.sqlite"
-LAYOUT = 1
-"""Version of the tables below; a store of another one is refused."""
 
 STALE_S = 60.0
 BEAT_S = 10.0
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS trials (
-    key TEXT PRIMARY KEY,
-    state TEXT NOT NULL,
-    runner TEXT,
-    summary TEXT NOT NULL,
-    row TEXT,
-    error TEXT,
-    seconds REAL
-);
-CREATE TABLE IF NOT EXISTS files (key TEXT PRIMARY KEY, data BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS runners (id TEXT PRIMARY KEY, host TEXT, pid INTEGER, beat REAL);
-"""
+POLL_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -80,32 +66,12 @@ class Store:
     def __init__(self, folder: Path, *, create: bool = True) -> None:
         self.path = folder / FILE_NAME
         self.runner = secrets.token_hex(8)
-        self._lock = threading.RLock()
         self._stopping = threading.Event()
         self._beating: threading.Thread | None = None
         if not create and not self.path.exists():
             raise ReadError(str(self.path), "a store of trials, which `run` makes", "no such file")
-        with self._errors():
-            # The sign of life comes from a thread of its own; the lock keeps the two apart.
-            self._database = sqlite3.connect(
-                self.path, timeout=60.0, isolation_level=None, check_same_thread=False
-            )
-            try:
-                self._prepare(create)
-            except BaseException:
-                self._database.close()
-                raise
-
-    def _prepare(self, create: bool) -> None:
-        with self._transaction() as run:
-            version = run("PRAGMA user_version").fetchone()[0]
-            if version not in ((0, LAYOUT) if create else (LAYOUT,)):
-                expected = f"tables of version {LAYOUT}; move the file away to start afresh"
-                raise OutputError(str(self.path), expected, f"version {version}")
-            if create:
-                for statement in _TABLES.split(";"):
-                    run(statement)
-                run(f"PRAGMA user_version = {LAYOUT}")
+        self._database = Database(self.path, create=create)
+        self._transaction = self._database.transaction
 
     def __enter__(self) -> Self:
         return self
@@ -211,8 +177,22 @@ class Store:
     @contextlib.contextmanager
     def publishing(self) -> Iterator[None]:
         """Keep other runners from writing tables and figures at the same time."""
-        with self._transaction():
+        while not self._may_publish():
+            time.sleep(POLL_S)
+        try:
             yield
+        finally:
+            # If this fails, it is given up with the other claims of this runner.
+            with contextlib.suppress(OutputError), self._transaction() as run:
+                run("DELETE FROM publisher WHERE runner = ?", (self.runner,))
+
+    def _may_publish(self) -> bool:
+        self._start_beating()
+        self._give_up_claims()
+        with self._transaction() as run:
+            run("INSERT OR IGNORE INTO runners VALUES (?, ?, ?, ?)", self._sign())
+            run("INSERT OR IGNORE INTO publisher VALUES (1, ?)", (self.runner,))
+            return bool(run("SELECT runner FROM publisher").fetchone()[0] == self.runner)
 
     def _end(
         self, run: Any, key: str, state: str, seconds: float, row: str | None, error: str | None
@@ -236,6 +216,7 @@ class Store:
                 "UPDATE trials SET state = 'waiting', runner = NULL "
                 "WHERE state = 'running' AND runner NOT IN (SELECT id FROM runners)"
             )
+            run("DELETE FROM publisher WHERE runner NOT IN (SELECT id FROM runners)")
 
     @staticmethod
     def _forget(run: Any, runner: str) -> None:
@@ -264,30 +245,6 @@ class Store:
 
     def _sign(self) -> tuple[str, str, int, float]:
         return self.runner, socket.gethostname(), os.getpid(), time.time()
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Any]:
-        """Give a function that executes SQL; all of it takes effect, or nothing."""
-        with self._lock, self._errors():
-            if self._database.in_transaction:  # within `publishing`
-                yield self._database.execute
-                return
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database.execute
-                self._database.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    self._database.execute("ROLLBACK")
-                raise
-
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            expected = "a store of trials that can be written"
-            raise OutputError(str(self.path), expected, error) from error
 
 
 def _is_alive(pid: int) -> bool:

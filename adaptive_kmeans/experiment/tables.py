@@ -194,7 +194,7 @@ def to_latex(rows: Sequence[Any]) -> str:
 
 LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}"}
 LATEX |= {"∞": r"$\infty$", "–": "--", "×": r"$\times$", "\\": r"\textbackslash{}"}
-LATEX |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+LATEX |= {"[": "{[}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 
 
 def _latex_line(cells: Sequence[str]) -> str:
@@ -206,6 +206,7 @@ def to_terminal(rows: Sequence[Any]) -> Table:
     """Return the main columns as a table that fits a terminal of 80 columns."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text  # in which brackets are no markup
 
     chosen = next(columns for kind, columns in TERMINALS.items() if isinstance(rows[0], kind))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
@@ -213,7 +214,7 @@ def to_terminal(rows: Sequence[Any]) -> Table:
         justify: Any = "right" if name in FORMATS else "left"
         table.add_column(title, justify=justify, no_wrap=True)
     for row in rows:
-        table.add_row(*(_shown(getattr(row, name), name) for name in chosen.values()))
+        table.add_row(*(Text(_shown(getattr(row, name), name)) for name in chosen.values()))
     return table
 
 

@@ -1,0 +1,202 @@
+"""Commands of files: `compress`, `decompress`, `info`."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer import Argument
+
+from adaptive_kmeans.commands.console import print_json, print_table, say_conversions
+from adaptive_kmeans.commands.options import (
+    DEFAULT_K1,
+    DEFAULT_K2,
+    K1,
+    K2,
+    AsJson,
+    Background,
+    BlockSize,
+    Coder,
+    ColorSpace,
+    Detail,
+    K,
+    Seed,
+    Threshold,
+)
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
+
+if TYPE_CHECKING:
+    from adaptive_kmeans.codec import Settings
+    from adaptive_kmeans.experiment.trials import Row
+
+MAX_AKM_BYTES = 2**31
+
+
+def compress(
+    source: Annotated[str, Argument(metavar="INPUT", help="An image, or - for standard input.")],
+    output: Annotated[
+        str | None,
+        Argument(metavar="OUTPUT.akm", help="By default the input's name with .akm; - for stdout."),
+    ] = None,
+    k1: K1 = None,
+    k2: K2 = None,
+    k: K = None,
+    detail: Detail = "eigenvalue",
+    threshold: Threshold = "median",
+    block_size: BlockSize = 4,
+    coder: Coder = "context-mixing",
+    color_space: ColorSpace = "rgb",
+    seed: Seed = 0,
+    background: Background = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compress an image into an .akm file, and measure it on the decoded file."""
+    from adaptive_kmeans import files, image
+    from adaptive_kmeans.experiment.trials import measure
+    from adaptive_kmeans.progress import progress_bar
+
+    settings = _settings(
+        k1,
+        k2,
+        k,
+        detail=detail,
+        threshold=threshold,
+        block_size=block_size,
+        coder=coder,
+        color_space=color_space,
+        seed=seed,
+    )
+    target = files.akm_target(source, output)
+    picture = image.read_image(source, background)
+    say_conversions(source, picture)
+    with progress_bar("loading the kernels; the first run compiles them") as progress:
+        row, data = measure(source, picture.pixels, settings, progress=progress)
+    files.write_bytes(target, data)
+
+    to_stdout = target == files.STANDARD_STREAM
+    ratio_to_input = picture.file_bytes / len(data)
+    if as_json:
+        facts = {"output": target, "input_bytes": picture.file_bytes}
+        facts |= {"raw_bytes": picture.pixels.size, "ratio_to_input": ratio_to_input}
+        print_json(facts | dataclasses.asdict(row), to_stderr=to_stdout)
+        return
+    typer.echo(
+        f"{'stdout' if to_stdout else target}: "
+        f"{picture.file_bytes:,} B {picture.file_format} ({picture.pixels.size:,} B raw) → "
+        f"{len(data):,} B, {row.bits_per_pixel:.3f} bits per pixel, "
+        f"{row.compression_ratio:.2f}:1 to raw, {ratio_to_input:.2f}:1 to the input, "
+        f"{_quality(row)}, {(row.encode_s or 0.0) + (row.decode_s or 0.0):.2f} s",
+        err=to_stdout,
+    )
+
+
+def decompress(
+    source: Annotated[str, Argument(metavar="INPUT.akm", help="The file, or - for stdin.")],
+    output: Annotated[
+        str | None,
+        Argument(
+            metavar="OUTPUT.png",
+            help="PNG, JPEG, WebP, TIFF or BMP by its extension; by default the input's name with "
+            ".png; - for PNG on stdout.",
+        ),
+    ] = None,
+) -> None:
+    """Decompress an .akm file into an image."""
+    from adaptive_kmeans import codec, files, image
+    from adaptive_kmeans.progress import progress_bar
+
+    target = files.image_target(source, output)
+    extension = ".png" if target == files.STANDARD_STREAM else Path(target).suffix
+    image.output_format(extension)
+    data = files.read_bytes(source, MAX_AKM_BYTES)
+    with _named(source), progress_bar("decompressing") as progress:
+        pixels = codec.decode(data, progress=progress)
+        progress("writing", 0.0)
+        encoded = image.encode_image(pixels, extension)
+    files.write_bytes(target, encoded)
+    if target != files.STANDARD_STREAM:
+        typer.echo(f"{target}: {pixels.shape[1]}×{pixels.shape[0]} pixels, {len(encoded):,} B")
+
+
+def info(
+    source: Annotated[str, Argument(metavar="FILE.akm", help="The file, or - for stdin.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say what an .akm file holds, and where its bytes go."""
+    from adaptive_kmeans import container, files
+
+    data = files.read_bytes(source, MAX_AKM_BYTES)
+    with _named(source):
+        layout = container.inspect(data)
+    if as_json:
+        print_json(dataclasses.asdict(layout) | {"bytes": layout.file_bytes})
+        return
+    from rich.table import Table
+
+    pixels = layout.width * layout.height
+    codewords = " + ".join(map(str, layout.codewords))
+    typer.echo(
+        f"{source}: {layout.width}×{layout.height} pixels, {codewords} codewords, "
+        f"blocks of {layout.block_size}, coder {layout.coder}, "
+        f"{layout.bands} band{'s' if layout.bands > 1 else ''}, format version {layout.version}; "
+        "all checksums hold"
+    )
+    table = Table("part", *(_right(name) for name in ("bytes", "share %", "bits per pixel")))
+    for part, size in (
+        ("header", layout.header_bytes),
+        ("codebooks", layout.codebook_bytes),
+        ("region map", layout.region_map_bytes),
+        ("indices", layout.index_map_bytes),
+        ("file", layout.file_bytes),
+    ):
+        if part == "file":
+            table.add_section()
+        share = f"{100 * size / layout.file_bytes:.2f}"
+        table.add_row(part, f"{size:,}", share, f"{8 * size / pixels:.4f}")
+    print_table(table)
+
+
+def _settings(k1: int | None, k2: int | None, k: int | None, **others: Any) -> Settings:
+    """Make the settings, and say what is unusual about them."""
+    from adaptive_kmeans.codec import Settings
+
+    if k is not None:
+        if k1 is not None or k2 is not None:
+            raise ConfigError("options", "either --k or --k1 and --k2", "both")
+        return Settings.regular(k, **others)
+    settings = Settings(
+        k1=DEFAULT_K1 if k1 is None else k1, k2=DEFAULT_K2 if k2 is None else k2, **others
+    )
+    if settings.ks[0] >= settings.ks[1]:
+        typer.echo(
+            f"note: k1 = {settings.k1} is not below k2 = {settings.k2}, as the method means it",
+            err=True,
+        )
+    return settings
+
+
+@contextlib.contextmanager
+def _named(source: str) -> Iterator[None]:
+    """Put the file's name before an error about its bytes."""
+    try:
+        yield
+    except AdaptiveKMeansError as error:
+        error.what = f"{source}: {error.what}"
+        raise
+
+
+def _quality(row: Row) -> str:
+    psnr_db, ssim = row.psnr_db or 0.0, row.ssim or 0.0
+    psnr = "lossless" if math.isinf(psnr_db) else f"PSNR {psnr_db:.2f} dB"
+    return f"{psnr}, {'too small for SSIM' if math.isnan(ssim) else f'SSIM {ssim:.4f}'}"
+
+
+def _right(name: str) -> Any:
+    from rich.table import Column
+
+    return Column(name, justify="right")

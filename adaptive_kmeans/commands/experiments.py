@@ -1,0 +1,250 @@
+"""Commands that measure: `compare`, `elbow`, `run`, `report`, `reproduce`."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from adaptive_kmeans.commands.console import (
+    print_json,
+    print_table,
+    raise_failures,
+    say_conversions,
+)
+from adaptive_kmeans.commands.options import (
+    DEFAULT_K1,
+    DEFAULT_K2,
+    K1,
+    K2,
+    AsJson,
+    Background,
+    BlockSize,
+    Coder,
+    ColorSpace,
+    K,
+    Seed,
+    Threshold,
+)
+from adaptive_kmeans.errors import ConfigError, TrialsFailedError
+
+FIGURES = (".png", ".pdf", ".svg")
+
+MOST_DIFFERING = 10
+"""Rows that differ of an experiment, which are printed."""
+
+MOST_PRINTED = 200
+"""Rows of a table that a terminal shows; more are in the files alone."""
+
+
+def compare(
+    images: Annotated[list[str], Argument(metavar="IMAGE", help="Images, folders or globs.")],
+    k1: K1 = None,
+    k2: K2 = None,
+    k: K = None,
+    threshold: Threshold = "median",
+    block_size: BlockSize = 4,
+    coder: Coder = "context-mixing",
+    color_space: ColorSpace = "rgb",
+    seed: Seed = 0,
+    background: Background = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a table of regular K-means and the three measures on these images.
+
+    Regular K-means has the codebook size --k, by default that of --k1.
+    """
+    from adaptive_kmeans.codec import Settings
+    from adaptive_kmeans.datasets import find_images
+    from adaptive_kmeans.detail import measures
+    from adaptive_kmeans.experiment import tables, trials
+    from adaptive_kmeans.experiment.runner import run_trials
+
+    shared: dict[str, Any] = {
+        "block_size": block_size,
+        "coder": coder,
+        "color_space": color_space,
+        "seed": seed,
+    }
+    k1 = DEFAULT_K1 if k1 is None else k1
+    k2 = DEFAULT_K2 if k2 is None else k2
+    settings = [Settings.regular(k1 if k is None else k, **shared)]
+    settings += [
+        Settings(k1=k1, k2=k2, detail=name, threshold=threshold, **shared)
+        for name in measures.names()
+    ]
+    sources = find_images(images)
+    for source in sources:
+        # A wrong image is said at once, and once.
+        say_conversions(source.name, source.read(background))
+    outcomes = run_trials(trials.expand(sources, settings, background=background))
+    rows = [outcome.row for outcome in outcomes if outcome.row is not None]
+    if as_json:
+        print_json([dataclasses.asdict(row) for row in rows])
+    elif rows:
+        print_table(tables.to_terminal(rows))
+    raise_failures([outcome.error for outcome in outcomes if outcome.error is not None])
+
+
+def elbow(
+    source: Annotated[str, Argument(metavar="IMAGE", help="An image, or a bundled one's name.")],
+    figure: Annotated[
+        str | None,
+        Option(metavar="FILE", help="Where the figure goes; by default IMAGE-elbow.png, here."),
+    ] = None,
+    coder: Coder = "context-mixing",
+    color_space: ColorSpace = "rgb",
+    seed: Seed = 0,
+    background: Background = None,
+    as_json: AsJson = False,
+) -> None:
+    """Choose k for an image: distortion, PSNR and bytes of real files against k."""
+    from adaptive_kmeans import files
+    from adaptive_kmeans.codec import Settings
+    from adaptive_kmeans.datasets import find_images
+    from adaptive_kmeans.experiment import tables
+    from adaptive_kmeans.experiment.elbow import draw_elbow, elbow_curve
+
+    sources = find_images([source])
+    if len(sources) > 1:
+        raise ConfigError("arguments", "one image", f"{len(sources)} in {source}")
+    shared = Settings.regular(2, coder=coder, color_space=color_space, seed=seed)
+    target = f"{sources[0].name}-elbow.png" if figure is None else figure
+    if Path(target).suffix not in FIGURES:
+        raise ConfigError("figure", f"one of {', '.join(FIGURES)}", target)
+    curve = elbow_curve(sources[0], shared, background=background)
+    with files.replacing(target) as part:
+        draw_elbow(curve).savefig(part, dpi=150, format=Path(target).suffix[1:])
+    if as_json:
+        rows = zip(curve.rows, curve.distortions, strict=True)
+        points = [
+            {"k": row.k, "mse": mse, "psnr_db": row.psnr_db, "bytes": row.bytes}
+            for row, mse in rows
+        ]
+        print_json({"image": sources[0].name, "k": curve.k, "figure": target, "curve": points})
+        return
+    print_table(tables.to_terminal(curve.rows))
+    typer.echo(f"elbow at k = {curve.k}; {target}")
+
+
+def run(
+    config: Annotated[Path, Argument(metavar="CONFIG.toml", help="The experiment.")],
+    more_images: Annotated[
+        list[str] | None, Argument(metavar="PATH", help="More of what --images takes.")
+    ] = None,
+    images: Annotated[
+        list[str] | None,
+        Option(
+            metavar="PATH...",
+            help="Measure these images, folders, globs or bundled names instead of the config's.",
+        ),
+    ] = None,
+    results: Annotated[
+        Path, Option(metavar="DIR", help="Where the experiment's folder of results goes.")
+    ] = Path("results"),
+    jobs: Annotated[
+        int | None,
+        Option(min=1, help="Trials run at once, each in a process; by default one a processor."),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        Option(metavar="ADDRESS", help="Run the trials on the workers of this Dask scheduler."),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        Option("--set", metavar="KEY=VALUE", help="Change the config, as in methods.0.k=[16,32]."),
+    ] = None,
+    retry_failed: Annotated[
+        bool, Option("--retry-failed", help="Run trials again that failed in an earlier run.")
+    ] = False,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Say how many trials there are and how long they may take.")
+    ] = False,
+) -> None:
+    """Run an experiment: every image × method × parameter, into a table and figures.
+
+    What is finished is kept in the folder of results and not run again, so that a run which was
+    ended, however rudely, goes on where it was.
+    """
+    from adaptive_kmeans.experiment import run_experiment, tables
+
+    if more_images and not images:
+        raise ConfigError("arguments", "one CONFIG.toml", f"also {more_images[0]}")
+    chosen = [*(images or []), *(more_images or [])] or None
+    if dry_run:
+        from adaptive_kmeans.experiment.estimate import estimate
+
+        typer.echo(
+            estimate(
+                config,
+                images=chosen,
+                results=results,
+                jobs=jobs,
+                changes=changes or [],
+                retry_failed=retry_failed,
+            )
+        )
+        return
+    outcome = run_experiment(
+        config,
+        images=chosen,
+        results=results,
+        jobs=jobs,
+        scheduler=scheduler,
+        changes=changes or [],
+        retry_failed=retry_failed,
+    )
+    if 0 < len(outcome.rows) <= MOST_PRINTED:
+        print_table(tables.to_terminal(outcome.rows))
+    typer.echo(f"{len(outcome.rows)} trials in {outcome.seconds:.1f} s:")
+    for path in outcome.paths():
+        typer.echo(str(path))
+    raise_failures(outcome.failures)
+
+
+def report(
+    folder: Annotated[
+        Path, Argument(metavar="RESULTS", help="A folder of results, or the folder of several.")
+    ],
+) -> None:
+    """Make tables, figures and a page to read in a browser again, from the stored trials alone."""
+    from adaptive_kmeans.experiment.report import write_report
+
+    for path in write_report(folder):
+        typer.echo(str(path))
+
+
+def reproduce(
+    names: Annotated[
+        list[str] | None,
+        Argument(metavar="[NAME]...", help="Committed experiments; all by default."),
+    ] = None,
+    images: Annotated[
+        list[str] | None,
+        Option(metavar="PATH", help="A folder, glob or file of images; may be given again."),
+    ] = None,
+    results: Annotated[Path, Option(metavar="DIR", help="The folder of committed results.")] = Path(
+        "results"
+    ),
+) -> None:
+    """Run committed experiments again, and say which of their numbers are confirmed.
+
+    Images that are not bundled are looked for by name where --images says. Our bytes must be equal,
+    PSNR within 0.001 dB, SSIM within 0.00001, shares of blocks within 0.1 %, numbers of other
+    libraries within 1 %; times are not compared.
+    """
+    from adaptive_kmeans.experiment import reproduction
+
+    differing = 0
+    say = partial(typer.echo, err=True)
+    for found in reproduction.reproduce(results, images or [], names or [], say):
+        typer.echo(str(found))
+        for line in found.differing[:MOST_DIFFERING]:
+            typer.echo(f"  {line}")
+        differing += len(found.differing)
+    if differing:
+        raise TrialsFailedError(f"{differing} differ from what is committed")

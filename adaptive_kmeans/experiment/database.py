@@ -1,0 +1,95 @@
+"""The tables of a store, in one SQLite file that is changed in short transactions."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from adaptive_kmeans.errors import OutputError
+
+LAYOUT = 1
+"""Version of the tables below; a store of another one is refused."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS trials (
+    key TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    runner TEXT,
+    summary TEXT NOT NULL,
+    row TEXT,
+    error TEXT,
+    seconds REAL
+);
+CREATE TABLE IF NOT EXISTS files (key TEXT PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS runners (id TEXT PRIMARY KEY, host TEXT, pid INTEGER, beat REAL);
+CREATE TABLE IF NOT EXISTS publisher (one INTEGER PRIMARY KEY CHECK (one = 1), runner TEXT);
+"""
+
+
+class Database:
+    """A file with the tables of a store, which threads may share.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    create : bool
+        Whether the tables are made where there are none.
+
+    Raises
+    ------
+    OutputError
+        It cannot be opened or written, or was written by another version.
+    """
+
+    def __init__(self, path: Path, *, create: bool) -> None:
+        self.path = path
+        self._lock = threading.Lock()  # the sign of life comes from a thread of its own
+        with self._errors():
+            self._connection = sqlite3.connect(
+                path, timeout=60.0, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare(create)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def _prepare(self, create: bool) -> None:
+        with self.transaction() as run:
+            version = run("PRAGMA user_version").fetchone()[0]
+            if version not in ((0, LAYOUT) if create else (LAYOUT,)):
+                expected = f"tables of version {LAYOUT}; move the file away to start afresh"
+                raise OutputError(str(self.path), expected, f"version {version}")
+            for statement in _TABLES.split(";"):
+                run(statement)
+            run(f"PRAGMA user_version = {LAYOUT}")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Any]:
+        """Give a function that executes SQL; all of it takes effect, or nothing."""
+        with self._lock, self._errors():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection.execute
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            expected = "a store of trials that can be written"
+            raise OutputError(str(self.path), expected, error) from error

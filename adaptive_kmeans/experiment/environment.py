@@ -1,0 +1,78 @@
+"""What the numbers of a run depend on beside its code: the config, images, libraries, machine."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from adaptive_kmeans.datasets import ImageSource
+from adaptive_kmeans.errors import AdaptiveKMeansError
+from adaptive_kmeans.experiment.config import AnyConfig
+from adaptive_kmeans.experiment.trials import pixel_hash
+
+LIBRARIES = (
+    "adaptive-kmeans",
+    "numpy",
+    "numba",
+    "pillow",
+    "scikit-image",
+    "scikit-learn",
+    "opencv-python-headless",
+    "faiss-cpu",
+    "imagecodecs",
+    "libimagequant",
+    "pyoxipng",
+)
+
+
+def resolved(config: AnyConfig, sources: Sequence[ImageSource]) -> str:
+    """Return the config as TOML with every default filled in, and images by name."""
+    import tomli_w
+
+    document = config.model_dump(exclude_none=True)
+    document["images"] = [source.name for source in sources]
+    return tomli_w.dumps(document)
+
+
+def environment(sources: Sequence[ImageSource], background: str | None, **run: float) -> str:
+    """Return as JSON what the numbers depend on beside the config.
+
+    Parameters
+    ----------
+    sources : sequence of ImageSource
+        The images; one that cannot be read is left out.
+    background : str or None
+        Color for translucent images.
+    **run : float
+        Facts about the run, such as its seconds.
+    """
+    images = {}
+    for source in sources:
+        with contextlib.suppress(AdaptiveKMeansError):
+            picture = source.read(background)
+            height, width = picture.pixels.shape[:2]
+            images[source.name] = {
+                "width": width,
+                "height": height,
+                "sha256": pixel_hash(picture.pixels),
+                "converted": list(picture.notes),
+            }
+    libraries = {}
+    for name in LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            libraries[name] = importlib.metadata.version(name)
+    facts = {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        **run,
+        "images": images,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processors": os.cpu_count(),
+        "libraries": libraries,
+    }
+    return json.dumps(facts, indent=2) + "\n"

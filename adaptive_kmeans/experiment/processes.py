@@ -1,0 +1,65 @@
+"""Processes of this machine that run calls, and end with their driver."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from adaptive_kmeans.experiment.pools import Pool, Say
+
+ORPHAN_S = 1.0
+"""How often a process looks whether its driver is still there."""
+
+THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS")
+"""What libraries ask how many threads they may use; `clustering_speed` sets them, too."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Processes of this machine.
+
+    Parameters
+    ----------
+    jobs : int
+        How many at once.
+    threads : int
+        How many threads each may use.
+    """
+
+    jobs: int
+    threads: int
+    name = "processes"
+
+    @contextmanager
+    def open(self, say: Say, *, alone: bool) -> Iterator[Pool]:
+        """Start processes, and end them whatever happens."""
+        from joblib.externals.loky import ProcessPoolExecutor
+
+        jobs = 1 if alone else self.jobs
+        capped = {name: str(self.threads) for name in THREAD_VARIABLES}
+        executor = ProcessPoolExecutor(
+            jobs, initializer=_end_with, initargs=(os.getpid(),), env=capped
+        )
+        try:
+            yield Pool(executor, lambda: jobs + 1, (BrokenExecutor,), lambda: None)
+        except BaseException:
+            executor.shutdown(kill_workers=True)
+            raise
+        executor.shutdown()
+
+
+def _end_with(driver: int) -> None:
+    """End this process once its driver is gone, which may have been killed."""
+
+    def watch() -> None:
+        while os.getppid() == driver:
+            time.sleep(ORPHAN_S)
+        os._exit(1)
+
+    if os.name != "nt":  # where a process keeps the number of a parent that is gone
+        threading.Thread(target=watch, daemon=True).start()
