@@ -278,8 +278,8 @@ def test_a_report_of_what_has_no_page_is_one_line(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("kind=5", "kind: expected one of compression, clustering-speed, coding-size, coder-abl"),
-        ("kind=['elbow']", "kind: expected one of compression, clustering-speed, coding-size, "),
+        ("kind=5", "kind: expected one of compression, classifiers, clustering-speed, coder-"),
+        ("kind=['elbow']", "kind: expected one of compression, classifiers, clustering-speed, "),
         ('methods=[{method="rgular"}]', "methods.0.method: expected one of regular, region-adap"),
         ("methods=[{k=3}]", "missing key methods.0.method"),
     ],

@@ -16,8 +16,9 @@ from adaptive_kmeans.coding._mixing_kernels import CONTEXTS
 from adaptive_kmeans.datasets import find_images
 from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError
 from adaptive_kmeans.experiment import run_experiment, tables
-from adaptive_kmeans.experiment.config import CompressionConfig, read_config
-from adaptive_kmeans.experiment.elbow import elbow_curve
+from adaptive_kmeans.experiment.config import read_config
+from adaptive_kmeans.experiment.schema import CompressionConfig
+from adaptive_kmeans.experiment.studies.elbow import elbow_curve
 from adaptive_kmeans.experiment.trials import Row
 
 CONFIG = """
@@ -341,7 +342,7 @@ def test_translucent_images_are_skipped_and_said_unless_there_is_a_background(tw
 
 def test_a_codec_that_decodes_to_other_pixels_is_a_failure(two_sets, monkeypatch):
     from adaptive_kmeans.baselines.lossless import WebPLossless
-    from adaptive_kmeans.experiment import coding_size
+    from adaptive_kmeans.experiment.studies import coding_size
 
     Path("sizes.toml").write_text(SIZES.replace(', "png8-oxipng:0"', ""))
     decode = WebPLossless.decode
@@ -357,7 +358,7 @@ def test_a_codec_that_decodes_to_other_pixels_is_a_failure(two_sets, monkeypatch
 
 
 def test_a_peer_that_is_not_installed_is_left_out_and_said(two_sets, monkeypatch, capfd):
-    from adaptive_kmeans.experiment import coding_size
+    from adaptive_kmeans.experiment.studies import coding_size
 
     monkeypatch.setitem(sys.modules, "oxipng", None)
     coding_size._ready.cache_clear()

@@ -13,9 +13,9 @@ from adaptive_kmeans.clustering import elbow
 from adaptive_kmeans.detail import measures
 from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError
 from adaptive_kmeans.experiment import run_experiment, tables
-from adaptive_kmeans.experiment.classifiers import agreement, best_choice, block_sums
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.reproduction import reproduce
+from adaptive_kmeans.experiment.studies.classifiers import agreement, best_choice, block_sums
 from adaptive_kmeans.regions import classify, thresholds
 
 CLASSIFIERS = """

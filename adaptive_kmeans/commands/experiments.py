@@ -107,7 +107,7 @@ def elbow(
     from adaptive_kmeans.codec import Settings
     from adaptive_kmeans.datasets import find_images
     from adaptive_kmeans.experiment import tables
-    from adaptive_kmeans.experiment.elbow import draw_elbow, elbow_curve
+    from adaptive_kmeans.experiment.studies.elbow import draw_elbow, elbow_curve
 
     sources = find_images([source])
     if len(sources) > 1:

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from adaptive_kmeans.experiment.config import Published, PublishedRow
 from adaptive_kmeans.experiment.published import find
+from adaptive_kmeans.experiment.schema import Published, PublishedRow
 from adaptive_kmeans.experiment.series import Measured, finite, panels, values
 from adaptive_kmeans.experiment.style import COLORS, DPI, HATCHES
 from adaptive_kmeans.experiment.trials import Row

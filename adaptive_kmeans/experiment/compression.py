@@ -24,9 +24,9 @@ from adaptive_kmeans.errors import (
     ReadError,
     TrialsFailedError,
 )
-from adaptive_kmeans.experiment.config import CompressionConfig, Figures, Published
 from adaptive_kmeans.experiment.figures import Shown
 from adaptive_kmeans.experiment.runner import run_stored
+from adaptive_kmeans.experiment.schema import CompressionConfig, Figures, Published
 from adaptive_kmeans.experiment.series import Measured, named
 from adaptive_kmeans.experiment.store import Store
 from adaptive_kmeans.experiment.trials import METRICS, Row, Trial, expand, load, pixel_hash

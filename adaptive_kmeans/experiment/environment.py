@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
-from adaptive_kmeans.experiment.config import AnyConfig
+from adaptive_kmeans.experiment.schema import Experiment
 from adaptive_kmeans.experiment.trials import pixel_hash
 
 LIBRARIES = (
@@ -27,10 +27,13 @@ LIBRARIES = (
     "imagecodecs",
     "libimagequant",
     "pyoxipng",
+    "scipy",
+    "bjontegaard",
+    "ssimulacra2",
 )
 
 
-def resolved(config: AnyConfig, sources: Sequence[ImageSource]) -> str:
+def resolved(config: Experiment, sources: Sequence[ImageSource]) -> str:
     """Return the config as TOML with every default filled in, and images by name."""
     import tomli_w
 

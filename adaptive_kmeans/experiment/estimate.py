@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from adaptive_kmeans.experiment import compression
-from adaptive_kmeans.experiment.config import CompressionConfig
 from adaptive_kmeans.experiment.results import read_experiment
+from adaptive_kmeans.experiment.schema import CompressionConfig
 from adaptive_kmeans.experiment.store import FILE_NAME, Store
 from adaptive_kmeans.experiment.trials import Trial, run_trial
 from adaptive_kmeans.threads import thread_count

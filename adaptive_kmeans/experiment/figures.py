@@ -15,9 +15,9 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from adaptive_kmeans.experiment.bars import quality_bars, rate_split
-from adaptive_kmeans.experiment.config import Figures, Published
 from adaptive_kmeans.experiment.curves import against_rate, time_against_rate
 from adaptive_kmeans.experiment.pictures import classification_maps, details, reconstructions
+from adaptive_kmeans.experiment.schema import Figures, Published
 from adaptive_kmeans.experiment.series import (
     Measured,
     minus_ciede2000,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adaptive_kmeans.experiment.config import Published, PublishedRow
+from adaptive_kmeans.experiment.schema import Published, PublishedRow
 from adaptive_kmeans.experiment.series import Measured
 from adaptive_kmeans.experiment.tables import FORMATS
 

@@ -19,8 +19,9 @@ from pathlib import Path
 from adaptive_kmeans import files
 from adaptive_kmeans.datasets import BUNDLED, ImageSource, find_images
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, ReadError
-from adaptive_kmeans.experiment.config import CompressionConfig, read_config
+from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.results import run_experiment
+from adaptive_kmeans.experiment.schema import CompressionConfig
 from adaptive_kmeans.experiment.trials import load, pixel_hash
 
 TOLERANCES = {

@@ -14,8 +14,9 @@ from typing import Any
 from adaptive_kmeans import files
 from adaptive_kmeans.datasets import ImageSource, find_images
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, OutputError, TrialsFailedError
-from adaptive_kmeans.experiment import compression, environment, kinds, tables
-from adaptive_kmeans.experiment.config import AnyConfig, CompressionConfig, read_config
+from adaptive_kmeans.experiment import compression, environment, findings, tables
+from adaptive_kmeans.experiment.config import read_config
+from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
 from adaptive_kmeans.experiment.store import Store
 from adaptive_kmeans.threads import thread_count
 
@@ -103,15 +104,15 @@ def run_experiment(
             options: dict[str, Any] = {"scheduler": scheduler, "retry_failed": retry_failed}
             view = compression.run(config, sources, store, jobs=jobs, **options)
             with publishing(store, folder):
-                found = kinds.stored(store, view)
+                found = findings.stored(store, view)
                 return _publish(folder, found, start, _Run(config, sources, jobs))
-    measured = kinds.study(config, sources, jobs)
+    measured = findings.study(config, sources, jobs)
     return _publish(folder, measured, start, _Run(config, sources, jobs))
 
 
 def read_experiment(
     config_path: Path, images: Sequence[str] | None = None, changes: Sequence[str] = ()
-) -> tuple[AnyConfig, list[ImageSource]]:
+) -> tuple[Experiment, list[ImageSource]]:
     """Read a config and find its images, or others that take their place."""
     config = read_config(config_path, changes)
     if images is not None:
@@ -133,18 +134,18 @@ def publishing(store: Store, folder: Path) -> Iterator[None]:
 
 def publish_again(folder: Path, store: Store) -> Results:
     """Make the tables and figures of a folder of results again, from its store alone."""
-    return _publish(folder, kinds.stored(store), time.perf_counter())
+    return _publish(folder, findings.stored(store), time.perf_counter())
 
 
 @dataclass(frozen=True)
 class _Run:
     """A run that measured something: what there is to tell beside its rows."""
 
-    config: AnyConfig
+    config: Experiment
     sources: Sequence[ImageSource]
     jobs: int
 
-    def texts(self, found: kinds.Found, seconds: float) -> dict[str, str]:
+    def texts(self, found: findings.Found, seconds: float) -> dict[str, str]:
         facts = {
             "trials": len(found.rows) + len(found.failures),
             "failures": len(found.failures),
@@ -159,7 +160,7 @@ class _Run:
         }
 
 
-def _publish(folder: Path, found: kinds.Found, start: float, run: _Run | None = None) -> Results:
+def _publish(folder: Path, found: findings.Found, start: float, run: _Run | None = None) -> Results:
     """Write tables and figures; and, after a run, its config and environment."""
     rows, failures = found.rows, found.failures
     with _staging(folder) as staged:

@@ -9,13 +9,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from adaptive_kmeans.experiment.classifiers import ClassifierRow
-from adaptive_kmeans.experiment.clustering_speed import SpeedRow
-from adaptive_kmeans.experiment.coder_ablation import AblationRow
-from adaptive_kmeans.experiment.coding_size import CodingSizeRow
-from adaptive_kmeans.experiment.elbow import ElbowRow
-from adaptive_kmeans.experiment.trials import Row
-
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -50,89 +43,11 @@ FORMATS = {
     "is_elbow": "d",
 }
 
-TERMINAL = {
-    "image": "image",
-    "method": "label",
-    "k": "codebook_sizes",
-    "PSNR dB": "psnr_db",
-    "SSIM": "ssim",
-    "bytes": "bytes",
-    "bpp": "bits_per_pixel",
-    "ratio": "compression_ratio",
-    "enc s": "encode_s",
-}
-"""Columns in a terminal, by their titles."""
-
-SPEED_TERMINAL = {
-    "image": "image",
-    "engine": "engine",
-    "k": "k",
-    "threads": "threads",
-    "MSE": "mse",
-    "ms": "milliseconds",
-    "MB": "peak_mb",
-}
-"""Columns in a terminal for clustering engines."""
-
-SIZE_TERMINAL = {
-    "set": "image_set",
-    "image": "image",
-    "k": "k",
-    "codec": "codec",
-    "bytes": "bytes",
-    "bpp": "bits_per_pixel",
-    "enc s": "encode_s",
-    "dec s": "decode_s",
-}
-"""Columns in a terminal for coders and lossless peers."""
-
-ABLATION_TERMINAL = {
-    "image": "image",
-    "k": "k",
-    "without": "without",
-    "bytes": "payload_bytes",
-    "growth %": "growth_percent",
-}
-"""Columns in a terminal for groups of contexts."""
-
-CLASSIFIER_TERMINAL = {
-    "image": "image",
-    "block": "block_size",
-    "threshold": "threshold",
-    "detail": "detail",
-    "other": "other",
-    "agree %": "agreement_percent",
-    "κ": "kappa",
-    "gain %": "benefit_percent",
-}
-"""Columns in a terminal for measures of detail."""
-
-ELBOW_TERMINAL = {
-    "image": "image",
-    "k": "k",
-    "MSE": "mse",
-    "PSNR dB": "psnr_db",
-    "bytes": "bytes",
-    "bpp": "bits_per_pixel",
-    "elbow": "is_elbow",
-}
-"""Columns in a terminal for elbows."""
-
 PARTICULARS = ("threshold", "color_space", "seed", "image_set")
 """Columns that only the CSV has, unless the experiment sweeps them."""
 
 SPLIT = ("header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes")
 """Columns that only the CSV has."""
-
-
-TERMINALS: dict[type[Any], dict[str, str]] = {
-    Row: TERMINAL,
-    SpeedRow: SPEED_TERMINAL,
-    CodingSizeRow: SIZE_TERMINAL,
-    AblationRow: ABLATION_TERMINAL,
-    ClassifierRow: CLASSIFIER_TERMINAL,
-    ElbowRow: ELBOW_TERMINAL,
-}
 
 
 def columns(row_type: type[Any]) -> tuple[str, ...]:
@@ -208,7 +123,12 @@ def to_terminal(rows: Sequence[Any]) -> Table:
     from rich.table import Table
     from rich.text import Text  # in which brackets are no markup
 
-    chosen = next(columns for kind, columns in TERMINALS.items() if isinstance(rows[0], kind))
+    columns: dict[str, str] = type(rows[0]).TERMINAL
+    chosen = {
+        title: name
+        for title, name in columns.items()
+        if any(getattr(row, name) is not None for row in rows)
+    }
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for title, name in chosen.items():
         justify: Any = "right" if name in FORMATS else "left"

@@ -10,7 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -136,6 +136,18 @@ class Row:
     and decoding need beyond what the process held before. The four columns of the split add up to
     `bytes` for our codec.
     """
+
+    TERMINAL: ClassVar[dict[str, str]] = {
+        "image": "image",
+        "method": "label",
+        "k": "codebook_sizes",
+        "PSNR dB": "psnr_db",
+        "SSIM": "ssim",
+        "bytes": "bytes",
+        "bpp": "bits_per_pixel",
+        "ratio": "compression_ratio",
+        "enc s": "encode_s",
+    }
 
     image: str
     method: str

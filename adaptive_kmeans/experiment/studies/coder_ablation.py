@@ -1,22 +1,46 @@
-"""What each group of contexts is worth: index maps coded without it, beside all contexts."""
+"""What each group of contexts is worth: index maps coded without it, beside all contexts.
+
+A config:
+
+.. code-block:: toml
+
+    kind = "coder-ablation"
+    name = "coder_ablation"
+    images = ["chelsea"]
+    k = [16, 256]
+"""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from adaptive_kmeans import codec
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.coding.ablation import groups, index_map_bytes
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
-from adaptive_kmeans.experiment.coding_size import opaque_images
-from adaptive_kmeans.experiment.config import CoderAblationConfig
 from adaptive_kmeans.experiment.runner import measure_all
+from adaptive_kmeans.experiment.schema import Experiment, Integers
+from adaptive_kmeans.experiment.studies.coding_size import opaque_images
 from adaptive_kmeans.experiment.trials import load
 
 NOTHING = "nothing"
+
+
+class CoderAblationConfig(Experiment):
+    """Groups of contexts × images × k: index maps coded without each group."""
+
+    kind: Literal["coder-ablation"]
+    k: Integers
+
+    def check(self) -> None:
+        """Check the codebook sizes."""
+        super().check()
+        for k in self.k:
+            Settings.regular(k)
 
 
 @dataclass(frozen=True)
@@ -26,6 +50,14 @@ class AblationRow:
     `without` is "nothing" where all contexts take part. `growth_percent` is relative to that; a
     negative one says that the group costs more than it brings.
     """
+
+    TERMINAL: ClassVar[dict[str, str]] = {
+        "image": "image",
+        "k": "k",
+        "without": "without",
+        "bytes": "payload_bytes",
+        "growth %": "growth_percent",
+    }
 
     image_set: str
     image: str

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, PercentFormatter
 
-from adaptive_kmeans.experiment.coder_ablation import NOTHING, AblationRow
-from adaptive_kmeans.experiment.coding_size import CodingSizeRow, Comparison, compare
+from adaptive_kmeans.experiment.studies.coder_ablation import NOTHING, AblationRow
+from adaptive_kmeans.experiment.studies.coding_size import CodingSizeRow, Comparison, compare
 from adaptive_kmeans.experiment.style import COLORS, DPI, MARKERS
 
 GROWTH_TICKS = (-1, -0.5, 0, 0.5, 1, 2, 5, 10, 20, 50, 100)

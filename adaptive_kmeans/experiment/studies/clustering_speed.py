@@ -4,6 +4,21 @@ Every engine × number of threads gets a process of its own, in which it is warm
 loaded. For each image and k the engines take turns, repeat by repeat, so that all of them meet the
 same weather; nothing else runs meanwhile. An engine that has used up its time for an image and k
 sits out the remaining repeats.
+
+A config:
+
+.. code-block:: toml
+
+    kind = "clustering-speed"
+    name = "clustering_speed"
+    images = ["chelsea"]
+    k = [16, 256]
+    repeats = 5                         # in turns, for the median and the range
+    budget_s = 10.0                     # an engine's share of time for an image and k
+
+    [[engines]]
+    engine = "adaptive-kmeans:exact"
+    threads = [1, 2]
 """
 
 from __future__ import annotations
@@ -16,20 +31,45 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from adaptive_kmeans.baselines.clustering import engines
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError, MissingDependencyError
-from adaptive_kmeans.experiment.config import ClusteringSpeedConfig
 from adaptive_kmeans.experiment.memory import PeakMemory
 from adaptive_kmeans.experiment.processes import THREAD_VARIABLES
+from adaptive_kmeans.experiment.schema import Experiment, Integers, Strict
 from adaptive_kmeans.experiment.trials import load
 from adaptive_kmeans.progress import trial_bar
 
 WARM_UP_SIDE, WARM_UP_K = 64, 8
+
+
+class EngineConfig(Strict):
+    """A clustering engine and the numbers of threads that it is given."""
+
+    engine: str
+    threads: Integers = Field([2])
+
+
+class ClusteringSpeedConfig(Experiment):
+    """Clustering engines × images × k × threads, timed in turns."""
+
+    kind: Literal["clustering-speed"]
+    k: Integers
+    engines: Annotated[list[EngineConfig], Field(min_length=1)]
+    repeats: Annotated[int, Field(ge=1)] = 3
+    budget_s: float = 10.0
+
+    def check(self) -> None:
+        """Make all engines."""
+        super().check()
+        for contestant in self.engines:
+            engines.create(contestant.engine)
 
 
 @dataclass(frozen=True)
@@ -40,6 +80,16 @@ class SpeedRow:
     codewords are rounded, as they would be stored. `peak_mb` is the most that a run needed at its
     peak beyond what the process held before it; see `PeakMemory`.
     """
+
+    TERMINAL: ClassVar[dict[str, str]] = {
+        "image": "image",
+        "engine": "engine",
+        "k": "k",
+        "threads": "threads",
+        "MSE": "mse",
+        "ms": "milliseconds",
+        "MB": "peak_mb",
+    }
 
     image: str
     engine: str

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from adaptive_kmeans.experiment.clustering_speed import SpeedRow, mean_point
+from adaptive_kmeans.experiment.studies.clustering_speed import SpeedRow, mean_point
 from adaptive_kmeans.experiment.style import COLORS, DPI, MARKERS
 
 

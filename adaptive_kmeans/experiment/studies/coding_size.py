@@ -3,6 +3,18 @@
 Every image is quantized once for each k, by regular K-means. Each of our coders and each peer codes
 that; a file counts only if it decodes to exactly the reconstruction. Peers have one thread, ours
 the usual number, of which an image of one band uses one.
+
+A config:
+
+.. code-block:: toml
+
+    kind = "coding-size"
+    name = "coding_size"
+    images = ["chelsea"]                # translucent ones are skipped, unless background is given
+    k = [16, 256]
+    coders = ["context-mixing"]
+    peers = ["png8-oxipng", "jpeg-xl:9"]
+    repeats = 1                         # for the median of the times
 """
 
 from __future__ import annotations
@@ -12,10 +24,11 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BeforeValidator, Field
 
 from adaptive_kmeans import codec, container
 from adaptive_kmeans.baselines.lossless import peers
@@ -27,8 +40,8 @@ from adaptive_kmeans.errors import (
     MissingDependencyError,
     TranslucentError,
 )
-from adaptive_kmeans.experiment.config import CodingSizeConfig
 from adaptive_kmeans.experiment.runner import measure_all
+from adaptive_kmeans.experiment.schema import Experiment, Integers, Names, check_once, listed
 from adaptive_kmeans.experiment.trials import load
 from adaptive_kmeans.metrics import bits_per_pixel
 from adaptive_kmeans.progress import trial_bar
@@ -37,12 +50,44 @@ from adaptive_kmeans.quantize import Quantized
 WARM_UP_SIDE, WARM_UP_K = 32, 4
 
 
+class CodingSizeConfig(Experiment):
+    """Coders and lossless peers × images × k: whole files of the same reconstruction."""
+
+    kind: Literal["coding-size"]
+    k: Integers
+    coders: Names = Field(["context-mixing"])
+    peers: Annotated[list[str], BeforeValidator(listed)] = Field([])
+    repeats: Annotated[int, Field(ge=1)] = 1
+
+    def check(self) -> None:
+        """Make all coders and peers."""
+        super().check()
+        for k in self.k:
+            Settings.regular(k)
+        for coder in self.coders:
+            Settings.regular(2, coder=coder)
+        for peer in self.peers:
+            peers.create(peer)
+        check_once("coders and peers", [*self.coders, *self.peers])
+
+
 @dataclass(frozen=True)
 class CodingSizeRow:
     """A row of the table: one codec on one image at one k.
 
     `codec` is one of our coders, whose file is an `.akm` file, or a peer. Times are medians.
     """
+
+    TERMINAL: ClassVar[dict[str, str]] = {
+        "set": "image_set",
+        "image": "image",
+        "k": "k",
+        "codec": "codec",
+        "bytes": "bytes",
+        "bpp": "bits_per_pixel",
+        "enc s": "encode_s",
+        "dec s": "decode_s",
+    }
 
     image_set: str
     image: str

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from adaptive_kmeans.experiment.classifiers import BEST, ClassifierRow, mean
-from adaptive_kmeans.experiment.elbow import ElbowRow
+from adaptive_kmeans.experiment.studies.classifiers import BEST, ClassifierRow, mean
+from adaptive_kmeans.experiment.studies.elbow import ElbowRow
 from adaptive_kmeans.experiment.style import COLORS, DPI, LINES, MARKERS, UNDATED
 
 SUFFIXES = ("png", "pdf")

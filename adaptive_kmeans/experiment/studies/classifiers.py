@@ -10,6 +10,19 @@ each block that saves λ or more for a bit, whatever other blocks get: Y. Shoham
 falls, blocks follow in the order of what they save for a pixel. So the best choice at the share of
 high-detail pixels that a measure and a threshold give, which is at their rate, takes blocks in this
 order until that share is reached.
+
+A config:
+
+.. code-block:: toml
+
+    kind = "classifiers"
+    name = "classifiers"
+    images = ["chelsea"]
+    detail = ["eigenvalue", "variance"]
+    threshold = ["median", "quantile:0.75"]
+    block_size = [4, 16]
+    k1 = 32                             # codebooks of the whole image, for the
+    k2 = 256                            # rate–distortion choice; k1 < k2
 """
 
 from __future__ import annotations
@@ -18,19 +31,21 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from adaptive_kmeans import codec
 from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.detail import measures
-from adaptive_kmeans.errors import AdaptiveKMeansError
-from adaptive_kmeans.experiment.coding_size import opaque_images
-from adaptive_kmeans.experiment.config import ClassifiersConfig
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
 from adaptive_kmeans.experiment.runner import measure_all
+from adaptive_kmeans.experiment.schema import Experiment, Integers, Names, check_once
+from adaptive_kmeans.experiment.studies.coding_size import opaque_images
 from adaptive_kmeans.experiment.trials import Pixels, load
 from adaptive_kmeans.regions import HIGH_DETAIL, LOW_DETAIL, classify, thresholds
 
@@ -39,6 +54,28 @@ BEST = "rate-distortion"
 
 Blocks = npt.NDArray[np.int64]
 RegionMap = npt.NDArray[np.uint8]
+
+
+class ClassifiersConfig(Experiment):
+    """Measures of detail × thresholds × block sizes × images: which blocks they pick."""
+
+    kind: Literal["classifiers"]
+    detail: Names
+    threshold: Names = Field(["median"])
+    block_size: Integers = Field([2, 4, 8, 16, 32])
+    k1: int = 32
+    k2: int = 256
+
+    def check(self) -> None:
+        """Make all measures and thresholds."""
+        super().check()
+        swept = itertools.product(self.detail, self.threshold, self.block_size)
+        for detail, threshold, block_size in swept:
+            Settings(self.k1, self.k2, detail, threshold, block_size)
+        if self.k1 >= self.k2:
+            raise ConfigError("k1", f"fewer codewords than k2 = {self.k2}", self.k1)
+        for key in ("detail", "threshold", "block_size"):
+            check_once(key, getattr(self, key))
 
 
 @dataclass(frozen=True)
@@ -52,6 +89,17 @@ class ClassifierRow:
     distortion that the large codebook saves in the blocks that `detail` picks, relative to what it
     saves in the best ones at the same rate; None where it saves nothing, and beside other measures.
     """
+
+    TERMINAL: ClassVar[dict[str, str]] = {
+        "image": "image",
+        "block": "block_size",
+        "threshold": "threshold",
+        "detail": "detail",
+        "other": "other",
+        "agree %": "agreement_percent",
+        "κ": "kappa",
+        "gain %": "benefit_percent",
+    }
 
     image_set: str
     image: str

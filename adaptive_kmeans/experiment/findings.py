@@ -1,4 +1,4 @@
-"""What each kind of experiment measures, and how it is shown."""
+"""What an experiment found, of whatever kind, and how that is shown."""
 
 from __future__ import annotations
 
@@ -10,30 +10,10 @@ from typing import Any
 
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
-from adaptive_kmeans.experiment import (
-    classifiers,
-    clustering_speed,
-    coder_ablation,
-    coding_figures,
-    coding_size,
-    comparison,
-    compression,
-    elbow,
-    figures,
-    published,
-    speed_figures,
-    study_figures,
-    tables,
-)
-from adaptive_kmeans.experiment.config import (
-    AnyConfig,
-    ClassifiersConfig,
-    ClusteringSpeedConfig,
-    CoderAblationConfig,
-    CodingSizeConfig,
-    ElbowConfig,
-)
+from adaptive_kmeans.experiment import comparison, compression, figures, published, tables
+from adaptive_kmeans.experiment.schema import Experiment
 from adaptive_kmeans.experiment.store import Store
+from adaptive_kmeans.experiment.studies import STUDIES
 from adaptive_kmeans.experiment.trials import Row
 
 
@@ -62,57 +42,13 @@ class Found:
     texts: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Study:
-    """A kind of experiment that has no store."""
-
-    measure: Callable[..., tuple[list[Any], list[AdaptiveKMeansError]]]
-    row_type: type[Any]
-    summarize: Callable[[Any], str]
-    draw: Callable[..., None]
-
-
-_STUDIES: dict[type[AnyConfig], _Study] = {
-    ClusteringSpeedConfig: _Study(
-        clustering_speed.run_clustering_speed,
-        clustering_speed.SpeedRow,
-        clustering_speed.summarize,
-        speed_figures.draw_all,
-    ),
-    CodingSizeConfig: _Study(
-        coding_size.run_coding_size,
-        coding_size.CodingSizeRow,
-        coding_size.summarize,
-        coding_figures.draw_sizes,
-    ),
-    CoderAblationConfig: _Study(
-        coder_ablation.run_coder_ablation,
-        coder_ablation.AblationRow,
-        coder_ablation.summarize,
-        coding_figures.draw_ablation,
-    ),
-    ClassifiersConfig: _Study(
-        classifiers.run_classifiers,
-        classifiers.ClassifierRow,
-        classifiers.summarize,
-        study_figures.draw_classifiers,
-    ),
-    ElbowConfig: _Study(
-        elbow.run_elbow,
-        elbow.ElbowRow,
-        elbow.summarize,
-        study_figures.draw_elbows,
-    ),
-}
-
-
-def study(config: AnyConfig, sources: Sequence[ImageSource], jobs: int) -> Found:
+def study(config: Experiment, sources: Sequence[ImageSource], jobs: int) -> Found:
     """Run an experiment that has no store."""
-    kind = _STUDIES[type(config)]
+    kind = STUDIES[config.kind]
     rows, failures = kind.measure(config, sources, jobs)
     summary = kind.summarize(rows) if rows else ""
     draw = partial(kind.draw, rows=rows)
-    return Found(rows, failures, kind.row_type, draw, {"summary.md": summary})
+    return Found(rows, failures, kind.row, draw, {"summary.md": summary})
 
 
 def stored(store: Store, view: compression.View | None = None) -> Found:

@@ -1,20 +1,35 @@
-"""The elbow of an image: distortion, PSNR and bytes of real files against k, and where to stop."""
+"""The elbow of an image: distortion, PSNR and bytes of real files against k, and where to stop.
+
+A config:
+
+.. code-block:: toml
+
+    kind = "elbow"
+    name = "elbow"
+    images = ["chelsea"]
+    k = [2, 4, 8, 16, 32, 64, 128, 256]
+    coder = "context-mixing"
+    color_space = "rgb"
+    seed = 0
+"""
 
 from __future__ import annotations
 
 import collections
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
 from matplotlib.figure import Figure
+from pydantic import Field
 
 from adaptive_kmeans.clustering import elbow
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
-from adaptive_kmeans.experiment.coding_size import opaque_images
-from adaptive_kmeans.experiment.config import ElbowConfig
 from adaptive_kmeans.experiment.runner import measure_all, run_trials
+from adaptive_kmeans.experiment.schema import Experiment, check_once
+from adaptive_kmeans.experiment.studies.coding_size import opaque_images
 from adaptive_kmeans.experiment.style import COLORS
 from adaptive_kmeans.experiment.trials import Outcome, Row, expand, run_trial
 
@@ -83,6 +98,27 @@ def _curve(outcomes: Iterable[Outcome]) -> ElbowCurve:
     return ElbowCurve(rows, distortions, elbow([row.k or 0 for row in rows], distortions))
 
 
+class ElbowConfig(Experiment):
+    """Files of regular K-means over k, and the k at the elbow of each image's distortion."""
+
+    kind: Literal["elbow"]
+    k: Annotated[list[int], Field(min_length=2)] = Field([2, 4, 8, 16, 32, 64, 128, 256])
+    coder: str = "deflate"
+    color_space: str = "rgb"
+    seed: int = 0
+
+    def settings(self, k: int) -> Settings:
+        """Return the settings of the file with k codewords."""
+        return Settings.regular(k, coder=self.coder, color_space=self.color_space, seed=self.seed)
+
+    def check(self) -> None:
+        """Make all settings."""
+        super().check()
+        for k in self.k:
+            self.settings(k)
+        check_once("k", self.k)
+
+
 @dataclass(frozen=True)
 class ElbowRow:
     """A row of the table: the file of an image at one k, and whether its elbow is there.
@@ -90,6 +126,16 @@ class ElbowRow:
     `mse` is the mean squared error over pixels and channels. The elbow is that of `mse` over k, on
     linear axes, among the values of k that were measured.
     """
+
+    TERMINAL: ClassVar[dict[str, str]] = {
+        "image": "image",
+        "k": "k",
+        "MSE": "mse",
+        "PSNR dB": "psnr_db",
+        "bytes": "bytes",
+        "bpp": "bits_per_pixel",
+        "elbow": "is_elbow",
+    }
 
     image_set: str
     image: str

@@ -1,0 +1,238 @@
+"""What a config of an experiment says: images, methods and swept parameters.
+
+.. code-block:: toml
+
+    name = "quickstart"
+    question = "What do regions do at the same codebook sizes?"
+    images = ["chelsea", "coffee"]      # bundled names, files, folders, globs
+    background = "white"                # for translucent images; optional
+    metrics = ["psnr", "ssim"]          # and "ssim-published", "ciede2000", "ssimulacra2"
+    timing = false                      # true runs trials one by one, and times count
+    repeats = 1                         # of encoding and decoding, for the median of the times
+
+    [figures]
+    picture = "chelsea"                 # whose pixels the figures show; the first image by default
+    anchor = "regular"                  # the method that others are compared with
+    draw = ["quality"]                  # figures; all by default
+    formats = ["png", "pdf"]            # of drawings; grids of pictures are PNG files
+
+    [published]                         # numbers of a paper, set beside ours; optional
+    source = "A. Author, Title, 2020"
+    image = "chelsea"
+    rows = [{ method = "regular", k = 16, psnr_db = 30.5 }]     # k is k1 of two codebooks
+
+    [[methods]]
+    method = "regular"
+    k = [16, 64]
+
+    [[methods]]
+    method = "region-adaptive"
+    detail = ["eigenvalue", "variance"]
+    k1 = [16, 64]
+    k2 = 256
+
+    [[methods]]
+    method = "baseline"
+    codec = ["jpeg", "webp"]            # see `adaptive_kmeans.baselines.image_codecs`
+    quality = [50, 75, 90]              # or k, for those that have a palette
+
+Every parameter of a method takes a value or a list; lists are swept, all combinations of them.
+
+Configs of other kinds have a key ``kind``, and are described where their study is: see `studies`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from adaptive_kmeans.baselines.checked import Baseline
+from adaptive_kmeans.baselines.image_codecs import baselines
+from adaptive_kmeans.codec import Settings
+from adaptive_kmeans.errors import ConfigError, MissingDependencyError
+from adaptive_kmeans.image import parse_color
+
+Metric = Literal["psnr", "ssim", "ssim-published", "ciede2000", "ssimulacra2"]
+
+
+def listed(value: object) -> object:
+    """Return a value that stands alone as a list of it."""
+    return value if isinstance(value, list) else [value]
+
+
+Drawing = Literal[
+    "classification",
+    "reconstructions",
+    "details",
+    "quality",
+    "psnr_against_rate",
+    "ssim_against_rate",
+    "ssimulacra2_against_rate",
+    "ciede2000_against_rate",
+    "rate_split",
+    "time_against_rate",
+]
+"""The figures; one that the trials have nothing to show of is left out."""
+
+Integers = Annotated[list[int], BeforeValidator(listed), Field(min_length=1)]
+Names = Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
+
+
+class Strict(BaseModel):
+    """A part of a config: keys that it does not know are refused, and nothing is converted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Shared(Strict):
+    """Parameters that every method has."""
+
+    block_size: Integers = [4]
+    coder: Names = ["context-mixing"]
+    color_space: Names = ["rgb"]
+    seed: Integers = [0]
+
+
+class RegularMethod(_Shared):
+    """Regular K-means: one region, one codebook."""
+
+    method: Literal["regular"]
+    k: Integers
+
+
+class RegionAdaptiveMethod(_Shared):
+    """One codebook for low detail, one for high detail."""
+
+    method: Literal["region-adaptive"]
+    detail: Names
+    k1: Integers
+    k2: Integers
+    threshold: Names = ["median"]
+
+
+class BaselineMethod(Strict):
+    """Other codecs, at their own settings."""
+
+    method: Literal["baseline"]
+    codec: Names
+    quality: Integers | None = None
+    k: Integers | None = None
+
+    def specs(self) -> Iterator[str]:
+        """Yield the spec of every codec at every setting."""
+        if self.quality is not None and self.k is not None:
+            raise ConfigError("methods", "quality or k", "both")
+        for name in self.codec:
+            swept = self.quality or self.k
+            yield from [name] if swept is None else [f"{name}:{value}" for value in swept]
+
+    def check_setting(self, name: str) -> None:
+        """Refuse a key that is not the setting of a codec."""
+        setting = baselines.setting(name)
+        for key in ("quality", "k"):
+            if getattr(self, key) is not None and key != setting:
+                expected = setting if setting in ("quality", "k") else "neither quality nor k"
+                raise ConfigError(f"methods: baseline {name}", expected, key)
+
+
+Method = Annotated[
+    RegularMethod | RegionAdaptiveMethod | BaselineMethod, Field(discriminator="method")
+]
+
+
+class Figures(Strict):
+    """What figures show, and what series are compared with."""
+
+    picture: str | None = None
+    anchor: str = "regular"
+    draw: Annotated[list[Drawing], Field(min_length=1)] = list(get_args(Drawing))
+    formats: Annotated[list[Literal["png", "pdf", "svg"]], Field(min_length=1)] = ["png", "pdf"]
+
+
+class PublishedRow(Strict):
+    """What a paper says of one file; `method` is "regular", a detail measure or a baseline."""
+
+    method: str
+    k: int
+    psnr_db: float | None = None
+    ssim: float | None = None
+    ssim_published: float | None = None
+    bytes: int | None = None
+
+
+class Published(Strict):
+    """Numbers of a paper on one image."""
+
+    source: str
+    image: str
+    rows: Annotated[list[PublishedRow], Field(min_length=1)]
+
+
+class Experiment(Strict):
+    """What every experiment says, whatever its kind."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    question: str = ""
+    images: Annotated[list[str], Field(min_length=1)]
+    background: str | None = None
+    kind: str
+
+    def check(self) -> None:
+        """Check what takes more than the types of keys.
+
+        Raises
+        ------
+        AdaptiveKMeansError
+            A value that nothing can be done with.
+        """
+        if self.background is not None:
+            parse_color(self.background)
+
+
+class CompressionConfig(Experiment):
+    """Images × methods × parameters, measured on the files that they make."""
+
+    kind: Literal["compression"] = "compression"
+    metrics: Annotated[list[Metric], Field(min_length=1)] = ["psnr", "ssim"]
+    timing: bool = False
+    repeats: Annotated[int, Field(ge=1)] = 1
+    figures: Figures = Figures()
+    published: Published | None = None
+    methods: Annotated[list[Method], Field(min_length=1)]
+
+    def codecs(self) -> Iterator[Settings | str]:
+        """Yield our settings for all combinations of parameters, and the specs of baselines."""
+        for method in self.methods:
+            if isinstance(method, BaselineMethod):
+                yield from method.specs()
+                continue
+            swept = method.model_dump(exclude={"method"})
+            for values in itertools.product(*swept.values()):
+                parameters = dict(zip(swept, values, strict=True))
+                if isinstance(method, RegularMethod):
+                    yield Settings.regular(**parameters)
+                else:
+                    yield Settings(**parameters)
+
+    def check(self) -> None:
+        """Make all codecs; one whose library is missing is skipped when it is run."""
+        super().check()
+        for method in self.methods:
+            if isinstance(method, BaselineMethod):
+                for name in method.codec:
+                    with contextlib.suppress(MissingDependencyError):
+                        method.check_setting(name)
+        for codec in self.codecs():
+            if isinstance(codec, str):
+                with contextlib.suppress(MissingDependencyError):
+                    Baseline.create(codec)
+
+
+def check_once(what: str, values: Sequence[object]) -> None:
+    """Refuse values that come twice."""
+    if len(set(values)) < len(values):
+        raise ConfigError(what, "each once", ", ".join(map(str, values)))

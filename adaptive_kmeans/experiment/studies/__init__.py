@@ -1,0 +1,96 @@
+"""Kinds of experiments that need no store: a question of its own each, with its own table.
+
+===================== ==========================================================================
+`classifiers`         which blocks measures of detail pick, beside a rate–distortion choice
+`clustering-speed`    clustering engines × images × k × threads, timed in turns
+`coder-ablation`      index maps coded without each group of contexts
+`coding-size`         whole files of our coders beside those of lossless peers
+`elbow`               the k at which the distortion of an image has its elbow
+===================== ==========================================================================
+
+A study is one module: what its config says, the rows of its table, how they are measured and summed
+up; and a line in `STUDIES`. Its figures stand beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from adaptive_kmeans.errors import AdaptiveKMeansError
+from adaptive_kmeans.experiment.schema import Experiment
+from adaptive_kmeans.experiment.studies import (
+    classifiers,
+    clustering_speed,
+    coder_ablation,
+    coding_figures,
+    coding_size,
+    elbow,
+    speed_figures,
+    study_figures,
+)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A kind of experiment.
+
+    Parameters
+    ----------
+    config : type
+        What its config says.
+    row : type
+        The dataclass of its table's rows, with the columns of a terminal as `TERMINAL`.
+    measure : callable
+        Takes a config, the images and the number of jobs, and gives rows and failures.
+    summarize : callable
+        Takes rows and gives Markdown.
+    draw : callable
+        Takes a folder and rows, and draws figures there.
+    """
+
+    config: type[Experiment]
+    row: type[Any]
+    measure: Callable[..., tuple[list[Any], list[AdaptiveKMeansError]]]
+    summarize: Callable[[Any], str]
+    draw: Callable[..., None]
+
+
+STUDIES = {
+    "classifiers": Study(
+        classifiers.ClassifiersConfig,
+        classifiers.ClassifierRow,
+        classifiers.run_classifiers,
+        classifiers.summarize,
+        study_figures.draw_classifiers,
+    ),
+    "clustering-speed": Study(
+        clustering_speed.ClusteringSpeedConfig,
+        clustering_speed.SpeedRow,
+        clustering_speed.run_clustering_speed,
+        clustering_speed.summarize,
+        speed_figures.draw_all,
+    ),
+    "coder-ablation": Study(
+        coder_ablation.CoderAblationConfig,
+        coder_ablation.AblationRow,
+        coder_ablation.run_coder_ablation,
+        coder_ablation.summarize,
+        coding_figures.draw_ablation,
+    ),
+    "coding-size": Study(
+        coding_size.CodingSizeConfig,
+        coding_size.CodingSizeRow,
+        coding_size.run_coding_size,
+        coding_size.summarize,
+        coding_figures.draw_sizes,
+    ),
+    "elbow": Study(
+        elbow.ElbowConfig,
+        elbow.ElbowRow,
+        elbow.run_elbow,
+        elbow.summarize,
+        study_figures.draw_elbows,
+    ),
+}
