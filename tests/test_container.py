@@ -139,7 +139,7 @@ def test_random_bytes_under_right_checksums_are_an_error_or_an_image(random):
     counts = {"image": 0, "refused": 0}
     for coder in CODER_NUMBERS:
         data = write(quantized, coder, band_height=4)
-        for _ in range(300):
+        for _ in range(150):
             place, value = int(random.integers(5, 17)), int(random.integers(0, 256))
             damaged = with_field(data, place, "<B", value)
             try:
@@ -147,7 +147,7 @@ def test_random_bytes_under_right_checksums_are_an_error_or_an_image(random):
                 counts["image"] += 1
             except (FormatError, LimitError):
                 counts["refused"] += 1
-    assert counts["refused"] > 400, counts
+    assert counts["refused"] > 200, counts
 
 
 def test_a_region_without_codewords_cannot_be_used():

@@ -285,8 +285,9 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_table(folder):
     pd.testing.assert_frame_equal(table(), pd.read_csv("alone/many/table.csv"))
 
 
-def test_a_scheduler_that_does_not_answer_is_said(folder):
+def test_a_scheduler_that_does_not_answer_is_said(folder, monkeypatch):
     pytest.importorskip("distributed")
+    monkeypatch.setattr("adaptive_kmeans.experiment.cluster.ANSWER_S", 1.0)
     with pytest.raises(ReadError, match="Dask scheduler"):
         run_experiment(Path("many.toml"), scheduler="tcp://127.0.0.1:9")
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from adaptive_kmeans.errors import MissingDependencyError, ReadError
 from adaptive_kmeans.experiment.pools import STAY, Pool, Say
 
+ANSWER_S = 10.0
+"""How long a scheduler may take to answer."""
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -40,7 +43,7 @@ class Cluster:
             "distributed", "distributed.client"
         ):  # what they would say is said in one line
             try:
-                client = Client(self.address, timeout="10s")
+                client = Client(self.address, timeout=ANSWER_S)
             except (OSError, ValueError) as error:
                 raise ReadError(self.name, "one that answers", error) from error
 

@@ -16,7 +16,7 @@ ORPHAN_S = 1.0
 """How often a process looks whether its driver is still there."""
 
 THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS")
-"""What libraries ask how many threads they may use; `clustering_speed` sets them, too."""
+"""What libraries ask how many threads they may use."""
 
 
 @dataclass(frozen=True)
