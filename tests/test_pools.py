@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -148,11 +148,14 @@ def test_a_trial_that_kills_its_process_is_stored_as_failed(folder):
 
 
 def children(pid: int) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, check=False
-    )
-    lines = [line.split(maxsplit=1) for line in listed.stdout.splitlines()]
-    return [int(pid) for pid, arguments in lines if "popen_loky" in arguments]
+    """Return the processes that run calls for a driver."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # a process that has just ended
+            parent = (folder / "stat").read_text().rsplit(")", 1)[1].split()[1]
+            if int(parent) == pid and b"popen_loky" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
 
 
 def is_running(pid: int) -> bool:
