@@ -79,12 +79,12 @@ def _with_store(folder: Path) -> list[Path]:
 
 def _page(folder: Path, store: Store) -> str:
     found = compression.found(store)
-    summary = folder / "summary.md"
     parts = {
         "title": html.escape(folder.resolve().name),
         "count": str(len(found.measured)),
         "failures": "".join(f"<li>{html.escape(str(failure))}</li>" for failure in found.failures),
-        "summary": _table(_cells(summary.read_text("utf-8"))) if summary.exists() else "",
+        "summary": _stated(folder / "summary.md", "Compared"),
+        "published": _stated(folder / "published.md", "Published → ours"),
         "figures": "".join(map(_figure, sorted((folder / "figures").glob("*.png")))),
         "swipe": _swipe(found.measured, found.shown),
         "table": _table(_cells(tables.to_markdown([m.row for m in found.measured]))),
@@ -100,15 +100,30 @@ def _cells(markdown: str) -> list[list[str]]:
     return rows[:1] + rows[2:]
 
 
+def _stated(path: Path, title: str) -> str:
+    """Return the table of a Markdown file under a title, or "" where there is none."""
+    table = _table(_cells(path.read_text("utf-8"))) if path.exists() else ""
+    return table and f'<section class="scroll"><h2>{title}</h2>{table}</section>'
+
+
 def _table(cells: Sequence[Sequence[str]]) -> str:
     if not cells:
         return ""
-    heads = "".join(f"<th>{html.escape(cell)}</th>" for cell in cells[0])
-    lines = []
-    for row in cells[1:]:
-        lines.append("".join(f"<td>{html.escape(cell)}</td>" for cell in row))
-    body = "".join(f"<tr>{line}</tr>\n" for line in lines)
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>\n{body}</tbody></table>"
+    marks = ["" if _is_numbers(column) else ' class="words"' for column in zip(*cells, strict=True)]
+    heads = _line("th", cells[0], marks)
+    body = "".join(_line("td", row, marks) for row in cells[1:])
+    return f"<table><thead>{heads}</thead><tbody>\n{body}</tbody></table>"
+
+
+def _line(tag: str, cells: Sequence[str], marks: Sequence[str]) -> str:
+    pairs = zip(cells, marks, strict=True)
+    line = "".join(f"<{tag}{mark}>{html.escape(cell)}</{tag}>" for cell, mark in pairs)
+    return f"<tr>{line}</tr>\n"
+
+
+def _is_numbers(column: Sequence[str]) -> bool:
+    """Say whether what stands below a head are numbers, or nothing."""
+    return all(re.match(r"[+-]?\d|[–∞]|$", cell) for cell in column[1:])
 
 
 def _figure(path: Path) -> str:
@@ -159,7 +174,7 @@ table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabula
 th, td { padding: 2px 9px; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
 th { cursor: pointer; position: sticky; top: 0; background: #fff; border-bottom: 2px solid #333; }
 th[data-order="1"]::after { content: " ▲"; } th[data-order="-1"]::after { content: " ▼"; }
-th:first-child, td:first-child { text-align: left; }
+.words { text-align: left; }
 .scroll { overflow: auto; max-height: 85vh; }
 #swipe { position: relative; display: inline-block; }
 #swipe img { display: block; image-rendering: pixelated; min-width: 512px; }
@@ -169,7 +184,8 @@ th:first-child, td:first-child { text-align: left; }
 <h1>$title</h1>
 <p>$count trials. Rate is 8 × file bytes / pixels, of files that were decoded again.</p>
 <ul>$failures</ul>
-<section class="scroll">$summary</section>
+$summary
+$published
 $swipe
 <section><h2>Figures</h2>$figures</section>
 <section><h2>Trials</h2><div class="scroll">$table</div></section>

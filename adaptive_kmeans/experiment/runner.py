@@ -25,6 +25,9 @@ _Row = TypeVar("_Row")
 
 POLL_S = 0.5
 
+RECOUNT_S = 5.0
+"""How often trials are counted that other runners finish."""
+
 
 def run_trials(trials: Sequence[Trial]) -> list[Outcome]:
     """Run trials one by one, without a store, and return their outcomes in the same order."""
@@ -137,8 +140,8 @@ def run_stored(
     with trial_bar(len(keys)) as bar:
         while True:
             states = store.states(keys)
-            tally = collections.Counter(states.values())
-            bar.count(tally["done"], tally["failed"])
+            tally = _count(bar, states)
+            counted = time.monotonic()
             waiting = [key for key in keys if states[key] == "waiting"]
             if not waiting and not tally["running"]:
                 return
@@ -155,6 +158,16 @@ def run_stored(
                     data = outcome.data if key in kept else None
                     store.finish(key, outcome.row.as_dict(), data, outcome.seconds)
                 _report(bar, outcome)
+                if time.monotonic() - counted > RECOUNT_S:
+                    _count(bar, store.states(keys))
+                    counted = time.monotonic()
+
+
+def _count(bar: TrialBar, states: Mapping[str, str]) -> collections.Counter[str]:
+    """Show how many trials are over, those of other runners included."""
+    tally = collections.Counter(states.values())
+    bar.count(tally["done"], tally["failed"])
+    return tally
 
 
 def _report(bar: TrialBar, outcome: Outcome) -> None:
