@@ -158,6 +158,8 @@ class Found:
         Which figures are asked for.
     published : Published or None
         Published numbers, to be set beside ours.
+    seconds : float
+        Time of all trials together, those of earlier runs included.
     """
 
     measured: list[Measured]
@@ -165,6 +167,7 @@ class Found:
     shown: Shown
     figures: Figures
     published: Published | None
+    seconds: float
 
 
 def found(store: Store, view: View | None = None) -> Found:
@@ -198,7 +201,8 @@ def found(store: Store, view: View | None = None) -> Found:
     pixels = None if png is None else image.decode_image(png).pixels
     shown = Shown(view.picture, pixels)
     published = None if view.published is None else Published.model_validate(view.published)
-    return Found(named(measured), failures, shown, Figures(**view.figures), published)
+    seconds = sum(trial.seconds for trial in over.values())
+    return Found(named(measured), failures, shown, Figures(**view.figures), published, seconds)
 
 
 def _row(cells: dict[str, Any], name: str, set_name: str, store: Store) -> Row:

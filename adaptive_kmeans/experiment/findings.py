@@ -33,6 +33,8 @@ class Found:
         Draws the figures into a folder.
     texts : dict of str to str
         More files, by name; an empty one is not written.
+    facts : dict of str to float
+        What is to be known of the measurements beside them.
     """
 
     rows: list[Any]
@@ -40,6 +42,7 @@ class Found:
     row_type: type[Any]
     draw: Callable[[Path], None]
     texts: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, float] = field(default_factory=dict)
 
 
 def study(config: Experiment, sources: Sequence[ImageSource], jobs: int) -> Found:
@@ -68,4 +71,5 @@ def stored(store: Store, view: compression.View | None = None) -> Found:
         asked=found.figures,
         published=found.published,
     )
-    return Found([m.row for m in found.measured], found.failures, Row, draw, texts)
+    facts = {"trial_seconds": round(found.seconds, 2)}
+    return Found([m.row for m in found.measured], found.failures, Row, draw, texts, facts)

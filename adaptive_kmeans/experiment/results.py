@@ -151,6 +151,7 @@ class _Run:
             "failures": len(found.failures),
             "seconds": round(seconds, 2),
             "jobs": self.jobs,
+            **found.facts,
         }
         return {
             "config.toml": environment.resolved(self.config, self.sources),
