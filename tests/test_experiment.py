@@ -17,9 +17,9 @@ from adaptive_kmeans.datasets import find_images
 from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError
 from adaptive_kmeans.experiment import run_experiment, tables
 from adaptive_kmeans.experiment.config import read_config
+from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.schema import CompressionConfig
 from adaptive_kmeans.experiment.studies.elbow import elbow_curve
-from adaptive_kmeans.experiment.trials import Row
 
 CONFIG = """
 name = "small"

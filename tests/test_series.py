@@ -2,8 +2,8 @@ import dataclasses
 import math
 
 from adaptive_kmeans.experiment.curves import against_rate
+from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.series import Measured, curve, named, panels, psnr
-from adaptive_kmeans.experiment.trials import Row
 
 
 def row(image: str, method: str, psnr_db: float, rate: float = 1.0, **others: object) -> Row:

@@ -32,7 +32,7 @@ from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
 
 if TYPE_CHECKING:
     from adaptive_kmeans.codec import Settings
-    from adaptive_kmeans.experiment.trials import Row
+    from adaptive_kmeans.experiment.rows import Row
 
 MAX_AKM_BYTES = 2**31
 

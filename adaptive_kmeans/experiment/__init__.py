@@ -1,8 +1,9 @@
 """The experiment runner: a config in, a table and figures out.
 
 In the order of the data: `schema` is what a config can say, `config` reads it. `trials` expands it
-and measures one trial (`memory` its peak); `runner` runs them all, by `pools` in `processes` or on
-a `cluster`; `store` keeps what each gave in a `database`; `compression` ties these together.
+and measures one trial (`memory` its peak), which makes one of the `rows`; `runner` runs them all,
+by `pools` in `processes` or on a `cluster`; `store` keeps what each gave in a `database`;
+`compression` ties these together.
 
 What the store holds is shown: `series` names its curves, `statistics` and `comparison` set them
 beside each other, `published` beside what a paper says; `tables` writes them, `figures` draws them

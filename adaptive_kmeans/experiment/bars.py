@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from adaptive_kmeans.experiment.published import find
+from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.schema import Published, PublishedRow
 from adaptive_kmeans.experiment.series import Measured, finite, panels, values
 from adaptive_kmeans.experiment.style import COLORS, DPI, HATCHES
-from adaptive_kmeans.experiment.trials import Row
 
 MOST_GROUPS, MOST_BARS = 10, 40
 """Groups of bars side by side, and bars one below the other."""

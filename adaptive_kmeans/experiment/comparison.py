@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.series import (
     Measured,
     by_series,
@@ -21,7 +22,6 @@ from adaptive_kmeans.experiment.series import (
     ssimulacra2,
 )
 from adaptive_kmeans.experiment.statistics import Delta, summarize
-from adaptive_kmeans.experiment.trials import Row
 from adaptive_kmeans.metrics import bd_psnr, bd_rate
 from adaptive_kmeans.progress import say
 

@@ -25,11 +25,12 @@ from adaptive_kmeans.errors import (
     TrialsFailedError,
 )
 from adaptive_kmeans.experiment.figures import Shown
+from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.runner import run_stored
 from adaptive_kmeans.experiment.schema import CompressionConfig, Figures, Published
 from adaptive_kmeans.experiment.series import Measured, named
 from adaptive_kmeans.experiment.store import Store
-from adaptive_kmeans.experiment.trials import METRICS, Row, Trial, expand, load, pixel_hash
+from adaptive_kmeans.experiment.trials import METRICS, Trial, expand, load, pixel_hash
 from adaptive_kmeans.progress import say
 
 VIEW = "view"

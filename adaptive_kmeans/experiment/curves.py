@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.series import (
     Measured,
     by_series,
@@ -20,7 +21,6 @@ from adaptive_kmeans.experiment.series import (
     values,
 )
 from adaptive_kmeans.experiment.style import COLORS, LINES, MARKERS
-from adaptive_kmeans.experiment.trials import Row
 from adaptive_kmeans.metrics import front
 
 

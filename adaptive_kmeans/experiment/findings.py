@@ -11,10 +11,10 @@ from typing import Any
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
 from adaptive_kmeans.experiment import comparison, compression, figures, published, tables
+from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.schema import Experiment
 from adaptive_kmeans.experiment.store import Store
 from adaptive_kmeans.experiment.studies import STUDIES
-from adaptive_kmeans.experiment.trials import Row
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from adaptive_kmeans import container
 from adaptive_kmeans.baselines.checked import decoder
-from adaptive_kmeans.experiment.trials import Row
+from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.metrics import Curve
 
 PARTICULARS = ("threshold", "block_size", "coder", "color_space")
