@@ -129,6 +129,8 @@ def test_the_folder_of_results_is_complete(folder):
     assert len({line.count("|") for line in markdown}) == 1
     environment = json.loads((root / "environment.json").read_text())
     assert 0 < environment["trial_seconds"] < environment["seconds"]
+    assert list(environment["metrics"]) == ["psnr", "ssim", "ssim-published"]
+    assert environment["metrics"]["psnr"] == {"version": 1, "peak": 255}
     assert environment["trials"] == 16
     assert environment["images"]["b"]["width"] == 40
     assert len(environment["images"]["a"]["sha256"]) == 64

@@ -9,6 +9,7 @@ import os
 import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
@@ -42,7 +43,7 @@ def resolved(config: Experiment, sources: Sequence[ImageSource]) -> str:
     return tomli_w.dumps(document)
 
 
-def environment(sources: Sequence[ImageSource], background: str | None, **run: float) -> str:
+def environment(sources: Sequence[ImageSource], background: str | None, **run: Any) -> str:
     """Return as JSON what the numbers depend on beside the config.
 
     Parameters
@@ -51,8 +52,8 @@ def environment(sources: Sequence[ImageSource], background: str | None, **run: f
         The images; one that cannot be read is left out.
     background : str or None
         Color for translucent images.
-    **run : float
-        Facts about the run, such as its seconds.
+    **run
+        Facts about the run, such as its seconds and the settings of its metrics.
     """
     images = {}
     for source in sources:
@@ -78,4 +79,4 @@ def environment(sources: Sequence[ImageSource], background: str | None, **run: f
         "processors": os.cpu_count(),
         "libraries": libraries,
     }
-    return json.dumps(facts, indent=2) + "\n"
+    return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"

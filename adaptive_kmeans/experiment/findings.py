@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from adaptive_kmeans.codec import ENCODER_VERSION
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
 from adaptive_kmeans.experiment import comparison, compression, figures, published, tables
@@ -15,6 +16,7 @@ from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.schema import Experiment
 from adaptive_kmeans.experiment.store import Store
 from adaptive_kmeans.experiment.studies import STUDIES
+from adaptive_kmeans.experiment.trials import METRICS
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Found:
         Draws the figures into a folder.
     texts : dict of str to str
         More files, by name; an empty one is not written.
-    facts : dict of str to float
-        What is to be known of the measurements beside them.
+    facts : dict
+        What is to be known of the measurements beside them, for `environment.json`.
     """
 
     rows: list[Any]
@@ -42,7 +44,7 @@ class Found:
     row_type: type[Any]
     draw: Callable[[Path], None]
     texts: dict[str, str] = field(default_factory=dict)
-    facts: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def study(config: Experiment, sources: Sequence[ImageSource], jobs: int) -> Found:
@@ -71,5 +73,11 @@ def stored(store: Store, view: compression.View | None = None) -> Found:
         asked=found.figures,
         published=found.published,
     )
-    facts = {"trial_seconds": round(found.seconds, 2)}
-    return Found([m.row for m in found.measured], found.failures, Row, draw, texts, facts)
+    rows = [m.row for m in found.measured]
+    asked = {
+        name: metric.settings
+        for name, metric in METRICS.items()
+        if any(getattr(row, metric.column) is not None for row in rows)
+    }
+    facts = {"trial_seconds": round(found.seconds, 2), "metrics": asked, "encoder": ENCODER_VERSION}
+    return Found(rows, found.failures, Row, draw, texts, facts)
