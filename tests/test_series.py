@@ -33,6 +33,16 @@ def test_an_image_that_a_lossy_series_codes_without_loss_is_left_out_of_all_mean
     assert curve(regular, psnr) == [(1.0, 31.5), (2.0, 41.5)]
 
 
+def test_a_set_whose_images_are_all_lossless_at_some_choice_keeps_the_others():
+    rows = [row(f"{i}", "regular", 30.0 + i, 1.0, k=4) for i in range(5)]
+    rows += [row(f"{i}", "regular", math.inf, 2.0, k=16) for i in range(5)]
+    few_colors = named([Measured(row) for row in rows])
+    (title, members), *_ = panels(few_colors, psnr).items()
+    assert title == "set, mean of 5 images"
+    assert curve(members, psnr) == [(1.0, 32.0)]
+    assert against_rate(few_colors, psnr, "PSNR, dB") is not None
+
+
 def test_a_few_images_keep_axes_of_their_own():
     few = [m for m in files() if m.row.image in ("3", "4")]
     assert list(panels(few, psnr)) == ["3", "4"]

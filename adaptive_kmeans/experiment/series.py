@@ -158,7 +158,8 @@ def panels(
 
     An infinite quality has no mean: an image that a lossy series codes without loss at some choice
     is left out of the average, for all series alike, and the title says so. A series of nothing
-    but lossless files stays.
+    but lossless files stays, and so do all images of a set that would lose every one; then the
+    choices have a mean that are lossy for all.
     """
     images = list(dict.fromkeys(m.row.image for m in measured))
     if len(images) <= MOST_IMAGES:
@@ -171,6 +172,8 @@ def panels(
         lossy = [of for of in by_series(members).values() if not is_lossless(of, quality)]
         perfect = {m.row.image for of in lossy for m in of if quality(m.row) == math.inf}
         kept = [m for m in members if m.row.image not in perfect]
+        if not kept:
+            kept, perfect = members, set()
         count = f"{len({m.row.image for m in kept})} images"
         left_out = f" ({len(perfect)} lossless left out)" if perfect else ""
         titled[f"{name}, mean of {count}{left_out}"] = kept
