@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,9 @@ REMOTE = {"kodak": KODAK}
 
 DATA_VARIABLE = "ADAPTIVE_KMEANS_DATA"
 """Environment variable for the folder of downloads, by default the user's cache."""
+
+MOST_REASON = 120
+"""Letters of what a failed download says."""
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 
@@ -184,7 +188,8 @@ def _find(spec: str) -> Iterator[ImageSource]:
         bundled = ", ".join(BUNDLED)
         sets = ", ".join(REMOTE)
         expected = f"an image file, a folder or glob of images, or one of {bundled}, {sets}"
-        raise ConfigError("images", expected, spec or "nothing")
+        received = f"{spec}, a folder without images" if path.is_dir() else spec
+        raise ConfigError("images", expected, received if spec else "nothing")
     yield from (ImageSource(file.stem, file) for file in found)
 
 
@@ -206,7 +211,8 @@ def _download(name: str, remote: RemoteSet) -> list[Path]:
                 found.append(Path(store.fetch(file)))
             except Exception as error:  # of requests, of its several parts, and of the file system
                 expected = f"a download from {remote.url}, or a folder {name} with the images"
-                raise ReadError(f"{name}, {file}", expected, one_line(error)) from error
+                received = textwrap.shorten(one_line(error), MOST_REASON, placeholder=" …")
+                raise ReadError(f"{name}, {file}", expected, received) from error
     return found
 
 

@@ -101,8 +101,10 @@ def test_another_image_of_the_same_name_is_not_at_hand(folder, photo):
     typed("run", "small.toml")
     Image.fromarray(255 - photo).save("cat.png")
     again = typed("reproduce", "--images", "cat.png")
-    assert again.returncode == 0
+    assert again.returncode == 6
     assert again.stdout == f"small: 0 rows confirmed, 0 differ, {TRIALS} not at hand\n"
+    assert "note: rows that are not at hand need their images: --images PATH" in again.stderr
+    assert again.stderr.endswith("adaptive-kmeans: nothing was confirmed\n")
 
 
 def test_keys_are_set_from_the_command_line(folder):

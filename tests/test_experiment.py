@@ -271,6 +271,17 @@ def test_engines_are_timed_in_turns_and_their_error_is_that_of_8_bit_pixels(fold
     ]
 
 
+def test_an_engine_that_fails_is_a_failure_and_the_others_are_timed(folder):
+    pytest.importorskip("libimagequant")
+    text = SPEED.replace('"scikit-learn"', '"libimagequant"').replace("k = [3, 8]", "k = [1, 8]")
+    Path("speed.toml").write_text(text)
+    results = run_experiment(Path("speed.toml"))
+    assert [str(failure) for failure in results.failures] == [
+        "b at k = 1, libimagequant: ValueError:"
+    ]
+    assert len(results.rows) == 2 * 3 - 1
+
+
 def test_an_engine_that_is_not_installed_is_left_out_and_said(folder, monkeypatch, capfd):
     missing = SPEED.replace('"scikit-learn"', '"opencv"')
     Path("speed.toml").write_text(missing)

@@ -239,12 +239,18 @@ def reproduce(
     """
     from adaptive_kmeans.experiment import reproduction
 
-    differing = 0
+    differing = confirmed = missing = 0
     say = partial(typer.echo, err=True)
     for found in reproduction.reproduce(results, images or [], names or [], say):
         typer.echo(str(found))
         for line in found.differing[:MOST_DIFFERING]:
             typer.echo(f"  {line}")
         differing += len(found.differing)
+        confirmed += found.confirmed
+        missing += found.missing
+    if missing:
+        say("note: rows that are not at hand need their images: --images PATH")
     if differing:
         raise TrialsFailedError(f"{differing} differ from what is committed")
+    if not confirmed:
+        raise TrialsFailedError("nothing was confirmed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ def against_rate(
     figure = Figure(figsize=(max(7.0, 4.2 * len(grouped) + 1.5), 4.2), layout="constrained")
     grid = figure.subplots(1, len(grouped), squeeze=False)[0]
     looks = {name: _look(i) for i, name in enumerate(by_series(measured))}
+    is_wide = _is_wide(grouped.values())
     entries: dict[str, Any] = {}
     for axes, (title, members) in zip(grid, grouped.items(), strict=True):
         averaged = len({m.row.image for m in members}) > 1
@@ -45,7 +46,7 @@ def against_rate(
             _draw_series(axes, name, of_series, quality, looks[name])
             if averaged:
                 _draw_band(axes, of_series, quality, looks[name]["color"])
-        _set_rate_axis(axes, [m.row.bits_per_pixel for m in members])
+        _set_rate_axis(axes, is_wide)
         axes.set_title(title.replace("$", r"\$"), fontsize=10)
         axes.grid(alpha=0.3)
         handles, names = axes.get_legend_handles_labels()
@@ -83,10 +84,15 @@ def _draw_series(
     axes.plot(*_columns(others), ".", color=look["color"], alpha=0.3)
 
 
-def _set_rate_axis(axes: Axes, rates: Sequence[float]) -> None:
-    """Label the axis of rates, logarithmic where they differ by a factor of ten."""
+def _is_wide(panels: Iterable[Sequence[Measured]]) -> bool:
+    """Say whether the rates of a panel differ by a factor of ten."""
+    rates = [[m.row.bits_per_pixel for m in members] for members in panels]
+    return any(max(of_panel) > 10 * min(of_panel) for of_panel in rates)
+
+
+def _set_rate_axis(axes: Axes, is_wide: bool) -> None:
     axes.set_xlabel("rate, bits per pixel of the file")
-    if max(rates) > 10 * min(rates):
+    if is_wide:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(lambda rate, _: f"{rate:g}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.schema import Published, PublishedRow
 from adaptive_kmeans.experiment.series import Measured
-from adaptive_kmeans.experiment.tables import FORMATS
+from adaptive_kmeans.experiment.tables import shown_value
 
 TITLES = {
     "psnr_db": "PSNR dB",
@@ -26,30 +27,39 @@ def find(published: Published | None, m: Measured) -> PublishedRow | None:
 
 
 def to_markdown(measured: Sequence[Measured], published: Published | None) -> str:
-    """Return all files of the published image as a Markdown table of "published → ours".
+    """Return a Markdown table of "published → ours", and our other files of as many codewords.
+
+    What was published of a file that we do not have is in the table all the same.
 
     Returns
     -------
     str
-        The table below its source, or "" when nothing was published of the images measured.
+        The table below its source, or "" when the published image was not measured.
     """
-    pairs = [(m, find(published, m)) for m in measured]
-    if published is None or all(row is None for _, row in pairs):
+    ours = [m for m in measured if published is not None and m.row.image == published.image]
+    if published is None or not ours:
         return ""
+    sizes = {row.k for row in published.rows}
+    lines: list[tuple[str, int, PublishedRow | None, Row | None]] = [
+        (m.series, m.smaller_codebook, find(published, m), m.row)
+        for m in ours
+        if m.smaller_codebook in sizes
+    ]
+    found = [row for _, _, row, _ in lines]
+    lines += [(row.method, row.k, row, None) for row in published.rows if row not in found]
     said = [
-        name for name in TITLES if any(getattr(row, name, None) is not None for _, row in pairs)
+        name for name in TITLES if any(getattr(row, name) is not None for row in published.rows)
     ]
     shown = list(dict.fromkeys([*said, "bytes"]))
-    lines = [["method", "k or k1", *(TITLES[name] for name in shown)]]
-    lines.append(["---", "--:", *("---" if name in said else "--:" for name in shown)])
-    for m, row in pairs:
-        if m.row.image == published.image:
-            cells = [_cell(getattr(row, name, None), getattr(m.row, name), name) for name in shown]
-            lines.append([m.series, str(m.smaller_codebook), *cells])
-    table = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-    return f"{published.source}, on {published.image}: published → ours.\n\n{table}"
+    table = [["method", "k or k1", *(TITLES[name] for name in shown)]]
+    table.append(["---", "--:", *("---" if name in said else "--:" for name in shown)])
+    for method, k, row, own in lines:
+        cells = [_cell(getattr(row, name, None), getattr(own, name, None), name) for name in shown]
+        table.append([method, str(k), *cells])
+    text = "".join(f"| {' | '.join(cells)} |\n" for cells in table)
+    return f"{published.source}, on {published.image}: published → ours.\n\n{text}"
 
 
 def _cell(published: float | None, ours: float | None, name: str) -> str:
-    own = "–" if ours is None else format(ours, FORMATS[name])
-    return own if published is None else f"{format(published, FORMATS[name])} → {own}"
+    own = shown_value(ours, name) or "–"
+    return own if published is None else f"{shown_value(published, name)} → {own}"

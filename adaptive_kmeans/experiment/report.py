@@ -20,12 +20,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from adaptive_kmeans import files
-from adaptive_kmeans.errors import ReadError
+from adaptive_kmeans.errors import ReadError, TrialsFailedError
 from adaptive_kmeans.experiment import compression, results, tables
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.figures import Shown
 from adaptive_kmeans.experiment.series import Measured
 from adaptive_kmeans.experiment.store import FILE_NAME, Store
+from adaptive_kmeans.progress import say
 
 MOST_PICTURES = 24
 """Pictures that can be swiped; more are in the folder of figures."""
@@ -52,10 +53,16 @@ def write_report(folder: Path) -> list[Path]:
         No folder of results with a store is there.
     """
     folders = [folder] if (folder / FILE_NAME).exists() else _with_store(folder)
-    pages = []
+    pages: list[Path] = []
     for place in folders:
         with Store(place, create=False) as store, results.publishing(store, place):
-            results.publish_again(place, store)
+            try:
+                results.publish_again(place, store)
+            except TrialsFailedError as error:  # nothing there is finished
+                if place == folders[-1] and not pages:
+                    raise
+                say(f"skipped: {error}")
+                continue
             files.write_bytes(place / FILE, _page(place, store).encode())
         pages.append(place / FILE)
     return pages
@@ -73,6 +80,8 @@ def _with_store(folder: Path) -> list[Path]:
             expected = "results of the kind compression, the only one that has a page"
             raise ReadError(str(folder), expected, f"the kind {kind}, whose tables are there")
         received = "tables without it, which have no page"
+    elif any(folder.glob(f"*/{CONFIG}")):
+        received = "only results without it, which have no page"
     expected = f"a folder of results, with the file {FILE_NAME} that `run` makes"
     raise ReadError(str(folder), expected, received)
 

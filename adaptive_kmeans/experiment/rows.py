@@ -26,7 +26,7 @@ class Row:
     TERMINAL: ClassVar[dict[str, str]] = {
         "image": "image",
         "method": "label",
-        "k": "codebook_sizes",
+        "k": "setting",
         "PSNR dB": "psnr_db",
         "SSIM": "ssim",
         "bytes": "bytes",
@@ -80,6 +80,11 @@ class Row:
         if self.k is not None:
             return str(self.k)
         return "" if self.k1 is None else f"{self.k1}+{self.k2}"
+
+    @property
+    def setting(self) -> str:
+        """The codebook sizes, or the quality of a baseline, such as "q 75"."""
+        return self.codebook_sizes or ("" if self.quality is None else f"q {self.quality:g}")
 
 
 def parameter_columns(asked: Settings | str) -> dict[str, Any]:

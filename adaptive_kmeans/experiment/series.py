@@ -23,6 +23,8 @@ PARTICULARS = ("threshold", "block_size", "coder", "color_space")
 """Columns that a series has beside its method, in the order in which its name says them."""
 
 
+NO_LOSS_SSIMULACRA2 = 100 - 1e-6
+
 MOST_IMAGES = 4
 """Images that are shown apart; more are averaged."""
 
@@ -142,13 +144,14 @@ def ssim_db(row: Row) -> float | None:
 
 
 def ssimulacra2(row: Row) -> float | None:
-    """SSIMULACRA 2 as it is."""
-    return row.ssimulacra2
+    """SSIMULACRA 2 as it is, infinite where there is no loss, as PSNR is."""
+    score = row.ssimulacra2
+    return score if score is None or score < NO_LOSS_SSIMULACRA2 else math.inf
 
 
 def minus_ciede2000(row: Row) -> float | None:
-    """CIEDE2000, negated: a quality grows with what is better."""
-    return None if row.ciede2000 is None else -row.ciede2000
+    """CIEDE2000, negated: a quality grows with what is better; infinite where there is no loss."""
+    return None if row.ciede2000 is None else -row.ciede2000 or math.inf
 
 
 def panels(

@@ -84,7 +84,7 @@ def to_markdown(rows: Sequence[Any]) -> str:
         return "No trial succeeded.\n"
     names = [name for name in columns(type(rows[0])) if _is_shown(rows, name)]
     lines = [names, [":--" if not _is_number(rows, name) else "--:" for name in names]]
-    lines += [[_shown(getattr(row, name), name) for name in names] for row in rows]
+    lines += [[shown_value(getattr(row, name), name) for name in names] for row in rows]
     lines = [[cell.replace("|", r"\|") for cell in line] for line in lines]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -102,7 +102,9 @@ def to_latex(rows: Sequence[Any]) -> str:
     names = [name for name in columns(type(rows[0])) if _is_shown(rows, name)]
     alignment = "".join("r" if _is_number(rows, name) else "l" for name in names)
     lines = [_latex_line(names)]
-    lines += [_latex_line([_shown(getattr(row, name), name) for name in names]) for row in rows]
+    lines += [
+        _latex_line([shown_value(getattr(row, name), name) for name in names]) for row in rows
+    ]
     body = "".join([lines[0], "\\midrule\n", *lines[1:]])
     return f"\\begin{{tabular}}{{{alignment}}}\n\\toprule\n{body}\\bottomrule\n\\end{{tabular}}\n"
 
@@ -134,7 +136,7 @@ def to_terminal(rows: Sequence[Any]) -> Table:
         justify: Any = "right" if name in FORMATS else "left"
         table.add_column(title, justify=justify, no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(_shown(getattr(row, name), name)) for name in chosen.values()))
+        table.add_row(*(Text(shown_value(getattr(row, name), name)) for name in chosen.values()))
     return table
 
 
@@ -147,7 +149,8 @@ def _is_number(rows: Sequence[Any], name: str) -> bool:
     return all(isinstance(getattr(row, name), int | float | None) for row in rows)
 
 
-def _shown(value: object, name: str) -> str:
+def shown_value(value: object, name: str) -> str:
+    """Return a value in the digits that matter, "" for what does not apply."""
     if value is None:
         return ""
     if isinstance(value, float) and not math.isfinite(value):

@@ -23,6 +23,7 @@ A config:
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
@@ -39,7 +40,12 @@ from pydantic import Field
 
 from adaptive_kmeans.baselines.clustering import engines
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import AdaptiveKMeansError, MissingDependencyError
+from adaptive_kmeans.errors import (
+    AdaptiveKMeansError,
+    MissingDependencyError,
+    TrialsFailedError,
+    one_line,
+)
 from adaptive_kmeans.experiment.memory import PeakMemory
 from adaptive_kmeans.experiment.processes import THREAD_VARIABLES
 from adaptive_kmeans.experiment.schema import Experiment, Integers, Strict
@@ -132,10 +138,11 @@ def run_clustering_speed(
     rows : list of SpeedRow
         Image by image, k by k, in the order of the config's engines.
     failures : list of AdaptiveKMeansError
-        Always empty.
+        Engines that failed on an image at a k.
     """
     contestants = [(e.engine, threads) for e in config.engines for threads in e.threads]
     rows: list[SpeedRow] = []
+    failures: list[AdaptiveKMeansError] = []
     workers = {}
     with ExitStack() as stack:
         with trial_bar(len(contestants)) as advance:
@@ -153,14 +160,21 @@ def run_clustering_speed(
                 runs: dict[tuple[str, int], list[_Run]] = {key: [] for key in workers}
                 for _ in range(config.repeats):
                     for (engine, threads), worker in workers.items():
-                        done = runs[engine, threads]
-                        if sum(run.seconds for run in done) < config.budget_s or not done:
-                            arguments = (engine, threads, source, config.background, k)
+                        done = runs.get((engine, threads))
+                        if done is None or sum(run.seconds for run in done) >= config.budget_s:
+                            continue
+                        arguments = (engine, threads, source, config.background, k)
+                        try:
                             done.append(worker.submit(_run, *arguments).result())
+                        except Exception as error:  # of a library, or of a process that died
+                            what = f"{source.name} at k = {k}, {engine}"
+                            failures.append(TrialsFailedError(f"{what}: {one_line(error)}"))
+                            advance(f"failed: {failures[-1]}", failed=True)
+                            del runs[engine, threads]
                 for (engine, threads), done in runs.items():
                     rows.append(_row(source.name, engine, k, threads, done))
                     advance("")
-    return rows, []
+    return rows, failures
 
 
 def summarize(rows: list[SpeedRow]) -> str:
@@ -179,14 +193,17 @@ def summarize(rows: list[SpeedRow]) -> str:
         for k in ks:
             seconds, mse = mean_point(rows, engine, threads, k)
             first, _ = mean_point(rows, *contestants[0], k)
-            cells.append(f"{1000 * seconds:.1f} | {mse:.3f} | {seconds / first:.2f}")
+            text = f"{1000 * seconds:.1f} | {mse:.3f} | {seconds / first:.2f}"
+            cells.append(text.replace("nan", "–"))
         lines.append(f"| {engine} | {threads} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def mean_point(rows: list[SpeedRow], engine: str, threads: int, k: int) -> tuple[float, float]:
-    """Return an engine's geometric mean time in seconds and arithmetic mean error at a k."""
+    """Return an engine's geometric mean time in seconds and mean error at a k; NaN if it failed."""
     chosen = [row for row in rows if (row.engine, row.threads, row.k) == (engine, threads, k)]
+    if not chosen:
+        return math.nan, math.nan
     seconds = statistics.geometric_mean(row.seconds for row in chosen)
     return seconds, statistics.fmean(row.mse for row in chosen)
 
