@@ -146,10 +146,18 @@ def test_the_resolved_config_gives_the_same_table(folder):
 
 
 def test_several_jobs_give_the_same_table(folder):
-    run_experiment(Path("small.toml"))
-    first = pd.read_csv("results/small/table.csv")
-    run_experiment(Path("small.toml"), jobs=2)
-    pd.testing.assert_frame_equal(numbers(pd.read_csv("results/small/table.csv")), numbers(first))
+    for jobs in (1, 2):
+        untimed = {"changes": ["timing=false"], "results": Path(f"by{jobs}")}
+        run_experiment(Path("small.toml"), jobs=jobs, **untimed)
+    tables = [Path(f"by{jobs}/small/table.csv").read_text() for jobs in (1, 2)]
+    assert tables[0] == tables[1]
+
+
+def test_timed_trials_run_one_by_one_which_is_said(folder, capfd):
+    assert run_experiment(Path("small.toml"), jobs=2).rows[0].encode_s > 0
+    assert "note: trials run one by one here, since their times count" in capfd.readouterr().err
+    environment = json.loads(Path("results/small/environment.json").read_text())
+    assert environment["jobs"] == 1
 
 
 def test_what_else_lies_in_the_folder_stays(folder):

@@ -18,6 +18,7 @@ from adaptive_kmeans.experiment import compression, environment, findings, table
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
 from adaptive_kmeans.experiment.store import Store
+from adaptive_kmeans.progress import say
 from adaptive_kmeans.threads import thread_count
 
 _STAGED = ".part-"
@@ -94,10 +95,13 @@ def run_experiment(
     """
     start = time.perf_counter()
     config, sources = read_experiment(config_path, images, changes)
+    explicit = scheduler is not None or jobs not in (None, 1)
     if jobs is None:  # what is timed has the machine to itself
         jobs = thread_count() if isinstance(config, CompressionConfig) else 1
     folder = files.make_folder(results / config.name)
     if isinstance(config, CompressionConfig) and config.timing:
+        if explicit:
+            say("note: trials run one by one here, since their times count")
         jobs = 1
     if isinstance(config, CompressionConfig):
         with Store(folder) as store:
