@@ -118,7 +118,7 @@ def run(
     store : Store
         The store of its folder.
     jobs, scheduler
-        See `run_stored`; an experiment that asks for times runs trials one by one here.
+        See `run_stored`.
     retry_failed : bool
         Whether trials that failed before are run again.
     """
@@ -137,8 +137,6 @@ def run(
     store.require_files(list(kept))
     if retry_failed:
         store.retry_failed(list(trials))
-    if config.timing:
-        jobs, scheduler = 1, None
     run_stored(trials, store, jobs=jobs, scheduler=scheduler, kept=kept)
     return view
 

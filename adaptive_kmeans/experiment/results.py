@@ -95,23 +95,22 @@ def run_experiment(
     """
     start = time.perf_counter()
     config, sources = read_experiment(config_path, images, changes)
-    explicit = scheduler is not None or jobs not in (None, 1)
-    if jobs is None:  # what is timed has the machine to itself
-        jobs = thread_count() if isinstance(config, CompressionConfig) else 1
     folder = files.make_folder(results / config.name)
-    if isinstance(config, CompressionConfig) and config.timing:
-        if explicit:
+    if not isinstance(config, CompressionConfig):
+        jobs = jobs or 1  # what is timed has the machine to itself
+        found = findings.study(config, sources, jobs)
+        return _publish(folder, found, start, _Run(config, sources, jobs))
+    if config.timing:
+        if scheduler is not None or jobs not in (None, 1):
             say("note: trials run one by one here, since their times count")
-        jobs = 1
-    if isinstance(config, CompressionConfig):
-        with Store(folder) as store:
-            options: dict[str, Any] = {"scheduler": scheduler, "retry_failed": retry_failed}
-            view = compression.run(config, sources, store, jobs=jobs, **options)
-            with publishing(store, folder):
-                found = findings.stored(store, view)
-                return _publish(folder, found, start, _Run(config, sources, jobs))
-    measured = findings.study(config, sources, jobs)
-    return _publish(folder, measured, start, _Run(config, sources, jobs))
+        jobs, scheduler = 1, None
+    jobs = jobs or thread_count()
+    with Store(folder) as store:
+        options: dict[str, Any] = {"scheduler": scheduler, "retry_failed": retry_failed}
+        view = compression.run(config, sources, store, jobs=jobs, **options)
+        with publishing(store, folder):
+            found = findings.stored(store, view)
+            return _publish(folder, found, start, _Run(config, sources, jobs))
 
 
 def read_experiment(
