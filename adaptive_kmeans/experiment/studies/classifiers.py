@@ -45,7 +45,7 @@ from adaptive_kmeans.detail import measures
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
 from adaptive_kmeans.experiment.runner import measure_all
 from adaptive_kmeans.experiment.schema import Experiment, Integers, Names, check_once
-from adaptive_kmeans.experiment.studies.coding_size import opaque_images
+from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.trials import Pixels, load
 from adaptive_kmeans.regions import HIGH_DETAIL, LOW_DETAIL, classify, thresholds
 

@@ -24,7 +24,7 @@ from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
 from adaptive_kmeans.experiment.runner import measure_all
 from adaptive_kmeans.experiment.schema import Experiment, Integers
-from adaptive_kmeans.experiment.studies.coding_size import opaque_images
+from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.trials import load
 
 NOTHING = "nothing"

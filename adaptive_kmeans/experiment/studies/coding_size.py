@@ -38,10 +38,10 @@ from adaptive_kmeans.errors import (
     AdaptiveKMeansError,
     CorruptError,
     MissingDependencyError,
-    TranslucentError,
 )
 from adaptive_kmeans.experiment.runner import measure_all
 from adaptive_kmeans.experiment.schema import Experiment, Integers, Names, check_once, listed
+from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.trials import load
 from adaptive_kmeans.metrics import bits_per_pixel
 from adaptive_kmeans.progress import trial_bar
@@ -155,23 +155,6 @@ def run_coding_size(
         (source, config.background, k, names, config.repeats) for source in opaque for k in config.k
     ]
     return measure_all(_measure, calls, jobs)
-
-
-def opaque_images(sources: Sequence[ImageSource], background: str | None) -> list[ImageSource]:
-    """Leave out images that are translucent where no background is given, and print which."""
-    opaque = []
-    with trial_bar(len(sources)) as advance:
-        for source in sources:
-            try:
-                source.read(background)
-            except TranslucentError as error:
-                advance(f"skipped: {error}")
-                continue
-            except AdaptiveKMeansError:
-                pass  # one of the failures, once it is measured
-            opaque.append(source)
-            advance("")
-    return opaque
 
 
 def _measure(

@@ -30,12 +30,12 @@ from adaptive_kmeans.errors import AdaptiveKMeansError
 from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.runner import measure_all, run_trials
 from adaptive_kmeans.experiment.schema import Experiment, check_once
-from adaptive_kmeans.experiment.studies.coding_size import opaque_images
+from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.style import COLORS
 from adaptive_kmeans.experiment.trials import Outcome, expand, run_trial
+from adaptive_kmeans.metrics import PEAK
 
 KS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
-PEAK = 255.0
 
 
 @dataclass(frozen=True)
