@@ -9,19 +9,13 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans.errors import ConfigError, LimitError
-
-MAX_BLOCK_SIZE = 256
-MAX_PIXELS = 2**27
-"""Pixels of an image at most, read, encoded or decoded: 134 megapixels."""
+from adaptive_kmeans.errors import ConfigError
+from adaptive_kmeans.limits import MAX_BLOCK_SIZE, check_integer
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
-
-def check_pixels(what: str, width: int, height: int) -> None:
-    """Raise `LimitError` for an image that has more than `MAX_PIXELS` pixels."""
-    if width * height > MAX_PIXELS:
-        raise LimitError(what, f"at most {MAX_PIXELS:,} pixels", f"{width}×{height}")
+RUN = 2**18
+"""Values that NumPy handles at once where it widens each to eight bytes."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,7 @@ class BlockGrid:
     height, width : int
         Size of the image in pixels.
     block_size : int
-        Side of a block in pixels, 1..256.
+        Side of a block in pixels, at most `MAX_BLOCK_SIZE`.
 
     Raises
     ------
@@ -60,9 +54,7 @@ class BlockGrid:
     block_size: int
 
     def __post_init__(self) -> None:
-        if not 1 <= self.block_size <= MAX_BLOCK_SIZE:
-            expected = f"an integer in 1..{MAX_BLOCK_SIZE}"
-            raise ConfigError("block size", expected, self.block_size)
+        check_integer("block size", self.block_size, 1, MAX_BLOCK_SIZE)
         if self.height < 1 or self.width < 1:
             received = f"{self.width}×{self.height}"
             raise ConfigError("block grid", "an image of at least 1×1 pixels", received)
@@ -96,5 +88,27 @@ class BlockGrid:
 
     def spread(self, block_values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         """Give every pixel the value of its block: (rows, columns) to (H, W)."""
+        if self.block_size == 1:
+            return block_values
         wide = block_values.repeat(self.block_size, axis=1)[:, : self.width]
-        return wide.repeat(self.block_size, axis=0)[: self.height]
+        pixels = np.empty((self.height, self.width), dtype=block_values.dtype)
+        whole = self.height // self.block_size
+        tall = pixels[: whole * self.block_size].reshape(whole, self.block_size, self.width)
+        tall[...] = wide[:whole, None]
+        pixels[whole * self.block_size :] = wide[whole:]
+        return pixels
+
+
+def region_counts(regions: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Count the blocks or pixels of each region: (256,) int64.
+
+    Examples
+    --------
+    >>> region_counts(np.array([[0, 3], [3, 3]], dtype=np.uint8))[:5]
+    array([1, 0, 0, 3, 0])
+    """
+    counts = np.zeros(256, dtype=np.int64)
+    flat = regions.reshape(-1)
+    for start in range(0, flat.size, RUN):
+        counts += np.bincount(flat[start : start + RUN], minlength=256)
+    return counts

@@ -4,12 +4,16 @@
 
     image ─ blocks ─ detail ─ regions ─ clustering ─ Quantized ─ coding ─ container ─ bytes
             └──────────────── quantize ───────────┘              └───── write ────┘
+    bytes ─ container ─ coding ─ bands of a Quantized ─ colors ─ image
+            └────── Reader ───┘
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import math
+import numbers
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -17,13 +21,20 @@ import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans import container
-from adaptive_kmeans.blocks import MAX_BLOCK_SIZE, check_pixels
 from adaptive_kmeans.coding import coders
-from adaptive_kmeans.errors import ConfigError, ImageError, UnknownNameError
+from adaptive_kmeans.errors import ConfigError, UnknownNameError
+from adaptive_kmeans.limits import (
+    DEFAULT,
+    MAX_BLOCK_SIZE,
+    MAX_CODEWORDS,
+    Limits,
+    check_image,
+    check_integer,
+)
 from adaptive_kmeans.progress import Progress
-from adaptive_kmeans.quantize import MAX_CODEWORDS, Quantized, RegionAdaptive
+from adaptive_kmeans.quantize import ColorTable, Quantized, RegionAdaptive
 
-ENCODER_VERSION = 1
+ENCODER_VERSION = 2
 """Raised whenever the same image and settings give other pixels or bytes: what experiments have
 stored under an earlier version is then measured again."""
 
@@ -35,28 +46,33 @@ class Settings:
     Parameters
     ----------
     k1 : int
-        Codewords for low-detail blocks, 1..4096.
+        Codewords for low-detail blocks, at most `MAX_CODEWORDS` of `adaptive_kmeans.limits`.
     k2 : int or None
-        Codewords for high-detail blocks, 1..4096; None for regular K-means, which has one region
-        with `k1` codewords. The published method has k1 < k2, others are allowed.
+        Codewords for high-detail blocks; None for regular K-means, which has one region with `k1`
+        codewords. The published method has k1 < k2, others are allowed.
     detail : str
         Spec of the detail measure: ``eigenvalue``, ``eigenvalue:largest``, ``variance``,
         ``total-variation``, or one that an installed package adds.
     threshold : str
         Spec of the threshold: ``median``, ``mean``, ``otsu``, ``quantile:SHARE``.
     block_size : int
-        Side of a block in pixels, 1..256.
+        Side of a block in pixels, at most `MAX_BLOCK_SIZE`.
     coder : str
         Spec of the coder: ``fixed-length``, ``deflate``, ``context-mixing``.
     color_space : str
         Color space of the clustering: ``rgb``, ``lab``, ``ycbcr``, ``hsv``, ``oklab``.
     seed : int
         Seed of the clustering, 0 or above.
+    init : str
+        Where the centroids start: ``wu``, ``k-means++``, ``maximin``, ``random``.
+    tolerance : float
+        Clustering stops when the distortion falls by less than this part of itself; with 0 it goes
+        on until no label changes.
 
     Raises
     ------
     ConfigError, UnknownNameError
-        A setting is out of its range, or names nothing.
+        A setting has the wrong type, is out of its range, or names nothing.
 
     Examples
     --------
@@ -74,6 +90,8 @@ class Settings:
     coder: str = "context-mixing"
     color_space: str = "rgb"
     seed: int = 0
+    init: str = "wu"
+    tolerance: float = 1e-3
 
     @classmethod
     def regular(cls, k: int, **others: Any) -> Self:
@@ -81,15 +99,23 @@ class Settings:
         return cls(k1=k, k2=None, **others)
 
     def __post_init__(self) -> None:
-        for name, value in zip(("k",) if self.is_regular else ("k1", "k2"), self.ks, strict=True):
-            _check_integer(name, value, 1, MAX_CODEWORDS)
-        _check_integer("block size", self.block_size, 1, MAX_BLOCK_SIZE)
-        _check_integer("seed", self.seed, 0, 2**32 - 1)
+        integers = {
+            "k1": ("k" if self.is_regular else "k1", 1, MAX_CODEWORDS),
+            "k2": ("k2", 1, MAX_CODEWORDS),
+            "block_size": ("block size", 1, MAX_BLOCK_SIZE),
+            "seed": ("seed", 0, 2**32 - 1),
+        }
+        for field, (name, low, high) in integers.items():
+            value = getattr(self, field)
+            if field != "k2" or value is not None:
+                # NumPy's integers become Python's, so that equal settings are equal everywhere.
+                object.__setattr__(self, field, check_integer(name, value, low, high))
         coders.create(self.coder)
-        from adaptive_kmeans.clustering import COLOR_SPACES
+        from adaptive_kmeans.clustering import COLOR_SPACES, INITIALIZATIONS
 
-        if self.color_space not in COLOR_SPACES:
-            raise UnknownNameError("color space", self.color_space, COLOR_SPACES)
+        _check_name("color space", self.color_space, COLOR_SPACES)
+        _check_name("initialization", self.init, INITIALIZATIONS)
+        object.__setattr__(self, "tolerance", _check_share("tolerance", self.tolerance))
         self.quantizer()
 
     @property
@@ -113,6 +139,8 @@ class Settings:
             block_size=self.block_size,
             measure=None if self.is_regular else measure,
             threshold=None if self.is_regular else threshold,
+            init=self.init,
+            tolerance=self.tolerance,
             color_space=self.color_space,
             seed=self.seed,
         )
@@ -138,7 +166,9 @@ def quantize(
     Raises
     ------
     ImageError
-        The array is no (H, W, 3) uint8 image with at least one pixel.
+        The array is not an (H, W, 3) uint8 image with at least one pixel.
+    LimitError
+        The image has too many pixels; see `adaptive_kmeans.limits`.
 
     Examples
     --------
@@ -148,7 +178,8 @@ def quantize(
     array([[  0,   0,   0],
            [200, 200, 200]], dtype=uint8)
     """
-    return (settings or Settings()).quantizer()(_check_image(image), progress)
+    quantizer = _check_settings(settings).quantizer()
+    return quantizer(np.ascontiguousarray(check_image(image)), progress)
 
 
 def encode(
@@ -162,7 +193,7 @@ def encode(
     Parameters
     ----------
     image : (H, W, 3) uint8
-        sRGB pixels, at most 2²⁷ of them.
+        sRGB pixels.
     settings : Settings, optional
         How; the defaults if left out.
     progress : callable, optional
@@ -171,9 +202,9 @@ def encode(
     Raises
     ------
     ImageError
-        The array is no (H, W, 3) uint8 image with at least one pixel.
+        The array is not an (H, W, 3) uint8 image with at least one pixel.
     LimitError
-        The image has more than 2²⁷ pixels.
+        The image has too many pixels; see `adaptive_kmeans.limits`.
 
     Examples
     --------
@@ -182,22 +213,41 @@ def encode(
     >>> bool((decode(data) == image).all())
     True
     """
-    settings = settings or Settings()
+    settings = _check_settings(settings)
     quantized = quantize(image, settings, progress=progress)
-    return container.write(quantized, settings.coder, progress=_stage("coding", progress))
+    return container.write(quantized, settings.coder, progress=progress)
 
 
-def decode(data: bytes, *, progress: Progress | None = None) -> npt.NDArray[np.uint8]:
+def decode(
+    data: bytes, *, limits: Limits = DEFAULT, progress: Progress | None = None
+) -> npt.NDArray[np.uint8]:
     """Decode the bytes of an `.akm` file: (H, W, 3) uint8.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    limits : Limits
+        What it may ask for; `adaptive_kmeans.limits.RESTRICTIVE` is for untrusted files.
+    progress : callable, optional
+        Called with the stage's name and its finished share.
 
     Raises
     ------
     FormatError
         The bytes are not a whole, undamaged file of this format.
     LimitError
-        The image has more than 2²⁷ pixels.
+        The file asks for more than the limits allow.
+    ConfigError
+        `data` is not bytes.
     """
-    return container.read(data, progress=_stage("decoding", progress)).reconstruct()
+    reader = container.Reader(data, limits)
+    bands = reader.bands(progress)
+    colors = ColorTable(reader.codebooks)
+    image = np.empty((reader.grid.height, reader.grid.width, 3), dtype=np.uint8)
+    for band in bands:
+        colors.look_up(band.index_map, band.pixel_regions, out=image[band.rows])
+    return image
 
 
 def warm_up(settings: Settings) -> None:
@@ -211,22 +261,26 @@ def warm_up(settings: Settings) -> None:
     decode(encode(ramp, small))
 
 
-def _stage(name: str, progress: Progress | None) -> Callable[[float], None] | None:
-    return None if progress is None else lambda share: progress(name, share)
+def _check_settings(settings: Settings | None) -> Settings:
+    if settings is None:
+        return Settings()
+    if not isinstance(settings, Settings):
+        raise ConfigError("settings", "a Settings", type(settings).__name__)
+    return settings
 
 
-def _check_image(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    what, expected = "image", "an array of shape (height, width, 3) and dtype uint8"
-    if not isinstance(image, np.ndarray):
-        raise ImageError(what, expected, type(image).__name__)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ImageError(what, expected, f"{image.shape} {image.dtype}")
-    if image.size == 0:
-        raise ImageError(what, "at least one pixel", f"{image.shape}")
-    check_pixels("image", image.shape[1], image.shape[0])
-    return np.ascontiguousarray(image)
+def _check_name(family: str, name: object, known: Iterable[str]) -> None:
+    if not isinstance(name, str):
+        raise ConfigError(family, "a name", repr(name))
+    if name not in known:
+        raise UnknownNameError(family, name, known)
 
 
-def _check_integer(name: str, value: object, low: int, high: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ConfigError(name, f"an integer in {low}..{high}", repr(value))
+def _check_share(name: str, value: object) -> float:
+    """Return a number from 0 to below 1 as a float."""
+    share = math.nan
+    if not isinstance(value, bool) and isinstance(value, numbers.Real):
+        share = float(value)
+    if not 0.0 <= share < 1.0:
+        raise ConfigError(name, "a number from 0 to below 1", repr(value))
+    return share

@@ -1,67 +1,94 @@
-r"""The file format `.akm`, version 1: the byte layout, how it is written and how it is read.
+r"""The file format `.akm`, version 2: the byte layout, how it is written and how it is read.
 
 This page is the specification, and nothing else in the package knows where a byte stands. Integers
-are unsigned and little-endian; a CRC-32 is that of zlib and PNG.
+are unsigned and little-endian. The maxima named here are those of `adaptive_kmeans.limits`.
 
-A file is a header, a table of sizes, and sections, with nothing before, between or after them::
+A file is a signature, a version and sections, with nothing before, between or after them::
 
-    header, 25 bytes
-    ┌───────────┬─────────┬───────┬─────────┬────────────┬───────┬────────┬─────────────┬────────┐
-    │ signature │ version │ coder │ regions │ block size │ width │ height │ band height │ CRC-32 │
-    │ 4 bytes   │ 1       │ 1     │ 1       │ 2          │ 4     │ 4      │ 4           │ 4      │
-    └───────────┴─────────┴───────┴─────────┴────────────┴───────┴────────┴─────────────┴────────┘
-    table, 6 bytes a region, 8 bytes a band, and 4
-    ┌────────────────────────┬──────────────────────┬─────────────────────────────────┬────────┐
-    │ codewords              │ codebook sizes       │ region map size, index map size │ CRC-32 │
-    │ 2 bytes for a region   │ 4 bytes for a region │ 4 + 4 bytes for a band          │ 4      │
-    └────────────────────────┴──────────────────────┴─────────────────────────────────┴────────┘
-    sections: a payload of the size that the table says, and its CRC-32
-    ┌──────────┬────────┐   ┌────────────┬────────┬───────────┬────────┐
-    │ codebook │ CRC-32 │ … │ region map │ CRC-32 │ index map │ CRC-32 │ …
-    └──────────┴────────┘   └────────────┴────────┴───────────┴────────┘
-     for each region         for each band, from top to bottom
+    ┌─────────────┬─────────┬─────────┬─────────┬   ┬─────────┐
+    │ 89 41 4B 4D │ version │ section │ section │ … │ section │
+    │ 4 bytes     │ 1       │         │         │   │         │
+    └─────────────┴─────────┴─────────┴─────────┴   ┴─────────┘
+
+    section, 9 bytes and its payload
+    ┌────────┬─────────┬─────────┬────────┐
+    │ type   │ length  │ payload │ CRC-32 │
+    │ 1 byte │ 4 bytes │ length  │ 4      │
+    └────────┴─────────┴─────────┴────────┘
 
 signature
     ``89 41 4B 4D``, that is ``\x89AKM``: the high bit shows a transfer that is not 8-bit clean.
 version
-    1. A reader refuses any other.
-coder
-    How payloads are coded: 0 `fixed-length`, 1 `deflate`, 2 `context-mixing`. Their modules in
-    `adaptive_kmeans.coding` specify the payloads.
-regions
-    Number of regions and so of codebooks, 1..255: 1 for regular K-means, else low detail is region
-    0 and high detail is region 1.
-block size
-    Side of a block in pixels, 1..256; blocks at the right and bottom edge may be smaller.
+    2. A reader refuses any other. Version 1 was never released.
+type
+    An ASCII letter. An upper-case one is critical: a reader that does not know it refuses the file.
+    A lower-case one is ancillary: a reader that does not know it skips it.
+CRC-32
+    That of zlib and PNG, over type, length and payload.
+
+The critical sections, in their order:
+
+==== ============== ============================= =================================================
+type what           how often                     payload
+==== ============== ============================= =================================================
+H    header         once                          see below
+C    codebook       once for each region          number of codewords, 2 bytes; then the coder's
+R    region map     once for each band, where     the coder's
+                    there are several regions
+I    index map      once for each band            the coder's
+E    end            once                          empty
+==== ============== ============================= =================================================
+
+So a file of one region and two bands is ``HCIIE``, and one of two regions ``HCCRIRIE``. Ancillary
+sections, at most `MAX_ANCILLARY`, stand anywhere between H and E::
+
+    header, 17 bytes
+    ┌───────┬────────┬──────────┬────────────┬─────────────┬───────┬───────┐
+    │ width │ height │ channels │ block size │ band height │ coder │ model │
+    │ 4     │ 4      │ 1        │ 2          │ 4           │ 1     │ 1     │
+    └───────┴────────┴──────────┴────────────┴─────────────┴───────┴───────┘
+
 width, height
-    Size of the image in pixels; width × height is 1..2²⁷.
+    Size of the image in pixels; width × height is 1..`MAX_PIXELS`.
+channels
+    3: red, green, blue.
+block size
+    Side of a block in pixels, 1..`MAX_BLOCK_SIZE`; blocks at the right and bottom edge may be
+    smaller.
 band height
     Height of a band in pixels, a multiple of the block size: a band is a run of whole block rows
     that is coded on its own, so that a large image is coded in parallel and in bounded memory. The
-    last band may be lower. At most the image's height rounded up to whole blocks, and at least so
-    much that there are no more than 4096 bands.
+    last band may be lower. At most the image's height rounded up to whole blocks, and high enough
+    that there are no more than `MAX_BANDS` bands.
+coder
+    How payloads are coded: 0 `fixed-length`, 1 `deflate`, 2 `context-mixing`. Their modules in
+    `adaptive_kmeans.coding` specify the payloads.
+model
+    Which of the coder's models its payloads follow, from 1.
 codewords
-    Length of each region's codebook, 0..4096; 0 only for a region without pixels.
-CRC-32
-    The header's covers its first 21 bytes, the table's the bytes of the table before it, a
-    section's its payload.
+    Length of a region's codebook, 0..`MAX_CODEWORDS`; 0 only for a region without pixels. There are
+    1..`MAX_REGIONS` regions: 1 for regular K-means, else low detail is region 0 and high detail is
+    region 1.
 
-Since every byte is under some checksum or is a constant, any single flipped bit is found; since the
-sizes add up to the file's, so is any missing or additional byte.
+Every byte is under a checksum, or is the signature or the version, so any single flipped bit is
+found; the sections follow each other up to the end, so is any missing or additional byte.
 """
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans.blocks import MAX_BLOCK_SIZE, MAX_PIXELS, BlockGrid, check_pixels
-from adaptive_kmeans.coding import coders
+from adaptive_kmeans.blocks import BlockGrid, region_counts
+from adaptive_kmeans.coding import Coder, coders
 from adaptive_kmeans.errors import (
     BadMagicError,
     ChecksumError,
@@ -70,38 +97,96 @@ from adaptive_kmeans.errors import (
     TruncatedError,
     UnsupportedVersionError,
 )
-from adaptive_kmeans.quantize import MAX_CODEWORDS, Quantized
+from adaptive_kmeans.limits import (
+    DEFAULT,
+    MAX_ANCILLARY,
+    MAX_BANDS,
+    MAX_BLOCK_SIZE,
+    MAX_CODEWORDS,
+    MAX_PIXELS,
+    MAX_REGIONS,
+    Limits,
+    check_limits,
+)
+from adaptive_kmeans.progress import Progress
+from adaptive_kmeans.quantize import Quantized
 from adaptive_kmeans.threads import Workers, thread_count
 
 SIGNATURE = b"\x89AKM"
-VERSION = 1
-MAX_BANDS = 4096
+VERSION = 2
 CODER_NUMBERS = {"fixed-length": 0, "deflate": 1, "context-mixing": 2}
+CHANNELS = 3
+
+ONCE, OPTIONAL, PER_REGION, PER_BAND = "once", "at most once", "once a region", "once a band"
+
+
+class SectionKind(NamedTuple):
+    """What a type of critical section is called, and how often it stands in a file."""
+
+    what: str
+    times: str
+
+
+SECTIONS = {
+    "H": SectionKind("header", ONCE),
+    "C": SectionKind("codebook", PER_REGION),
+    "R": SectionKind("region map", PER_BAND),
+    "I": SectionKind("index map", PER_BAND),
+    "E": SectionKind("end", ONCE),
+}
+"""The critical sections in their order; those of a band follow each other, band by band."""
 
 BAND_PIXELS = 2**22
 """Pixels of a band unless the caller says otherwise: large enough to cost no measurable rate."""
 
 BANDS_AT_ONCE = 3
-MANY_REGIONS = 16
-"""Most bands coded at once, whatever the number of threads, since a coder needs memory for each:
-the `context-mixing` coder up to 80 MB and 11 bytes a pixel of the band, so that three stay within
-200 MB and 16 bytes a pixel of an image of three bands. With more regions than that it needs up to
-twice as much, and the bands are coded one by one."""
+"""Most bands coded at once, whatever the number of threads, since a coder needs memory for each."""
 
-_HEADER = struct.Struct("<4sBBBHIII")
+_HEAD = struct.Struct("<cI")
+_HEADER = struct.Struct("<IIBHIBB")
+_CODEWORDS = struct.Struct("<H")
 _CRC = struct.Struct("<I")
+_PREFIX_BYTES = len(SIGNATURE) + 1
+_MOST_CRITICAL = len(SECTIONS) + MAX_REGIONS + 2 * MAX_BANDS
+
+_Coded = TypeVar("_Coded")
+
+
+class Section(NamedTuple):
+    """A section beside those of a `Quantized`.
+
+    Parameters
+    ----------
+    type : str
+        An ASCII letter, lower case for an ancillary section.
+    payload : bytes
+        Its content.
+    """
+
+    type: str
+    payload: bytes
 
 
 @dataclass(frozen=True)
-class Layout:
-    """What a file's header and table say, and how its bytes divide up.
+class Ancillary:
+    """An ancillary section that a file has: its type and the bytes of its payload."""
 
-    The four byte counts add up to the size of the file: `header_bytes` is the header, the table and
-    all checksums, the others are payloads.
+    type: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file says of itself, and how its bytes divide up.
+
+    The byte counts add up to the size of the file: `header_bytes` is all framing (signature,
+    version, header, types, lengths, checksums), `other_bytes` the payloads of sections beside those
+    of a `Quantized`, the others are payloads of the coder.
     """
 
     version: int
     coder: str
+    model: int
     width: int
     height: int
     block_size: int
@@ -112,21 +197,42 @@ class Layout:
     codebook_bytes: int
     region_map_bytes: int
     index_map_bytes: int
+    other_bytes: int
+    ancillary: tuple[Ancillary, ...]
 
     @property
     def file_bytes(self) -> int:
         """Size of the file in bytes."""
-        return (
-            self.header_bytes + self.codebook_bytes + self.region_map_bytes + self.index_map_bytes
-        )
+        payloads = self.codebook_bytes + self.region_map_bytes + self.index_map_bytes
+        return self.header_bytes + payloads + self.other_bytes
+
+
+class Band(NamedTuple):
+    """A horizontal band of the image, decoded.
+
+    Parameters
+    ----------
+    rows, block_rows : slice
+        Its place in the image, and in the image's region map.
+    region_map : (rows, columns) uint8
+    pixel_regions : (h, w) uint8
+    index_map : (h, w) uint16
+    """
+
+    rows: slice
+    block_rows: slice
+    region_map: npt.NDArray[np.uint8]
+    pixel_regions: npt.NDArray[np.uint8]
+    index_map: npt.NDArray[np.uint16]
 
 
 def write(
     quantized: Quantized,
     coder: str,
     *,
+    sections: Sequence[Section] = (),
     band_height: int | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> bytes:
     """Write a quantized image as the bytes of a file.
 
@@ -136,227 +242,469 @@ def write(
         The image.
     coder : str
         Spec of the coder, such as ``"deflate"`` or ``"deflate:6"``.
+    sections : sequence of Section
+        What the file holds beside the quantized image. Critical ones go where `SECTIONS` has them,
+        ancillary ones before the end.
     band_height : int, optional
         Height of a band in pixels, a multiple of the block size; by default about `BAND_PIXELS`.
     progress : callable, optional
-        Called with the finished share, 0..1.
+        Called with "coding" and the finished share.
 
     Raises
     ------
     ConfigError
-        The band height is no multiple of the block size, or the format has no such coder.
+        The band height is not a multiple of the block size, or the format has no such coder or
+        section.
     LimitError
-        The image has more than 2²⁷ pixels.
+        The file would exceed the limits with which files are read by default.
     """
-    grid = quantized.grid
-    check_pixels("image", grid.width, grid.height)
+    grid, codebooks = quantized.grid, quantized.codebooks
+    DEFAULT.check_pixels("image", grid.width, grid.height)
     name = coder.partition(":")[0]
     codec = coders.create(coder)
     if name not in CODER_NUMBERS:
         raise ConfigError("coder", f"one the format has: {', '.join(CODER_NUMBERS)}", name)
-    if band_height is None:
-        band_rows = max(1, BAND_PIXELS // (grid.width * grid.block_size))
-        band_height = band_rows * grid.block_size
-    band_height = min(band_height, grid.rows * grid.block_size)
-    n_bands = -(-grid.height // band_height)
-    if n_bands > MAX_BANDS:
-        raise ConfigError("band height", f"at most {MAX_BANDS} bands", band_height)
+    band_height = _band_height(grid, band_height)
+    places = _band_places(grid, band_height)
+    at_once = _bands_at_once(grid, places, codec, tuple(map(len, codebooks)), DEFAULT)
+    index_coder = codec.index_coder(codebooks)
 
-    codebooks = quantized.codebooks
-    codebook_payloads = [codec.encode_codebook(codebook) for codebook in codebooks]
-    band_payloads: list[bytes] = []
-    rows_done = np.zeros(n_bands, dtype=np.int64)
+    def code(place: _BandPlace, progress: Progress | None) -> tuple[bytes, bytes]:
+        regions = quantized.region_map[place.block_rows]
+        payload = codec.encode_region_map(regions, len(codebooks)) if len(codebooks) > 1 else b""
+        pixel_regions = place.grid.spread(regions)
+        return payload, index_coder.encode(quantized.index_map[place.rows], pixel_regions, progress)
 
-    def code(number: int, band: Quantized) -> tuple[bytes, bytes]:
-        payloads = (
-            codec.encode_region_map(band.region_map, len(codebooks)),
-            codec.encode_index_map(
-                band.index_map, band.pixel_regions, codebooks, rows_done[number : number + 1]
-            ),
-        )
-        rows_done[number] = band.grid.height
-        return payloads
-
-    tell = _teller(rows_done, grid.height, progress)
-    with _band_workers(n_bands, len(codebooks)) as workers:
-        for payloads_of_band in workers.in_order(
-            code, enumerate(quantized.bands(band_height)), tell
-        ):
-            band_payloads += payloads_of_band
-    if progress is not None:
-        progress(1.0)
-
-    header = _HEADER.pack(
-        SIGNATURE,
-        VERSION,
-        CODER_NUMBERS[name],
-        len(codebooks),
-        grid.block_size,
-        grid.width,
-        grid.height,
-        band_height,
-    )
-    table = struct.pack(f"<{len(codebooks)}H", *map(len, codebooks))
-    payloads = codebook_payloads + band_payloads
-    table += struct.pack(f"<{len(payloads)}I", *map(len, payloads))
-    return b"".join(part + _CRC.pack(zlib.crc32(part)) for part in (header, table, *payloads))
+    coded = list(_each_band(code, places, at_once, "coding", progress))
+    fields = (grid.width, grid.height, CHANNELS, grid.block_size, band_height)
+    payloads = {
+        "H": [_HEADER.pack(*fields, CODER_NUMBERS[name], codec.model)],
+        "C": [_CODEWORDS.pack(len(c)) + codec.encode_codebook(c) for c in codebooks],
+        "R": [region_payload for region_payload, _ in coded],
+        "I": [index_payload for _, index_payload in coded],
+        "E": [b""],
+    }
+    for section in sections:
+        _check_section(section)
+        payloads.setdefault(section.type, []).append(section.payload)
+    ancillary = "".join(section.type for section in sections if section.type.islower())
+    order = _critical_order(len(codebooks), len(places), payloads)
+    remaining = {kind: iter(queue) for kind, queue in payloads.items()}
+    framed = [_frame(kind, next(remaining[kind])) for kind in order[:-1] + ancillary + order[-1]]
+    DEFAULT.check("file", "file_bytes", _PREFIX_BYTES + sum(map(len, framed)))
+    return b"".join((SIGNATURE, bytes([VERSION]), *framed))
 
 
-def _band_workers(bands: int, n_regions: int) -> Workers:
-    """Return the threads that code bands; what they write does not depend on their number."""
-    at_once = BANDS_AT_ONCE if n_regions <= MANY_REGIONS else 1
-    return Workers(min(thread_count(), at_once, bands))
+def _frame(kind: str, payload: bytes) -> bytes:
+    head = _HEAD.pack(kind.encode("ascii"), len(payload))
+    return b"".join((head, payload, _CRC.pack(zlib.crc32(payload, zlib.crc32(head)))))
 
 
-def _teller(
-    rows_done: npt.NDArray[np.int64], height: int, progress: Callable[[float], None] | None
-) -> Callable[[], None] | None:
-    """Return a callback that tells how much of an image is done; threads count the rows."""
-    if progress is None:
-        return None
+def _check_section(section: Section) -> None:
+    """Raise `ConfigError` unless the format has room for a section beside a quantized image."""
+    kind = section.type
+    if not _is_letter(kind):
+        raise ConfigError("section type", "an ASCII letter", repr(kind))
+    if kind.isupper() and (kind not in SECTIONS or SECTIONS[kind].times != OPTIONAL):
+        raise ConfigError("section type", "a lower-case letter, or an optional section", kind)
+
+
+def _is_letter(kind: str) -> bool:
+    return len(kind) == 1 and kind.isascii() and kind.isalpha()
+
+
+def _critical_order(n_regions: int, bands: int, present: Container[str]) -> str:
+    """Return the types of the critical sections of a file, in their order.
+
+    Parameters
+    ----------
+    n_regions, bands : int
+    present : container of str
+        The types that the file has; it decides on optional ones.
+    """
+    repeats = {ONCE: 1, PER_REGION: n_regions, PER_BAND: bands}
+    order = ""
+    for times, group in itertools.groupby(SECTIONS, lambda kind: SECTIONS[kind].times):
+        if times == OPTIONAL:
+            order += "".join(kind for kind in group if kind in present)
+        else:
+            order += (
+                "".join(kind for kind in group if kind != "R" or n_regions > 1) * repeats[times]
+            )
+    return order
+
+
+class _BandPlace(NamedTuple):
+    """A band's number, its rows in the image and in the region map, and its grid of blocks."""
+
+    number: int
+    rows: slice
+    block_rows: slice
+    grid: BlockGrid
+
+
+def _band_height(grid: BlockGrid, asked: int | None) -> int:
+    """Return the height of a band, which fits the image and the format."""
+    if asked is None:
+        asked = max(1, BAND_PIXELS // (grid.width * grid.block_size)) * grid.block_size
+    if asked < 1 or asked % grid.block_size:
+        raise ConfigError("band height", f"a multiple of the block size {grid.block_size}", asked)
+    height = min(asked, grid.rows * grid.block_size)
+    if -(-grid.height // height) > MAX_BANDS:
+        raise ConfigError("band height", f"at most {MAX_BANDS} bands", asked)
+    return height
+
+
+def _band_places(grid: BlockGrid, band_height: int) -> list[_BandPlace]:
+    """Return the places of all bands, from top to bottom."""
+    places = []
+    for number, top in enumerate(range(0, grid.height, band_height)):
+        bottom = min(top + band_height, grid.height)
+        block_rows = slice(top // grid.block_size, -(-bottom // grid.block_size))
+        band_grid = BlockGrid(bottom - top, grid.width, grid.block_size)
+        places.append(_BandPlace(number, slice(top, bottom), block_rows, band_grid))
+    return places
+
+
+def _bands_at_once(
+    grid: BlockGrid,
+    places: Sequence[_BandPlace],
+    coder: Coder,
+    codewords: tuple[int, ...],
+    limits: Limits,
+) -> int:
+    """Return how many bands the memory limit allows to be decoded at once.
+
+    Raises
+    ------
+    LimitError
+        It does not allow one.
+    """
+    first = places[0].grid
+    pixels, blocks = first.height * first.width, first.rows * first.columns
+    maps = 3 * pixels + (blocks if grid.block_size > 1 else 0)
+    band = maps + coder.decoding_memory(pixels, codewords)
+    if len(codewords) > 1:
+        band = max(band, 2 * blocks + coder.decoding_memory(blocks, (len(codewords),)))
+    # The image, and the band before those that are being decoded.
+    held = 3 * grid.height * grid.width + (maps if len(places) > 1 else 0)
+    limits.check("decoding", "memory_bytes", held + band)
+    at_once = (limits.memory_bytes - held) // band
+    return min(thread_count(), BANDS_AT_ONCE, at_once, len(places))
+
+
+def _each_band(
+    code: Callable[[_BandPlace, Progress | None], _Coded],
+    places: Sequence[_BandPlace],
+    at_once: int,
+    stage: str,
+    progress: Progress | None,
+) -> Iterator[_Coded]:
+    """Yield what `code` returns for each band, in their order, and tell how far the image is.
+
+    What is coded does not depend on how many bands are at once.
+    """
+    heights = np.array([place.grid.height for place in places])
+    shares = np.zeros(len(places))
+
+    def code_band(number: int) -> _Coded:
+        def tell_band(_: str, share: float) -> None:
+            shares[number] = max(shares[number], share)
+
+        coded = code(places[number], None if progress is None else tell_band)
+        shares[number] = 1.0
+        return coded
 
     def tell() -> None:
-        share = int(rows_done.sum()) / height
-        if share < 1.0:  # which is told once all is done
-            progress(share)
+        share = float((shares * heights).sum()) / int(heights.sum())
+        if progress is not None and share < 1.0:  # which is told once all is done
+            progress(stage, share)
 
-    return tell
+    with Workers(at_once) as workers:
+        numbers = ((number,) for number in range(len(places)))
+        yield from workers.in_order(code_band, numbers, None if progress is None else tell)
+    if progress is not None:
+        progress(stage, 1.0)
 
 
-def inspect(data: bytes) -> Layout:
+def inspect(data: bytes, *, limits: Limits = DEFAULT) -> Contents:
     """Say what a file holds and how its bytes divide up, once every checksum holds.
 
     Raises
     ------
-    FormatError
-        The bytes are not a whole, undamaged file: see `read`.
+    FormatError, LimitError
+        The bytes are not a whole, undamaged file within the limits: see `Reader`.
     """
-    return _parse(data)[0]
+    return Reader(data, limits).contents
 
 
-def read(data: bytes, *, progress: Callable[[float], None] | None = None) -> Quantized:
+def read(data: bytes, *, limits: Limits = DEFAULT, progress: Progress | None = None) -> Quantized:
     """Read the quantized image from the bytes of a file.
 
     Raises
     ------
-    BadMagicError, UnsupportedVersionError
-        The bytes are no file of this format, or of a version that this release does not know.
-    TruncatedError, ChecksumError, CorruptError
-        The file is incomplete, damaged, or has fields or payloads that cannot be right.
-    LimitError
-        The image has more than 2²⁷ pixels.
+    FormatError, LimitError
+        The bytes are not a whole, undamaged file within the limits: see `Reader`.
     """
-    layout, payloads = _parse(data)
-    codec = coders.create(layout.coder)
-    n_regions = len(layout.codewords)
-    codebooks = tuple(map(codec.decode_codebook, payloads, layout.codewords))
-    grid = BlockGrid(layout.height, layout.width, layout.block_size)
+    reader = Reader(data, limits)
+    grid = reader.grid
+    bands = reader.bands(progress)
     region_map = np.empty(grid.shape, dtype=np.uint8)
     index_map = np.empty((grid.height, grid.width), dtype=np.uint16)
-    empty = [region for region, k in enumerate(layout.codewords) if k == 0]
+    for band in bands:
+        region_map[band.block_rows] = band.region_map
+        index_map[band.rows] = band.index_map
+    return Quantized(grid, region_map, reader.codebooks, index_map)
 
-    rows_done = np.zeros(layout.bands, dtype=np.int64)
 
-    def decode(band: int) -> None:
-        top = band * layout.band_height
-        bottom = min(top + layout.band_height, grid.height)
-        band_grid = BlockGrid(bottom - top, grid.width, grid.block_size)
-        first = n_regions + 2 * band
-        region_payload, index_payload = payloads[first : first + 2]
-        regions = codec.decode_region_map(region_payload, band_grid.shape, n_regions)
-        if np.isin(regions, empty).any():
-            raise CorruptError("region map", "only regions that have codewords", f"region {empty}")
-        region_map[top // grid.block_size :][: len(regions)] = regions
-        index_map[top:bottom] = codec.decode_index_map(
-            index_payload, band_grid.spread(regions), codebooks, rows_done[band : band + 1]
+class Reader:
+    """A file whose framing, header and checksums hold, and whose bands can be decoded.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    limits : Limits
+        What it may ask for. Sizes are checked before anything of that size is allocated.
+
+    Attributes
+    ----------
+    contents : Contents
+        What the file says of itself.
+    grid : BlockGrid
+        Size of the image, and its blocks.
+
+    Raises
+    ------
+    BadMagicError
+        The bytes are not a file of this format.
+    UnsupportedVersionError
+        The file needs a newer version: of the format, a coder, a model, or a critical section.
+    TruncatedError, ChecksumError, CorruptError
+        The file is incomplete, damaged, or has sections or fields that cannot be right.
+    LimitError
+        It asks for more than the limits allow.
+    """
+
+    def __init__(self, data: bytes, limits: Limits = DEFAULT) -> None:
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise ConfigError("data", "the bytes of an .akm file", type(data).__name__)
+        check_limits(limits).check("file", "file_bytes", memoryview(data).nbytes)
+        self._data, self._limits = bytes(data), limits
+        found = _find_sections(self._data)
+        self._found: dict[str, list[_Found]] = {}
+        for section in found:
+            self._found.setdefault(section.type, []).append(section)
+        header = _read_header(self.payloads("H")[0], limits)
+        self.grid = BlockGrid(header.height, header.width, header.block_size)
+        self._band_places = _band_places(self.grid, header.band_height)
+        codewords = _read_codewords(self.payloads("C"), limits)
+        _check_order(found, len(codewords), len(self._band_places))
+        coder = {number: name for name, number in CODER_NUMBERS.items()}[header.coder]
+        self._coder = coders.create(coder).of_model(header.model)
+        codebook_bytes, region_map_bytes, index_map_bytes = map(self._payload_bytes, "CRI")
+        codebook_bytes -= _CODEWORDS.size * len(codewords)
+        others = [section for section in found if section.type not in "HCRIE"]
+        other_bytes = sum(section.size for section in others)
+        payload_bytes = codebook_bytes + region_map_bytes + index_map_bytes + other_bytes
+        self.contents = Contents(
+            version=VERSION,
+            coder=coder,
+            model=header.model,
+            width=header.width,
+            height=header.height,
+            block_size=header.block_size,
+            band_height=header.band_height,
+            bands=len(self._band_places),
+            codewords=codewords,
+            header_bytes=len(self._data) - payload_bytes,
+            codebook_bytes=codebook_bytes,
+            region_map_bytes=region_map_bytes,
+            index_map_bytes=index_map_bytes,
+            other_bytes=other_bytes,
+            ancillary=tuple(Ancillary(s.type, s.size) for s in others if s.type.islower()),
         )
-        rows_done[band] = bottom - top
 
-    tell = _teller(rows_done, grid.height, progress)
-    with _band_workers(layout.bands, n_regions) as workers:
-        for _ in workers.in_order(decode, ((band,) for band in range(layout.bands)), tell):
-            pass
-    if progress is not None:
-        progress(1.0)
-    return Quantized(grid, region_map, codebooks, index_map)
+    def payloads(self, kind: str) -> list[bytes]:
+        """Return the payloads of all sections of a type, in their order."""
+        return [self._payload(section) for section in self._found.get(kind, ())]
+
+    def _payload(self, section: _Found) -> bytes:
+        start = section.start + _HEAD.size
+        return self._data[start : start + section.size]
+
+    def _payload_bytes(self, kind: str) -> int:
+        return sum(section.size for section in self._found.get(kind, ()))
+
+    @cached_property
+    def codebooks(self) -> tuple[npt.NDArray[np.uint8], ...]:
+        """The codebook of each region: (k, 3) uint8."""
+        payloads = (payload[_CODEWORDS.size :] for payload in self.payloads("C"))
+        return tuple(map(self._coder.decode_codebook, payloads, self.contents.codewords))
+
+    def bands(self, progress: Progress | None = None) -> Iterator[Band]:
+        """Decode the bands, from top to bottom; none is kept.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Called with "decoding" and the finished share.
+
+        Raises
+        ------
+        CorruptError
+            A payload cannot be right.
+        LimitError
+            Decoding would take more memory than the limits allow; nothing has been allocated.
+        """
+        codewords = self.contents.codewords
+        at_once = _bands_at_once(self.grid, self._band_places, self._coder, codewords, self._limits)
+        return self._decoded_bands(at_once, progress)
+
+    def _decoded_bands(self, at_once: int, progress: Progress | None) -> Iterator[Band]:
+        n_regions = len(self.contents.codewords)
+        empty = np.array(self.contents.codewords) == 0
+        index_coder = self._coder.index_coder(self.codebooks)
+
+        def decode(place: _BandPlace, progress: Progress | None) -> Band:
+            if n_regions > 1:
+                payload = self._payload(self._found["R"][place.number])
+                region_map = self._coder.decode_region_map(payload, place.grid.shape, n_regions)
+            else:
+                region_map = np.zeros(place.grid.shape, dtype=np.uint8)
+            if empty.any():
+                used = region_counts(region_map)[:n_regions] > 0
+                if (used & empty).any():
+                    region = int(np.flatnonzero(used & empty)[0])
+                    expected = "only regions that have codewords"
+                    raise CorruptError("region map", expected, f"region {region}")
+            pixel_regions = place.grid.spread(region_map)
+            payload = self._payload(self._found["I"][place.number])
+            index_map = index_coder.decode(payload, pixel_regions, progress)
+            return Band(place.rows, place.block_rows, region_map, pixel_regions, index_map)
+
+        return _each_band(decode, self._band_places, at_once, "decoding", progress)
 
 
-def _parse(data: bytes) -> tuple[Layout, list[bytes]]:
-    """Check the framing of a whole file: its layout, and the payloads of its sections."""
+class _Found(NamedTuple):
+    """A section of a file: its type, the byte that it starts at, and the size of its payload."""
+
+    type: str
+    start: int
+    size: int
+
+
+def _find_sections(data: bytes) -> list[_Found]:
+    """Find the sections of a whole file, all checksums of which hold.
+
+    The first is a header and the last an end, with nothing after it.
+    """
     signature = data[: len(SIGNATURE)]
     if not SIGNATURE.startswith(signature):
         raise BadMagicError("signature", f"{SIGNATURE.hex(' ')} (an .akm file)", signature.hex(" "))
-    if len(data) > len(SIGNATURE) and data[len(SIGNATURE)] != VERSION:
+    if len(data) >= _PREFIX_BYTES and data[len(SIGNATURE)] != VERSION:
         version = data[len(SIGNATURE)]
+        if version > VERSION:
+            raise UnsupportedVersionError.newer("format version", f"{VERSION}", version)
         raise UnsupportedVersionError("format version", f"{VERSION}", version)
-    header = _checked(data, 0, _HEADER.size, "header")
-    *_, number, n_regions, block_size, width, height, band_height = _HEADER.unpack(header)
+    view, start = memoryview(data), _PREFIX_BYTES
+    found: list[_Found] = []
+    ancillary = 0
+    while not found or found[-1].type != "E":
+        size = _HEAD.unpack_from(data, start)[1] if start + _HEAD.size <= len(data) else 0
+        end = start + _HEAD.size + size
+        if len(data) < end + _CRC.size:
+            expected = f"at least {end + _CRC.size} bytes: section {len(found) + 1}"
+            raise TruncatedError("file", expected, f"{len(data)} bytes")
+        (stored,) = _CRC.unpack_from(data, end)
+        computed = zlib.crc32(view[start:end])
+        if stored != computed:
+            where = f"section {len(found) + 1} at byte {start}"
+            raise ChecksumError(where, f"CRC-32 {stored:08x}", f"{computed:08x}")
+        kind = chr(data[start])
+        if not _is_letter(kind):
+            raise CorruptError("section type", "an ASCII letter", f"byte {data[start]:02x}")
+        found.append(_Found(kind, start, size))
+        if (found[0].type, found[0].size) != ("H", _HEADER.size):
+            expected = f"a header (H) of {_HEADER.size} bytes"
+            raise CorruptError("section 1", expected, f"{kind} of {size}")
+        ancillary += kind.islower()
+        if ancillary > MAX_ANCILLARY or len(found) - ancillary > _MOST_CRITICAL:
+            raise CorruptError("file", f"at most {MAX_ANCILLARY} ancillary sections", "more")
+        start = end + _CRC.size
+    if len(data) > start:
+        raise CorruptError("file", f"nothing after its {start} bytes", f"{len(data) - start} more")
+    if found[-1].size:
+        raise CorruptError("end", "0 bytes", found[-1].size)
+    return found
 
-    names = {number: name for name, number in CODER_NUMBERS.items()}
-    _check_field("coder", number, 0, max(names))
-    _check_field("regions", n_regions, 1, 255)
+
+class _Header(NamedTuple):
+    """The fields of the header, in their order."""
+
+    width: int
+    height: int
+    channels: int
+    block_size: int
+    band_height: int
+    coder: int
+    model: int
+
+
+def _read_header(payload: bytes, limits: Limits) -> _Header:
+    """Read the header, and check it against the format and the limits."""
+    header = _Header(*_HEADER.unpack(payload))
+    _check_field("width", header.width, 1, MAX_PIXELS)
+    _check_field("height", header.height, 1, MAX_PIXELS)
+    limits.check_pixels("image", header.width, header.height)
+    _check_field("channels", header.channels, CHANNELS, CHANNELS)
+    block_size, band_height = header.block_size, header.band_height
     _check_field("block size", block_size, 1, MAX_BLOCK_SIZE)
-    _check_field("width", width, 1, MAX_PIXELS)
-    _check_field("height", height, 1, MAX_PIXELS)
-    check_pixels("image", width, height)
-    grid = BlockGrid(height, width, block_size)
-    _check_field("band height", band_height, block_size, grid.rows * block_size)
+    rows = -(-header.height // block_size)
+    _check_field("band height", band_height, block_size, rows * block_size)
     if band_height % block_size:
         raise CorruptError("band height", f"a multiple of the block size {block_size}", band_height)
-    bands = -(-height // band_height)
+    bands = -(-header.height // band_height)
     _check_field("bands", bands, 1, MAX_BANDS)
-
-    start = _HEADER.size + _CRC.size
-    table = _checked(data, start, 6 * n_regions + 8 * bands, "table")
-    codewords = struct.unpack_from(f"<{n_regions}H", table)
-    sizes = struct.unpack_from(f"<{n_regions + 2 * bands}I", table, 2 * n_regions)
-    for k in codewords:
-        _check_field("codewords", k, 0, MAX_CODEWORDS)
-
-    start += len(table) + _CRC.size
-    end = start + sum(sizes) + len(sizes) * _CRC.size
-    if len(data) < end:
-        raise TruncatedError("file", f"{end} bytes", len(data))
-    if len(data) > end:
-        raise CorruptError("file", f"nothing after its {end} bytes", f"{len(data) - end} more")
-    payloads = []
-    for size in sizes:
-        payloads.append(_checked(data, start, size, "section"))
-        start += size + _CRC.size
-    codebook_bytes = sum(sizes[:n_regions])
-    region_map_bytes = sum(sizes[n_regions::2])
-    index_map_bytes = sum(sizes[n_regions + 1 :: 2])
-    layout = Layout(
-        version=VERSION,
-        coder=names[number],
-        width=width,
-        height=height,
-        block_size=block_size,
-        band_height=band_height,
-        bands=bands,
-        codewords=codewords,
-        header_bytes=len(data) - codebook_bytes - region_map_bytes - index_map_bytes,
-        codebook_bytes=codebook_bytes,
-        region_map_bytes=region_map_bytes,
-        index_map_bytes=index_map_bytes,
-    )
-    return layout, payloads
+    limits.check("file", "bands", bands)
+    if header.coder not in CODER_NUMBERS.values():
+        known = ", ".join(f"{number} ({name})" for name, number in CODER_NUMBERS.items())
+        raise UnsupportedVersionError.newer("coder", f"one of {known}", header.coder)
+    return header
 
 
-def _checked(data: bytes, start: int, size: int, what: str) -> bytes:
-    """Return the `size` bytes from `start` on, once the CRC-32 behind them holds."""
-    end = start + size
-    if len(data) < end + _CRC.size:
-        received = f"{len(data)} bytes"
-        raise TruncatedError("file", f"at least {end + _CRC.size} bytes ({what})", received)
-    part = data[start:end]
-    (stored,) = _CRC.unpack_from(data, end)
-    if zlib.crc32(part) != stored:
-        where = f"{what} at byte {start}"
-        raise ChecksumError(where, f"CRC-32 {stored:08x}", f"{zlib.crc32(part):08x}")
-    return part
+def _read_codewords(payloads: Sequence[bytes], limits: Limits) -> tuple[int, ...]:
+    """Read the lengths of the codebooks, and check them against the format and the limits."""
+    _check_field("codebooks", len(payloads), 1, MAX_REGIONS)
+    limits.check("file", "regions", len(payloads))
+    codewords = []
+    for payload in payloads:
+        _check_field("bytes of a codebook", len(payload), _CODEWORDS.size, 2**32)
+        codewords.append(_CODEWORDS.unpack_from(payload)[0])
+        _check_field("codewords", codewords[-1], 0, MAX_CODEWORDS)
+    limits.check("codebook", "codewords", max(codewords))
+    return tuple(codewords)
+
+
+def _check_order(found: Sequence[_Found], n_regions: int, bands: int) -> None:
+    """Raise an error unless the critical sections are those of the format, in their order."""
+    critical = [section for section in found if section.type.isupper()]
+    for section in critical:
+        if section.type not in SECTIONS:
+            what, known = "critical section", f"one of {', '.join(SECTIONS)}"
+            raise UnsupportedVersionError.newer(what, known, section.type)
+    order = _critical_order(n_regions, bands, {section.type for section in critical})
+    for expected, section in zip(order, critical, strict=False):  # both end with their only E
+        if expected != section.type:
+            raise CorruptError(
+                f"section at byte {section.start}", _name(expected), _name(section.type)
+            )
+
+
+def _name(kind: str) -> str:
+    return f"{SECTIONS[kind].what} ({kind})"
 
 
 def _check_field(name: str, value: int, low: int, high: int) -> None:
     if not low <= value <= high:
-        raise CorruptError(name, f"{low}..{high}", value)
+        raise CorruptError(name, f"{low}..{high}" if low < high else f"{low}", value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 def one_line(error: BaseException) -> str:
@@ -126,7 +126,18 @@ class BadMagicError(FormatError):
 
 
 class UnsupportedVersionError(FormatError):
-    """The file has a version of the format that this release cannot read."""
+    """The file needs a version of the format, a coder or a model that this release lacks."""
+
+    @classmethod
+    def newer(cls, what: str, expected: str, received: object) -> Self:
+        """Return the error for a number that only a newer version can have written.
+
+        Examples
+        --------
+        >>> str(UnsupportedVersionError.newer("format version", "2", 3))
+        'format version: expected 2, received 3: the file was made by a newer version'
+        """
+        return cls(what, expected, f"{received}: the file was made by a newer version")
 
 
 class TruncatedError(FormatError):

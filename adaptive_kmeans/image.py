@@ -6,6 +6,7 @@ What is converted on the way, and said in `SourceImage.notes`, is in `adaptive_k
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,12 +19,11 @@ import numpy.typing as npt
 from PIL import Image, ImageColor, UnidentifiedImageError
 
 from adaptive_kmeans import files
-from adaptive_kmeans.blocks import MAX_PIXELS, check_pixels
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, ImageError, LimitError
+from adaptive_kmeans.limits import DEFAULT, Limits, check_image, check_limits
 from adaptive_kmeans.srgb import to_srgb
 
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
-MAX_FILE_BYTES = 2**31
 
 WRITABLE: dict[str, tuple[str, dict[str, Any]]] = {
     ".png": ("PNG", {}),
@@ -59,7 +59,72 @@ class SourceImage:
     file_bytes: int
 
 
-def read_image(path: str | Path, background: str | None = None) -> SourceImage:
+def load(
+    path: str | Path, background: str | None = None, *, limits: Limits = DEFAULT
+) -> npt.NDArray[np.uint8]:
+    """Read the pixels of an image file as sRGB: (H, W, 3) uint8.
+
+    `read_image` does the same, and says what it converted.
+
+    Parameters
+    ----------
+    path : str or Path
+        A PNG, JPEG, WebP, TIFF, BMP or GIF file with one frame, or `-` for standard input.
+    background : str, optional
+        Color over which a translucent image is flattened: a name or ``#rrggbb``.
+    limits : Limits
+        How large the image and its file may be.
+
+    Raises
+    ------
+    ReadError, ImageError, LimitError, ConfigError
+        See `read_image`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> image = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/small.png", image)
+    ...     bool((load(f"{folder}/small.png") == image).all())
+    True
+    """
+    return read_image(path, background, limits).pixels
+
+
+def save(path: str | Path, image: npt.NDArray[np.uint8]) -> None:
+    """Write an image file, whole or not at all, in the format that its extension names.
+
+    Parameters
+    ----------
+    path : str or Path
+        A name that ends in one of `WRITABLE`, or `-` for a PNG on standard output.
+    image : (H, W, 3) uint8
+        sRGB pixels.
+
+    Raises
+    ------
+    ConfigError
+        The extension names no format that can be written, or the image is too large for it.
+    ImageError
+        The array is not an image.
+    OutputError
+        The file cannot be written; one that stood there is unharmed.
+    """
+    check_path(path)
+    to_stream = str(path) == files.STANDARD_STREAM
+    files.write_bytes(path, encode_image(image, ".png" if to_stream else Path(path).suffix))
+
+
+def check_path(path: object) -> None:
+    """Raise `ConfigError` unless this is a name of a file."""
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigError("path", "a str or a Path", type(path).__name__)
+
+
+def read_image(
+    path: str | Path, background: str | None = None, limits: Limits = DEFAULT
+) -> SourceImage:
     """Read an image file, or standard input for `-`.
 
     Parameters
@@ -68,23 +133,31 @@ def read_image(path: str | Path, background: str | None = None) -> SourceImage:
         A PNG, JPEG, WebP, TIFF, BMP or GIF file with one frame.
     background : str, optional
         Color over which a translucent image is flattened: a name or ``#rrggbb``.
+    limits : Limits
+        How large the image and its file may be.
 
     Raises
     ------
     ReadError
         The file cannot be read.
     ImageError
-        It is no image, damaged, empty, animated, or translucent without a background.
+        It is not an image, or is damaged, empty, animated, or translucent without a background.
     LimitError
-        It has more than 2²⁷ pixels, or 2³¹ bytes.
+        It has more pixels or bytes than the limits allow.
     ConfigError
-        The background is no color.
+        The background is not a color.
     """
-    data = files.read_bytes(path, MAX_FILE_BYTES)
-    return decode_image(data, name=str(path), background=background)
+    check_path(path)
+    data = files.read_bytes(path, check_limits(limits).file_bytes)
+    return decode_image(data, name=str(path), background=background, limits=limits)
 
 
-def decode_image(data: bytes, name: str = "image", background: str | None = None) -> SourceImage:
+def decode_image(
+    data: bytes,
+    name: str = "image",
+    background: str | None = None,
+    limits: Limits = DEFAULT,
+) -> SourceImage:
     """Decode the bytes of an image file; see `read_image`.
 
     Examples
@@ -96,8 +169,8 @@ def decode_image(data: bytes, name: str = "image", background: str | None = None
     color = None if background is None else parse_color(background)
     if not data:
         raise ImageError(name, "an image", "an empty file")
-    with _pillow_errors(name), Image.open(io.BytesIO(data), formats=READABLE) as image:
-        _check_size(name, image)
+    with _pillow_errors(name, limits), Image.open(io.BytesIO(data), formats=READABLE) as image:
+        _check_size(name, image, limits)
         _check_single_frame(name, image)
         notes: list[str] = []
         file_format = str(image.format)
@@ -112,8 +185,11 @@ def encode_image(pixels: npt.NDArray[np.uint8], extension: str = ".png") -> byte
     ------
     ConfigError
         No such format can be written, or the image is too large for it.
+    ImageError
+        The array is not an image.
     """
     file_format, options = output_format(extension)
+    check_image(pixels)
     buffer = io.BytesIO()
     try:
         Image.fromarray(pixels).save(buffer, format=file_format, **options)
@@ -139,7 +215,7 @@ def output_format(extension: str) -> tuple[str, dict[str, Any]]:
 
 
 @contextmanager
-def _pillow_errors(name: str) -> Iterator[None]:
+def _pillow_errors(name: str, limits: Limits) -> Iterator[None]:
     """Turn what Pillow raises, and it raises many things on damaged files, into our errors."""
     try:
         with warnings.catch_warnings():
@@ -149,7 +225,7 @@ def _pillow_errors(name: str) -> Iterator[None]:
     except AdaptiveKMeansError:
         raise
     except Image.DecompressionBombError as error:
-        raise LimitError(name, f"at most {MAX_PIXELS:,} pixels", "more") from error
+        raise LimitError(name, f"at most {limits.pixels:,} pixels", "more") from error
     except UnidentifiedImageError as error:
         expected = f"an image: {', '.join(READABLE)}"
         raise ImageError(name, expected, "something else, or a damaged file") from error
@@ -158,10 +234,10 @@ def _pillow_errors(name: str) -> Iterator[None]:
         raise ImageError(name, "a whole, undamaged image", error) from error
 
 
-def _check_size(name: str, image: Image.Image) -> None:
+def _check_size(name: str, image: Image.Image, limits: Limits) -> None:
     if image.width < 1 or image.height < 1:
         raise ImageError(name, "at least 1×1 pixels", f"{image.width}×{image.height}")
-    check_pixels(name, image.width, image.height)
+    limits.check_pixels(name, image.width, image.height)
 
 
 def _check_single_frame(name: str, image: Image.Image) -> None:
@@ -185,7 +261,7 @@ def parse_color(text: str) -> tuple[int, int, int]:
     (255, 255, 255)
     """
     color: tuple[int, ...] = ()
-    with suppress(ValueError):
+    with suppress(ValueError, AttributeError, TypeError):
         color = ImageColor.getrgb(text)
     if len(color) != 3 or not all(0 <= level <= 255 for level in color):
         expected = "an opaque color: a name such as white, or #rrggbb"

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans.errors import ConfigError, ImageError, MissingDependencyError
+from adaptive_kmeans.limits import check_image
 from adaptive_kmeans.threads import Workers
 
 Image = npt.NDArray[np.uint8]
@@ -251,10 +252,8 @@ def front(curve: Curve) -> list[tuple[float, float]]:
 
 
 def _check_pair(original: Image, decoded: Image) -> None:
-    for image in (original, decoded):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            received = f"{image.shape} {image.dtype}"
-            raise ImageError("image", "an array of shape (height, width, 3), dtype uint8", received)
+    check_image(original, "original image")
+    check_image(decoded, "decoded image")
     if original.shape != decoded.shape:
         raise ImageError("decoded image", f"the shape {original.shape}", f"{decoded.shape}")
 

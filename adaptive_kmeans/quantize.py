@@ -6,23 +6,21 @@ module too, so it imports nothing that only encoding needs until it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans.blocks import BlockGrid
+from adaptive_kmeans.blocks import RUN, BlockGrid
 from adaptive_kmeans.errors import ConfigError
+from adaptive_kmeans.limits import MAX_CODEWORDS, MAX_REGIONS
 from adaptive_kmeans.progress import Progress
 
 if TYPE_CHECKING:
     from adaptive_kmeans.detail import DetailMeasure
     from adaptive_kmeans.regions import Threshold
-
-MAX_CODEWORDS = 4096
-RUN_PIXELS = 2**18
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +61,8 @@ class Quantized:
     def __post_init__(self) -> None:
         _require("region map", self.region_map, self.grid.shape, np.uint8)
         _require("index map", self.index_map, (self.grid.height, self.grid.width), np.uint16)
-        if not 1 <= len(self.codebooks) <= 255:
-            raise ConfigError("codebooks", "1..255 of them", len(self.codebooks))
+        if not 1 <= len(self.codebooks) <= MAX_REGIONS:
+            raise ConfigError("codebooks", f"1..{MAX_REGIONS} of them", len(self.codebooks))
         for codebook in self.codebooks:
             _require("codebook", codebook, (len(codebook), 3), np.uint8)
             if len(codebook) > MAX_CODEWORDS:
@@ -74,9 +72,11 @@ class Quantized:
         if highest >= len(self.codebooks):
             raise ConfigError("region map", f"regions below {len(self.codebooks)}", highest)
         sizes = np.array([len(codebook) for codebook in self.codebooks], dtype=np.uint16)
-        for rows, regions in self._row_runs():
-            if (self.index_map[rows] >= sizes[regions]).any():
-                received = int(self.index_map[rows].max())
+        indices, regions = self.index_map.reshape(-1), self.pixel_regions.reshape(-1)
+        for start in range(0, indices.size, RUN):
+            run = slice(start, start + RUN)
+            if (indices[run] >= sizes[regions[run]]).any():
+                received = int(indices[run].max())
                 raise ConfigError("index map", "indices inside the region's codebook", received)
 
     @property
@@ -86,39 +86,46 @@ class Quantized:
 
     def reconstruct(self) -> npt.NDArray[np.uint8]:
         """Return the image that the codewords make: (H, W, 3) uint8."""
-        sizes = [len(codebook) for codebook in self.codebooks]
-        starts = np.cumsum([0, *sizes[:-1]], dtype=np.int32)
-        codewords = np.concatenate(self.codebooks)
         image = np.empty((self.grid.height, self.grid.width, 3), dtype=np.uint8)
-        for rows, regions in self._row_runs():
-            np.take(codewords, self.index_map[rows] + starts[regions], axis=0, out=image[rows])
+        ColorTable(self.codebooks).look_up(self.index_map, self.pixel_regions, image)
         return image
 
-    def _row_runs(self) -> Iterator[tuple[slice, npt.NDArray[np.uint8]]]:
-        """Yield runs of rows with their pixels' regions, so that temporaries stay small."""
-        regions = self.pixel_regions
-        height = max(1, RUN_PIXELS // self.grid.width)
-        for top in range(0, self.grid.height, height):
-            rows = slice(top, top + height)
-            yield rows, regions[rows]
 
-    def bands(self, band_height: int) -> Iterator[Quantized]:
-        """Cut the image into horizontal bands of whole block rows, from top to bottom.
+class ColorTable:
+    """The codewords of all regions in one table, where pixels look up their colors.
+
+    Parameters
+    ----------
+    codebooks : tuple of (k, 3) uint8
+        One codebook for each region.
+    """
+
+    def __init__(self, codebooks: tuple[npt.NDArray[np.uint8], ...]) -> None:
+        sizes = [len(codebook) for codebook in codebooks]
+        self._starts = np.cumsum([0, *sizes[:-1]], dtype=np.int64)
+        self._codewords = np.concatenate(codebooks)
+
+    def look_up(
+        self,
+        index_map: npt.NDArray[np.uint16],
+        pixel_regions: npt.NDArray[np.uint8],
+        out: npt.NDArray[np.uint8],
+    ) -> None:
+        """Write the colors of pixels.
 
         Parameters
         ----------
-        band_height : int
-            Height of every band but the last in pixels, a multiple of the block size.
+        index_map : (h, w) uint16
+        pixel_regions : (h, w) uint8
+        out : (h, w, 3) uint8
+            A C-contiguous array that the colors are written into.
         """
-        if band_height < 1 or band_height % self.grid.block_size:
-            expected = f"a multiple of the block size {self.grid.block_size}"
-            raise ConfigError("band height", expected, band_height)
-        block_rows = band_height // self.grid.block_size
-        for band, top in enumerate(range(0, self.grid.height, band_height)):
-            index_map = self.index_map[top : top + band_height]
-            region_map = self.region_map[band * block_rows : (band + 1) * block_rows]
-            grid = BlockGrid(len(index_map), self.grid.width, self.grid.block_size)
-            yield Quantized(grid, region_map, self.codebooks, index_map)
+        indices, regions = index_map.reshape(-1), pixel_regions.reshape(-1)
+        colors = out.reshape(-1, 3)
+        for start in range(0, indices.size, RUN):
+            run = slice(start, start + RUN)
+            places = self._starts[regions[run]] + indices[run]
+            np.take(self._codewords, places, axis=0, out=colors[run])
 
 
 def _require(
@@ -147,18 +154,18 @@ class RegionAdaptive:
         Scores the blocks; None for one region.
     threshold : Threshold or None
         Splits the scores; None for one region.
-    color_space : str
-        The space in which colors are clustered.
-    seed : int
-        Seed of the clustering.
+    init, tolerance, color_space, seed
+        See `adaptive_kmeans.clustering.cluster_regions`.
     """
 
     ks: tuple[int, ...]
     block_size: int
-    measure: DetailMeasure | None = None
-    threshold: Threshold | None = None
-    color_space: str = "rgb"
-    seed: int = 0
+    measure: DetailMeasure | None
+    threshold: Threshold | None
+    init: str
+    tolerance: float
+    color_space: str
+    seed: int
 
     def __call__(self, image: npt.NDArray[np.uint8], progress: Progress | None = None) -> Quantized:
         """Quantize an (H, W, 3) uint8 image."""
@@ -174,6 +181,8 @@ class RegionAdaptive:
             image,
             grid.spread(region_map) if len(self.ks) > 1 else None,
             self.ks,
+            init=self.init,
+            tolerance=self.tolerance,
             color_space=self.color_space,
             seed=self.seed,
             progress=None if progress is None else self._iterations(progress),

@@ -114,6 +114,8 @@ class Registry(Generic[Member]):
         MissingDependencyError
             It needs a library that is not installed.
         """
+        if not isinstance(spec, str):
+            raise ConfigError(self.family, "a name", repr(spec))
         name, colon, text = spec.partition(":")
         member = self._member(name)
         setting = self.setting(spec)

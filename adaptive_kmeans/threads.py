@@ -6,15 +6,22 @@ Sums are kept in integers, so results are the same at any number of threads.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
-from itertools import pairwise
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from itertools import islice, pairwise
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from adaptive_kmeans.progress import Progress
 
 _Result = TypeVar("_Result")
 
 WAITING_S = 0.1
+"""How often a wait looks how far the work has come."""
 
 
 def thread_count() -> int:
@@ -77,8 +84,9 @@ class Workers:
     ) -> Iterator[_Result]:
         """Yield what `function` returns for each tuple of arguments, in their order.
 
-        No more than `count` calls run at once. The first call that fails, in their order, ends it:
-        those behind it that have not begun never do.
+        No more than `count` calls run at once, and no more results than that wait to be taken, so
+        that memory is bounded. The first call that fails, in their order, ends it: those behind it
+        that have not begun never do.
 
         Parameters
         ----------
@@ -96,12 +104,19 @@ class Workers:
                     yield function(*task)
                 return
             self._pool = ThreadPoolExecutor(1)
-        calls = [self._pool.submit(function, *task) for task in tasks]
+        remaining = iter(tasks)
+        calls: deque[Future[_Result]] = deque()
         try:
-            for call in calls:
-                while waiting is not None and not wait([call], WAITING_S).done:
+            for task in islice(remaining, self.count):
+                calls.append(self._pool.submit(function, *task))
+            while calls:
+                while waiting is not None and not wait([calls[0]], WAITING_S).done:
                     waiting()
-                yield call.result()
+                result = calls.popleft().result()
+                for task in islice(remaining, 1):
+                    calls.append(self._pool.submit(function, *task))
+                yield result
+                del result
         finally:
             for call in calls:
                 call.cancel()
@@ -117,3 +132,38 @@ class Workers:
     ) -> None:
         if self._pool is not None:
             self._pool.shutdown()
+
+
+def count_rows(
+    call: Callable[[npt.NDArray[np.int64]], _Result],
+    rows: int,
+    stage: str,
+    progress: Progress | None,
+) -> _Result:
+    """Run a kernel that counts the rows it has done, and tell meanwhile how far it is.
+
+    Parameters
+    ----------
+    call : callable
+        Takes the counter, (1,) int64, and runs without the interpreter's lock.
+    rows : int
+        Rows in all.
+    stage : str
+        What the work is called.
+    progress : callable or None
+        Called ten times a second with the stage and the finished share; None runs the call on the
+        caller's thread.
+
+    Examples
+    --------
+    >>> count_rows(lambda counter: 5, 1, "coding", None)
+    5
+    """
+    counter = np.zeros(1, dtype=np.int64)
+    if progress is None:
+        return call(counter)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(call, counter)
+        while not wait([running], WAITING_S).done:
+            progress(stage, int(counter[0]) / max(1, rows))
+        return running.result()

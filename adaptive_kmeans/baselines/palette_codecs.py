@@ -18,8 +18,9 @@ from adaptive_kmeans.baselines.formats import (
 )
 from adaptive_kmeans.baselines.libraries import library, version_of
 from adaptive_kmeans.baselines.lossless import Png8Oxipng
-from adaptive_kmeans.blocks import MAX_BLOCK_SIZE, BlockGrid
+from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.codec import ENCODER_VERSION, Settings, quantize
+from adaptive_kmeans.limits import MAX_BLOCK_SIZE
 from adaptive_kmeans.quantize import Quantized
 
 

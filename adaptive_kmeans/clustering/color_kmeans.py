@@ -41,6 +41,7 @@ from adaptive_kmeans.clustering.lloyd import (
 )
 from adaptive_kmeans.clustering.swaps import swap_clusters
 from adaptive_kmeans.errors import ConfigError, UnknownNameError
+from adaptive_kmeans.limits import MAX_CODEWORDS
 from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.threads import Workers
 
@@ -48,7 +49,6 @@ EXACT = 0.0
 """The tolerance of the exact mode: iterate until no label changes."""
 DEFAULT_TOLERANCE = 1e-3
 DEFAULT_MAX_ITERATIONS = 1000
-MAX_CODEWORDS = 4096
 
 _RELAXATION = 1.8
 _ITERATIONS_BETWEEN_SWAPS = 3
@@ -78,7 +78,7 @@ def cluster_colors(
     color_set : ColorSet
         From `count_colors`.
     k : int
-        From 1 to 4096.
+        From 1 to `MAX_CODEWORDS`.
     init : str
         ``wu``, ``k-means++``, ``maximin`` or ``random``.
     tolerance : float

@@ -16,6 +16,7 @@ from adaptive_kmeans.clustering.color_kmeans import (
 from adaptive_kmeans.clustering.histogram import count_colors
 from adaptive_kmeans.clustering.lloyd import Progress
 from adaptive_kmeans.errors import ConfigError
+from adaptive_kmeans.limits import MAX_REGIONS
 from adaptive_kmeans.threads import Workers
 
 RegionProgress = Callable[[int, int, float], None]
@@ -45,7 +46,7 @@ def cluster_regions(
     pixel_regions : (H, W) uint8 or None
         Each pixel's region; None is one region.
     ks : tuple of int
-        Codewords of each region, 1 to 4096.
+        Codewords of each region, 1 to `MAX_CODEWORDS`.
     init, tolerance, max_iterations, color_space, seed
         As for `cluster_colors`.
     progress : callable or None
@@ -72,8 +73,8 @@ def cluster_regions(
     >>> [codebook.tolist() for codebook in codebooks], index_map.tolist()
     ([[[0, 0, 0], [9, 9, 9]], [[5, 0, 0]]], [[0, 1, 0]])
     """
-    if not 1 <= len(ks) <= 256 or (pixel_regions is None and len(ks) != 1):
-        wanted = "1" if pixel_regions is None else "1 to 256"
+    if not 1 <= len(ks) <= MAX_REGIONS or (pixel_regions is None and len(ks) != 1):
+        wanted = "1" if pixel_regions is None else f"1 to {MAX_REGIONS}"
         raise ConfigError("wrong number of regions", wanted, len(ks))
     for k in ks:
         check_color_settings(k, init, tolerance, max_iterations, color_space)

@@ -15,7 +15,7 @@ which the container has checked, and on nothing about the payload: one that cann
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +23,42 @@ import numpy.typing as npt
 from adaptive_kmeans.coding.context_mixing import ContextMixing
 from adaptive_kmeans.coding.deflate import Deflate
 from adaptive_kmeans.coding.fixed_length import FixedLength
+from adaptive_kmeans.progress import Progress
 from adaptive_kmeans.registry import Registry
 
-__all__ = ["Coder", "ContextMixing", "Deflate", "FixedLength", "coders"]
+__all__ = ["Coder", "ContextMixing", "Deflate", "FixedLength", "IndexCoder", "coders"]
 
 Bytes = npt.NDArray[np.uint8]
+
+
+class IndexCoder(Protocol):
+    """Codes the index maps of an image's bands, which share their codebooks.
+
+    Bands are coded by several threads at once.
+    """
+
+    def encode(
+        self,
+        index_map: npt.NDArray[np.uint16],
+        pixel_regions: Bytes,
+        progress: Progress | None = None,
+    ) -> bytes:
+        """Code the index of each pixel, given its region.
+
+        Parameters
+        ----------
+        index_map : (h, w) uint16
+        pixel_regions : (h, w) uint8
+        progress : callable, optional
+            A coder that takes long calls it with a stage and the finished share.
+        """
+        ...
+
+    def decode(
+        self, payload: bytes, pixel_regions: Bytes, progress: Progress | None = None
+    ) -> npt.NDArray[np.uint16]:
+        """Decode the index of each pixel; every one is inside its region's codebook."""
+        ...
 
 
 class Coder(Protocol):
@@ -35,6 +66,22 @@ class Coder(Protocol):
 
     Shapes: a codebook is (k, 3), a region map (rows, columns), and what has a value a pixel (h, w).
     """
+
+    @property
+    def model(self) -> int:
+        """Number, from 1, of the model that its payloads follow; a file states it."""
+        ...
+
+    @classmethod
+    def of_model(cls, model: int) -> Self:
+        """Return the coder that decodes payloads of a model.
+
+        Raises
+        ------
+        UnsupportedVersionError
+            This release has no such model.
+        """
+        ...
 
     def encode_codebook(self, codebook: Bytes) -> bytes:
         """Code a codebook."""
@@ -52,29 +99,24 @@ class Coder(Protocol):
         """Decode the region of each block; every one is below `n_regions`."""
         ...
 
-    def encode_index_map(
-        self,
-        index_map: npt.NDArray[np.uint16],
-        pixel_regions: Bytes,
-        codebooks: tuple[Bytes, ...],
-        rows_done: npt.NDArray[np.int64] | None = None,
-    ) -> bytes:
-        """Code the index of each pixel, given its region.
-
-        A coder that takes long writes into `rows_done`, (1,) int64, how many rows are done.
-        """
+    def index_coder(self, codebooks: tuple[Bytes, ...]) -> IndexCoder:
+        """Prepare what all bands of a file share, and return what codes their index maps."""
         ...
 
-    def decode_index_map(
-        self,
-        payload: bytes,
-        pixel_regions: Bytes,
-        codebooks: tuple[Bytes, ...],
-        rows_done: npt.NDArray[np.int64] | None = None,
-    ) -> npt.NDArray[np.uint16]:
-        """Decode the index of each pixel; every one is inside its region's codebook.
+    def decoding_memory(self, pixels: int, codewords: tuple[int, ...]) -> int:
+        """Estimate the memory in bytes that decoding an index map takes, or a region map.
 
-        `rows_done` is as in `encode_index_map`.
+        Parameters
+        ----------
+        pixels : int
+            Pixels of the band, or blocks of its region map.
+        codewords : tuple of int
+            Length of each region's codebook; for a region map ``(n_regions,)``.
+
+        Returns
+        -------
+        int
+            What is needed beyond the result, `pixel_regions`, and a byte a block of a region map.
         """
         ...
 

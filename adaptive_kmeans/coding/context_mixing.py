@@ -53,17 +53,23 @@ write for the map that it decodes to: nothing can be appended, and no other payl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans.errors import ConfigError, CorruptError, LimitError
+from adaptive_kmeans.blocks import region_counts
+from adaptive_kmeans.errors import ConfigError, CorruptError, LimitError, UnsupportedVersionError
+from adaptive_kmeans.limits import MAX_CODEWORDS, MAX_REGIONS
+from adaptive_kmeans.progress import Progress
+from adaptive_kmeans.threads import count_rows
 
 Bytes = npt.NDArray[np.uint8]
 
-LARGEST_CODEBOOK = 4096
 PAIRS_LIMIT = 1 << 24
 """Most regions times codewords of all regions."""
+TABLES_BYTES = 80 * 2**20
+"""Memory of the largest tables."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +81,27 @@ class ContextMixing:
 
     Examples
     --------
-    >>> coder = ContextMixing()
     >>> codebook = np.array([[0, 0, 0], [255, 255, 255]], dtype=np.uint8)
+    >>> coder = ContextMixing().index_coder((codebook,))
     >>> index_map = np.arange(12, dtype=np.uint16).reshape(3, 4) % 2
     >>> regions = np.zeros((3, 4), dtype=np.uint8)
-    >>> payload = coder.encode_index_map(index_map, regions, (codebook,))
-    >>> coder.decode_index_map(payload, regions, (codebook,)).tolist()
+    >>> coder.decode(coder.encode(index_map, regions), regions).tolist()
     [[0, 1, 0, 1], [0, 1, 0, 1], [0, 1, 0, 1]]
     """
+
+    MODEL: ClassVar[int] = 1
+
+    @property
+    def model(self) -> int:
+        """Number of the model that payloads follow."""
+        return self.MODEL
+
+    @classmethod
+    def of_model(cls, model: int) -> Self:
+        """Return the coder that decodes payloads of a model."""
+        if model != cls.MODEL:
+            raise UnsupportedVersionError.newer("model of context-mixing", f"{cls.MODEL}", model)
+        return cls()
 
     def encode_codebook(self, codebook: Bytes) -> bytes:
         """Code a (k, 3) codebook."""
@@ -105,7 +124,7 @@ class ContextMixing:
     def encode_region_map(self, region_map: Bytes, n_regions: int) -> bytes:
         """Code the (rows, columns) regions of the blocks: an index map of grays."""
         plane = np.zeros(region_map.shape, dtype=np.uint8)
-        return self.encode_index_map(region_map.astype(np.uint16), plane, (_grays(n_regions),))
+        return self.index_coder((_grays(n_regions),)).encode(region_map.astype(np.uint16), plane)
 
     def decode_region_map(self, payload: bytes, shape: tuple[int, int], n_regions: int) -> Bytes:
         """Decode the (rows, columns) regions of the blocks.
@@ -116,14 +135,46 @@ class ContextMixing:
             The payload is damaged.
         """
         plane = np.zeros(shape, dtype=np.uint8)
-        return self.decode_index_map(payload, plane, (_grays(n_regions),)).astype(np.uint8)
+        return self.index_coder((_grays(n_regions),)).decode(payload, plane).astype(np.uint8)
 
-    def encode_index_map(
+    def index_coder(self, codebooks: tuple[Bytes, ...]) -> ContextMixingIndices:
+        """Return what codes the index maps of bands.
+
+        Raises
+        ------
+        LimitError
+            The codebooks are too many or too large.
+        """
+        return ContextMixingIndices(codebooks, _sizes(codebooks))
+
+    def decoding_memory(self, pixels: int, codewords: tuple[int, ...]) -> int:
+        """Estimate the memory of decoding: tables, and what a pixel, region and pair need."""
+        if max(codewords) <= 1:
+            return 0
+        regions = len(codewords)
+        pairs = regions * sum(codewords) if regions > 1 else 0
+        return TABLES_BYTES + 16 * pixels + (regions << 17) + 4 * pairs
+
+
+@dataclass(frozen=True, eq=False)
+class ContextMixingIndices:
+    """Codes index maps.
+
+    Parameters
+    ----------
+    codebooks : tuple of (k, 3) uint8
+    sizes : (regions,) int64
+        Their lengths.
+    """
+
+    codebooks: tuple[Bytes, ...]
+    sizes: npt.NDArray[np.int64]
+
+    def encode(
         self,
         index_map: npt.NDArray[np.uint16],
         pixel_regions: Bytes,
-        codebooks: tuple[Bytes, ...],
-        rows_done: npt.NDArray[np.int64] | None = None,
+        progress: Progress | None = None,
     ) -> bytes:
         """Code the (h, w) indices of the pixels.
 
@@ -131,30 +182,28 @@ class ContextMixing:
         ------
         ConfigError
             The maps differ in shape, or an index lies outside its codebook.
-        LimitError
-            The codebooks are too many or too large.
         """
         if index_map.shape != pixel_regions.shape:
             raise ConfigError("pixel regions", f"shape {index_map.shape}", pixel_regions.shape)
-        sizes = _sizes(codebooks)
         highest = int(pixel_regions.max(initial=0))
-        if pixel_regions.size and highest >= len(codebooks):
-            raise ConfigError("pixel regions", f"values below {len(codebooks)}", highest)
-        if bool(np.any(index_map >= sizes.astype(np.uint16)[pixel_regions])):
+        if pixel_regions.size and highest >= len(self.sizes):
+            raise ConfigError("pixel regions", f"values below {len(self.sizes)}", highest)
+        if bool(np.any(index_map >= self.sizes.astype(np.uint16)[pixel_regions])):
             received = int(index_map.max())
             raise ConfigError("index map", "indices inside the region's codebook", received)
-        if not _anything_to_code(pixel_regions, sizes):
+        if not self._anything_to_code(region_counts(pixel_regions) > 0):
             return b""
         from adaptive_kmeans.coding import _index_model
 
-        return _index_model.encode(index_map, pixel_regions, codebooks, rows_done=rows_done)
+        def code(rows_done: npt.NDArray[np.int64]) -> bytes:
+            return _index_model.encode(
+                index_map, pixel_regions, self.codebooks, rows_done=rows_done
+            )
 
-    def decode_index_map(
-        self,
-        payload: bytes,
-        pixel_regions: Bytes,
-        codebooks: tuple[Bytes, ...],
-        rows_done: npt.NDArray[np.int64] | None = None,
+        return count_rows(code, len(index_map), "coding", progress)
+
+    def decode(
+        self, payload: bytes, pixel_regions: Bytes, progress: Progress | None = None
     ) -> npt.NDArray[np.uint16]:
         """Decode the (h, w) indices of the pixels.
 
@@ -162,32 +211,25 @@ class ContextMixing:
         ------
         CorruptError
             The payload is damaged, or a pixel lies in a region without codewords.
-        LimitError
-            The codebooks are too many or too large.
         """
-        sizes = _sizes(codebooks)
-        used = _regions_used(pixel_regions)
-        if used[len(sizes) :].any() or (used[: len(sizes)] & (sizes == 0)).any():
+        n_regions = len(self.sizes)
+        used = region_counts(pixel_regions) > 0
+        if used[n_regions:].any() or (used[:n_regions] & (self.sizes == 0)).any():
             raise CorruptError("index map", "a codeword for every region with pixels", "none")
-        if not _anything_to_code(pixel_regions, sizes):
+        if not self._anything_to_code(used):
             if payload:
                 raise CorruptError("index map of one codeword", "0 bytes", len(payload))
             return np.zeros(pixel_regions.shape, dtype=np.uint16)
         from adaptive_kmeans.coding import _index_model
 
-        return _index_model.decode(payload, pixel_regions, codebooks, rows_done)
+        def code(rows_done: npt.NDArray[np.int64]) -> npt.NDArray[np.uint16]:
+            return _index_model.decode(payload, pixel_regions, self.codebooks, rows_done)
 
+        return count_rows(code, len(pixel_regions), "decoding", progress)
 
-def _regions_used(pixel_regions: Bytes) -> npt.NDArray[np.bool_]:
-    """Return which regions have pixels: (256,)."""
-    used = np.zeros(256, dtype=np.bool_)
-    used[pixel_regions.reshape(-1)] = True
-    return used
-
-
-def _anything_to_code(pixel_regions: Bytes, sizes: npt.NDArray[np.int64]) -> bool:
-    """Whether any pixel has more than one codeword to choose from."""
-    return bool((_regions_used(pixel_regions)[: len(sizes)] & (sizes > 1)).any())
+    def _anything_to_code(self, used: npt.NDArray[np.bool_]) -> bool:
+        """Whether any pixel has more than one codeword to choose from."""
+        return bool((used[: len(self.sizes)] & (self.sizes > 1)).any())
 
 
 def _grays(n_regions: int) -> Bytes:
@@ -198,10 +240,10 @@ def _grays(n_regions: int) -> Bytes:
 def _sizes(codebooks: tuple[Bytes, ...]) -> npt.NDArray[np.int64]:
     sizes = np.array([len(codebook) for codebook in codebooks], dtype=np.int64)
     largest = int(sizes.max(initial=0))
-    if largest > LARGEST_CODEBOOK:
-        raise LimitError("codebook", f"at most {LARGEST_CODEBOOK} codewords", largest)
-    if len(sizes) > 256:
-        raise LimitError("codebooks", "at most 256", len(sizes))
+    if largest > MAX_CODEWORDS:
+        raise LimitError("codebook", f"at most {MAX_CODEWORDS} codewords", largest)
+    if len(sizes) > MAX_REGIONS:
+        raise LimitError("codebooks", f"at most {MAX_REGIONS}", len(sizes))
     pairs = len(sizes) * int(sizes.sum())
     if pairs > PAIRS_LIMIT:
         raise LimitError("codebooks", f"regions × codewords at most {PAIRS_LIMIT}", pairs)

@@ -3,36 +3,56 @@
 Codebooks are stored as they are. A region map is packed as `fixed-length` packs it, then deflated.
 An index takes one byte, or two when any codebook has more than 256 codewords: then all high bytes
 come first, all low bytes after them, since the high ones repeat. Payloads are zlib streams
-(RFC 1950).
+(RFC 1950). This is model 1, the only one; the level does not matter for decoding.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans.coding import fixed_length
-from adaptive_kmeans.errors import ConfigError, CorruptError
+from adaptive_kmeans.blocks import RUN
+from adaptive_kmeans.coding.fixed_length import FixedLength, packed_size
+from adaptive_kmeans.errors import ConfigError, CorruptError, UnsupportedVersionError
+from adaptive_kmeans.progress import Progress
 
 Bytes = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.uint16]
 
 
-def _inflate(payload: bytes, size: int, what: str) -> bytes:
-    """Inflate a whole stream of exactly `size` bytes, never more than one byte beyond that."""
+def _inflate(payload: bytes, size: int, what: str) -> Iterator[tuple[slice, bytes]]:
+    """Inflate a whole stream of exactly `size` bytes; yield pieces of it and where they belong."""
     stream = zlib.decompressobj()
-    try:
-        data = stream.decompress(payload, size + 1)
-    except zlib.error as error:
-        raise CorruptError(what, "a zlib stream", error) from None
-    if len(data) != size or not stream.eof or stream.unused_data or stream.unconsumed_tail:
-        received = f"{len(data)}{'' if stream.eof else ' and no end of the stream'}"
-        if stream.unused_data:
-            received = f"{len(stream.unused_data)} bytes after its end"
-        raise CorruptError(what, f"a zlib stream of {size} bytes", received)
-    return data
+    done = 0
+    for start in range(0, len(payload), RUN):
+        data = payload[start : start + RUN]
+        while not stream.eof:
+            try:
+                piece = stream.decompress(data, RUN)
+            except zlib.error as error:
+                raise CorruptError(what, "a zlib stream", error) from None
+            data = stream.unconsumed_tail
+            if done + len(piece) > size:
+                raise CorruptError(what, f"a zlib stream of {size} bytes", "a longer one")
+            if piece:
+                yield slice(done, done + len(piece)), piece
+            done += len(piece)
+            if len(piece) < RUN and not data:
+                break
+        if stream.eof:
+            extra = len(stream.unused_data) + max(0, len(payload) - start - RUN)
+            if extra:
+                raise CorruptError(what, "nothing after the zlib stream", f"{extra} bytes")
+            break
+    if not stream.eof:
+        raise CorruptError(what, f"a zlib stream of {size} bytes", f"{done} and no end")
+    if done != size:
+        raise CorruptError(what, f"a zlib stream of {size} bytes", done)
 
 
 @dataclass(frozen=True)
@@ -46,12 +66,13 @@ class Deflate:
 
     Examples
     --------
-    >>> coder = Deflate()
-    >>> codebooks = (np.zeros((16, 3), dtype=np.uint8),)
+    >>> coder = Deflate().index_coder((np.zeros((16, 3), dtype=np.uint8),))
     >>> index_map, regions = np.zeros((64, 64), dtype=np.uint16), np.zeros((64, 64), dtype=np.uint8)
-    >>> len(coder.encode_index_map(index_map, regions, codebooks)) < 64
+    >>> len(coder.encode(index_map, regions)) < 64
     True
     """
+
+    MODEL: ClassVar[int] = 1
 
     level: int = 9
 
@@ -59,57 +80,94 @@ class Deflate:
         if not 0 <= self.level <= 9:
             raise ConfigError("deflate level", "an integer in 0..9", self.level)
 
+    @property
+    def model(self) -> int:
+        """Number of the model that payloads follow."""
+        return self.MODEL
+
+    @classmethod
+    def of_model(cls, model: int) -> Self:
+        """Return the coder that decodes payloads of a model."""
+        if model != cls.MODEL:
+            raise UnsupportedVersionError.newer("model of deflate", f"{cls.MODEL}", model)
+        return cls()
+
     def encode_codebook(self, codebook: Bytes) -> bytes:
         """Code a (k, 3) codebook: three bytes a codeword."""
-        return fixed_length.FixedLength().encode_codebook(codebook)
+        return FixedLength().encode_codebook(codebook)
 
     def decode_codebook(self, payload: bytes, k: int) -> Bytes:
         """Decode a (k, 3) codebook."""
-        return fixed_length.FixedLength().decode_codebook(payload, k)
+        return FixedLength().decode_codebook(payload, k)
 
     def encode_region_map(self, region_map: Bytes, n_regions: int) -> bytes:
         """Code the (rows, columns) regions of the blocks."""
-        packed = fixed_length.FixedLength().encode_region_map(region_map, n_regions)
+        packed = FixedLength().encode_region_map(region_map, n_regions)
         return zlib.compress(packed, self.level) if packed else b""
 
     def decode_region_map(self, payload: bytes, shape: tuple[int, int], n_regions: int) -> Bytes:
         """Decode the (rows, columns) regions of the blocks."""
-        size = fixed_length.packed_size(shape[0] * shape[1], n_regions)
-        packed = _inflate(payload, size, "region map") if size else payload
-        return fixed_length.FixedLength().decode_region_map(packed, shape, n_regions)
+        size = packed_size(shape[0] * shape[1], n_regions)
+        if not size:
+            return FixedLength().decode_region_map(payload, shape, n_regions)
+        packed = bytearray(size)
+        for place, piece in _inflate(payload, size, "region map"):
+            packed[place] = piece
+        return FixedLength().decode_region_map(packed, shape, n_regions)
 
-    def encode_index_map(
-        self,
-        index_map: npt.NDArray[np.uint16],
-        pixel_regions: Bytes,
-        codebooks: tuple[Bytes, ...],
-        rows_done: npt.NDArray[np.int64] | None = None,
+    def index_coder(self, codebooks: tuple[Bytes, ...]) -> DeflateIndices:
+        """Return what codes the index maps of bands."""
+        return DeflateIndices(tuple(len(codebook) for codebook in codebooks), self.level)
+
+    def decoding_memory(self, pixels: int, codewords: tuple[int, ...]) -> int:
+        """Estimate the memory of decoding: some 64 bytes for each pixel of a run."""
+        return FixedLength().decoding_memory(pixels, codewords)
+
+
+@dataclass(frozen=True)
+class DeflateIndices:
+    """Deflates index maps.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Codewords of each region.
+    level : int
+        As for `Deflate`.
+    """
+
+    sizes: tuple[int, ...]
+    level: int
+
+    @property
+    def _is_wide(self) -> bool:
+        return max(self.sizes) > 256
+
+    def encode(
+        self, index_map: Indices, pixel_regions: Bytes, progress: Progress | None = None
     ) -> bytes:
         """Code the (h, w) indices of the pixels."""
         low = (index_map & 0xFF).astype(np.uint8).tobytes()
-        high = (index_map >> 8).astype(np.uint8).tobytes() if _is_wide(codebooks) else b""
+        high = (index_map >> 8).astype(np.uint8).tobytes() if self._is_wide else b""
         return zlib.compress(high + low, self.level)
 
-    def decode_index_map(
-        self,
-        payload: bytes,
-        pixel_regions: Bytes,
-        codebooks: tuple[Bytes, ...],
-        rows_done: npt.NDArray[np.int64] | None = None,
-    ) -> npt.NDArray[np.uint16]:
+    def decode(
+        self, payload: bytes, pixel_regions: Bytes, progress: Progress | None = None
+    ) -> Indices:
         """Decode the (h, w) indices of the pixels."""
-        count = pixel_regions.size
-        wide = _is_wide(codebooks)
-        data = np.frombuffer(_inflate(payload, (1 + wide) * count, "index map"), dtype=np.uint8)
-        index_map = data[-count:].astype(np.uint16)
-        if wide:
-            index_map |= data[:count].astype(np.uint16) << 8
-        index_map = index_map.reshape(pixel_regions.shape)
-        for region in np.unique(pixel_regions):
-            members = index_map[pixel_regions == region]
-            fixed_length.below(members, len(codebooks[region]), "index map")
+        index_map = np.zeros(pixel_regions.shape, dtype=np.uint16)
+        indices, regions = index_map.reshape(-1), pixel_regions.reshape(-1)
+        high = indices.size if self._is_wide else 0
+        for place, piece in _inflate(payload, high + indices.size, "index map"):
+            values = np.frombuffer(piece, dtype=np.uint8)
+            split = min(max(0, high - place.start), values.size)  # high bytes, then low ones
+            indices[place.start : place.start + split] = values[:split].astype(np.uint16) << 8
+            low = place.start + split - high
+            indices[low : low + values.size - split] |= values[split:]
+        sizes = np.array(self.sizes, dtype=np.uint16)
+        for start in range(0, indices.size, RUN):
+            run = indices[start : start + RUN]
+            if (run >= sizes[regions[start : start + RUN]]).any():
+                expected = "indices inside the region's codebook"
+                raise CorruptError("index map", expected, int(run.max()))
         return index_map
-
-
-def _is_wide(codebooks: tuple[Bytes, ...]) -> bool:
-    return any(len(codebook) > 256 for codebook in codebooks)

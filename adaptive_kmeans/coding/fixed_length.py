@@ -3,22 +3,24 @@
 A codebook is stored as it is, three bytes a codeword. A region map takes ceil(log2 n) bits a block
 for n regions. The indices are stored region by region, each region's in raster order with the bits
 that its own codebook needs. All fields are packed from the most significant bit down, and each
-region starts on a byte; the bits that fill a last byte are zero.
+region starts on a byte; the bits that fill a last byte are zero. This is model 1, the only one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans.errors import CorruptError
+from adaptive_kmeans.blocks import RUN, region_counts
+from adaptive_kmeans.errors import CorruptError, UnsupportedVersionError
+from adaptive_kmeans.progress import Progress
 
 Bytes = npt.NDArray[np.uint8]
-
-CHUNK = 2**16
-"""Indices packed at once, for bounded memory: a multiple of 8, so that a chunk ends on a byte."""
+Buffer = bytes | bytearray
+Indices = npt.NDArray[np.uint16]
 
 
 def index_bits(k: int) -> int:
@@ -37,47 +39,58 @@ def packed_size(count: int, k: int) -> int:
     return -(-count * index_bits(k) // 8)
 
 
-def pack(values: npt.NDArray[np.uint16], k: int) -> bytes:
+def pack(values: Indices, k: int) -> bytes:
     """Pack a flat array of indices below k."""
     bits = index_bits(k)
     parts = []
-    for start in range(0, values.size, CHUNK):
-        two_bytes = values[start : start + CHUNK].astype(">u2").view(np.uint8).reshape(-1, 2)
+    for start in range(0, values.size, RUN):  # a multiple of 8, so that a run ends on a byte
+        two_bytes = values[start : start + RUN].astype(">u2").view(np.uint8).reshape(-1, 2)
         parts.append(np.packbits(np.unpackbits(two_bytes, axis=1)[:, 16 - bits :]).tobytes())
     return b"".join(parts)
 
 
-def unpack(payload: bytes, count: int, k: int) -> npt.NDArray[np.uint16]:
-    """Unpack `count` indices below k.
+def unpack(payload: bytes, count: int, k: int) -> Indices:
+    """Unpack a payload that holds `count` indices below k.
 
     Raises
     ------
     CorruptError
         The payload has another length, or holds an index of k or more, or bits after the last one.
     """
-    bits = index_bits(k)
-    if len(payload) != packed_size(count, k):
-        raise CorruptError("packed indices", f"{packed_size(count, k)} bytes", len(payload))
-    if bits == 0:
-        return np.zeros(count, dtype=np.uint16)
     values = np.empty(count, dtype=np.uint16)
-    packed = np.frombuffer(payload, dtype=np.uint8)
-    for start in range(0, count, CHUNK):
-        n = min(CHUNK, count - start)
-        flat = np.unpackbits(packed[start * bits // 8 : (start + n) * bits // 8 + 1])
-        two_bytes = np.zeros((n, 16), dtype=np.uint8)
-        two_bytes[:, 16 - bits :] = flat[: n * bits].reshape(n, bits)
-        values[start : start + n] = np.packbits(two_bytes, axis=1).view(">u2")[:, 0]
-    if count and np.unpackbits(packed[-1:])[(count * bits - 1) % 8 + 1 :].any():
-        raise CorruptError("packed indices", "zero bits after the last index", "others")
-    return below(values, k, "packed indices")
-
-
-def below(values: npt.NDArray[np.uint16], k: int, what: str) -> npt.NDArray[np.uint16]:
-    """Return decoded values once all are known to be below k, else raise `CorruptError`."""
-    if values.size and int(values.max()) >= k:
-        raise CorruptError(what, f"values below {k}", int(values.max()))
+    _unpack_into(values, payload, k)
     return values
+
+
+def _unpack_into(out: npt.NDArray[np.unsignedinteger], payload: Buffer, k: int) -> None:
+    """Unpack into a flat array; see `unpack`."""
+    if len(payload) != packed_size(out.size, k):
+        raise CorruptError("packed indices", f"{packed_size(out.size, k)} bytes", len(payload))
+    for start in range(0, out.size, RUN):
+        run = out[start : start + RUN]
+        run[:] = _unpack_run(payload, start * index_bits(k), run.size, k)
+    _check_padding(payload, out.size * index_bits(k))
+
+
+def _unpack_run(payload: Buffer, start: int, count: int, k: int) -> Indices:
+    """Unpack `count` indices below k from the bit `start` on."""
+    bits = index_bits(k)
+    two_bytes = np.zeros((count, 16), dtype=np.uint8)
+    if bits:
+        end = start + count * bits
+        packed = np.frombuffer(payload, np.uint8, -(-end // 8) - start // 8, start // 8)
+        flat = np.unpackbits(packed)[start % 8 :][: count * bits]
+        two_bytes[:, 16 - bits :] = flat.reshape(count, bits)
+    values = np.packbits(two_bytes, axis=1).view(">u2")[:, 0].astype(np.uint16)
+    if count and int(values.max()) >= k:
+        raise CorruptError("packed indices", f"values below {k}", int(values.max()))
+    return values
+
+
+def _check_padding(payload: Buffer, end: int) -> None:
+    """Raise `CorruptError` unless the bits that fill the byte after bit `end` are zero."""
+    if end % 8 and payload[end // 8] & (0xFF >> end % 8):
+        raise CorruptError("packed indices", "zero bits after the last index", "others")
 
 
 @dataclass(frozen=True)
@@ -86,12 +99,25 @@ class FixedLength:
 
     Examples
     --------
-    >>> coder = FixedLength()
-    >>> codebooks = (np.zeros((16, 3), dtype=np.uint8),)
+    >>> coder = FixedLength().index_coder((np.zeros((16, 3), dtype=np.uint8),))
     >>> index_map = np.array([[1, 2], [15, 0]], dtype=np.uint16)
-    >>> coder.encode_index_map(index_map, np.zeros((2, 2), dtype=np.uint8), codebooks).hex()
+    >>> coder.encode(index_map, np.zeros((2, 2), dtype=np.uint8)).hex()
     '12f0'
     """
+
+    MODEL: ClassVar[int] = 1
+
+    @property
+    def model(self) -> int:
+        """Number of the model that payloads follow."""
+        return self.MODEL
+
+    @classmethod
+    def of_model(cls, model: int) -> Self:
+        """Return the coder that decodes payloads of a model."""
+        if model != cls.MODEL:
+            raise UnsupportedVersionError.newer("model of fixed-length", f"{cls.MODEL}", model)
+        return cls()
 
     def encode_codebook(self, codebook: Bytes) -> bytes:
         """Code a (k, 3) codebook: three bytes a codeword."""
@@ -107,40 +133,73 @@ class FixedLength:
         """Code the (rows, columns) regions of the blocks."""
         return pack(region_map.ravel().astype(np.uint16), n_regions)
 
-    def decode_region_map(self, payload: bytes, shape: tuple[int, int], n_regions: int) -> Bytes:
+    def decode_region_map(self, payload: Buffer, shape: tuple[int, int], n_regions: int) -> Bytes:
         """Decode the (rows, columns) regions of the blocks."""
-        values = unpack(payload, shape[0] * shape[1], n_regions)
-        return values.astype(np.uint8).reshape(shape)
+        region_map = np.empty(shape, dtype=np.uint8)
+        _unpack_into(region_map.reshape(-1), payload, n_regions)
+        return region_map
 
-    def encode_index_map(
-        self,
-        index_map: npt.NDArray[np.uint16],
-        pixel_regions: Bytes,
-        codebooks: tuple[Bytes, ...],
-        rows_done: npt.NDArray[np.int64] | None = None,
+    def index_coder(self, codebooks: tuple[Bytes, ...]) -> FixedLengthIndices:
+        """Return what codes the index maps of bands."""
+        return FixedLengthIndices(tuple(len(codebook) for codebook in codebooks))
+
+    def decoding_memory(self, pixels: int, codewords: tuple[int, ...]) -> int:
+        """Estimate the memory of decoding: some 64 bytes for each pixel of a run."""
+        return 64 * min(pixels, RUN)
+
+
+@dataclass(frozen=True)
+class FixedLengthIndices:
+    """Packs index maps, region by region.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Codewords of each region.
+    """
+
+    sizes: tuple[int, ...]
+
+    def encode(
+        self, index_map: Indices, pixel_regions: Bytes, progress: Progress | None = None
     ) -> bytes:
-        """Code the (h, w) indices of the pixels, region by region."""
+        """Code the (h, w) indices of the pixels."""
         return b"".join(
-            pack(index_map[pixel_regions == region], len(codebooks[region]))
-            for region in np.unique(pixel_regions)
+            pack(index_map[pixel_regions == region], self.sizes[region])
+            for region in np.flatnonzero(region_counts(pixel_regions))
         )
 
-    def decode_index_map(
-        self,
-        payload: bytes,
-        pixel_regions: Bytes,
-        codebooks: tuple[Bytes, ...],
-        rows_done: npt.NDArray[np.int64] | None = None,
-    ) -> npt.NDArray[np.uint16]:
+    def decode(
+        self, payload: bytes, pixel_regions: Bytes, progress: Progress | None = None
+    ) -> Indices:
         """Decode the (h, w) indices of the pixels."""
+        counts = region_counts(pixel_regions).tolist()
+        used = [region for region, count in enumerate(counts) if count]
+        next_bit, size = dict.fromkeys(used, 0), 0
+        for region in used:
+            next_bit[region] = 8 * size
+            size += packed_size(counts[region], self.sizes[region])
+        if len(payload) != size:
+            raise CorruptError("index map", f"{size} bytes", len(payload))
+
+        def unpack_next(region: int, count: int) -> Indices:
+            k, start = self.sizes[region], next_bit[region]
+            next_bit[region] += count * index_bits(k)
+            return _unpack_run(payload, start, count, k)
+
         index_map = np.empty(pixel_regions.shape, dtype=np.uint16)
-        start = 0
-        for region in np.unique(pixel_regions):
-            k, members = len(codebooks[region]), pixel_regions == region
-            count = int(members.sum())
-            end = start + packed_size(count, k)
-            index_map[members] = unpack(payload[start:end], count, k)
-            start = end
-        if start != len(payload):
-            raise CorruptError("index map", f"{start} bytes", len(payload))
+        indices, regions = index_map.reshape(-1), pixel_regions.reshape(-1)
+        for start in range(0, indices.size, RUN):
+            run, regions_of_run = indices[start : start + RUN], regions[start : start + RUN]
+            if len(used) == 1:
+                run[:] = unpack_next(used[0], run.size)
+                continue
+            by_region = np.argsort(regions_of_run, kind="stable")
+            ends = np.bincount(regions_of_run, minlength=256).cumsum().tolist()
+            for region in used:
+                members = by_region[ends[region - 1] if region else 0 : ends[region]]
+                if members.size:
+                    run[members] = unpack_next(region, members.size)
+        for end in next_bit.values():
+            _check_padding(payload, end)
         return index_map

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument
 
+from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.commands.console import print_json, print_table, say_conversions
 from adaptive_kmeans.commands.options import (
-    DEFAULT_K1,
-    DEFAULT_K2,
     K1,
     K2,
     AsJson,
@@ -25,16 +24,15 @@ from adaptive_kmeans.commands.options import (
     ColorSpace,
     Detail,
     K,
+    LimitsName,
     Seed,
     Threshold,
 )
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
+from adaptive_kmeans.limits import preset
 
 if TYPE_CHECKING:
-    from adaptive_kmeans.codec import Settings
     from adaptive_kmeans.experiment.rows import Row
-
-MAX_AKM_BYTES = 2**31
 
 
 def compress(
@@ -46,12 +44,12 @@ def compress(
     k1: K1 = None,
     k2: K2 = None,
     k: K = None,
-    detail: Detail = "eigenvalue",
-    threshold: Threshold = "median",
-    block_size: BlockSize = 4,
-    coder: Coder = "context-mixing",
-    color_space: ColorSpace = "rgb",
-    seed: Seed = 0,
+    detail: Detail = Settings.detail,
+    threshold: Threshold = Settings.threshold,
+    block_size: BlockSize = Settings.block_size,
+    coder: Coder = Settings.coder,
+    color_space: ColorSpace = Settings.color_space,
+    seed: Seed = Settings.seed,
     background: Background = None,
     as_json: AsJson = False,
 ) -> None:
@@ -105,6 +103,7 @@ def decompress(
             ".png; - for PNG on stdout.",
         ),
     ] = None,
+    limits: LimitsName = "default",
 ) -> None:
     """Decompress an .akm file into an image."""
     from adaptive_kmeans import codec, files, image
@@ -113,9 +112,10 @@ def decompress(
     target = files.image_target(source, output)
     extension = ".png" if target == files.STANDARD_STREAM else Path(target).suffix
     image.output_format(extension)
-    data = files.read_bytes(source, MAX_AKM_BYTES)
+    allowed = preset(limits)
+    data = files.read_bytes(source, allowed.file_bytes)
     with _named(source), progress_bar("decompressing") as progress:
-        pixels = codec.decode(data, progress=progress)
+        pixels = codec.decode(data, limits=allowed, progress=progress)
         progress("writing", 0.0)
         encoded = image.encode_image(pixels, extension)
     files.write_bytes(target, encoded)
@@ -125,52 +125,55 @@ def decompress(
 
 def info(
     source: Annotated[str, Argument(metavar="FILE.akm", help="The file, or - for stdin.")],
+    limits: LimitsName = "default",
     as_json: AsJson = False,
 ) -> None:
     """Say what an .akm file holds, and where its bytes go."""
     from adaptive_kmeans import container, files
 
-    data = files.read_bytes(source, MAX_AKM_BYTES)
+    allowed = preset(limits)
+    data = files.read_bytes(source, allowed.file_bytes)
     with _named(source):
-        layout = container.inspect(data)
+        contents = container.inspect(data, limits=allowed)
     if as_json:
-        print_json(dataclasses.asdict(layout) | {"bytes": layout.file_bytes})
+        print_json(dataclasses.asdict(contents) | {"bytes": contents.file_bytes})
         return
     from rich.table import Table
 
-    pixels = layout.width * layout.height
-    codewords = " + ".join(map(str, layout.codewords))
+    pixels = contents.width * contents.height
+    codewords = " + ".join(map(str, contents.codewords))
     typer.echo(
-        f"{source}: {layout.width}×{layout.height} pixels, {codewords} codewords, "
-        f"blocks of {layout.block_size}, coder {layout.coder}, "
-        f"{layout.bands} band{'s' if layout.bands > 1 else ''}, format version {layout.version}; "
-        "all checksums hold"
+        f"{source}: {contents.width}×{contents.height} pixels, {codewords} codewords, "
+        f"blocks of {contents.block_size}, coder {contents.coder} (model {contents.model}), "
+        f"{contents.bands} band{'s' if contents.bands > 1 else ''}, "
+        f"format version {contents.version}; all checksums hold"
     )
     table = Table("part", *(_right(name) for name in ("bytes", "share %", "bits per pixel")))
     for part, size in (
-        ("header", layout.header_bytes),
-        ("codebooks", layout.codebook_bytes),
-        ("region map", layout.region_map_bytes),
-        ("indices", layout.index_map_bytes),
-        ("file", layout.file_bytes),
+        ("header", contents.header_bytes),
+        ("codebooks", contents.codebook_bytes),
+        ("region map", contents.region_map_bytes),
+        ("indices", contents.index_map_bytes),
+        *([("other", contents.other_bytes)] if contents.other_bytes else []),
+        ("file", contents.file_bytes),
     ):
         if part == "file":
             table.add_section()
-        share = f"{100 * size / layout.file_bytes:.2f}"
+        share = f"{100 * size / contents.file_bytes:.2f}"
         table.add_row(part, f"{size:,}", share, f"{8 * size / pixels:.4f}")
     print_table(table)
+    for section in contents.ancillary:
+        typer.echo(f"ancillary section {section.type}: {section.bytes:,} B, skipped")
 
 
 def _settings(k1: int | None, k2: int | None, k: int | None, **others: Any) -> Settings:
     """Make the settings, and say what is unusual about them."""
-    from adaptive_kmeans.codec import Settings
-
     if k is not None:
         if k1 is not None or k2 is not None:
             raise ConfigError("options", "either --k or --k1 and --k2", "both")
         return Settings.regular(k, **others)
     settings = Settings(
-        k1=DEFAULT_K1 if k1 is None else k1, k2=DEFAULT_K2 if k2 is None else k2, **others
+        k1=Settings.k1 if k1 is None else k1, k2=Settings.k2 if k2 is None else k2, **others
     )
     if settings.ks[0] >= settings.ks[1]:
         typer.echo(

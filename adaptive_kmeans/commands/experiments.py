@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
+from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.commands.console import (
     print_json,
     print_table,
@@ -17,8 +18,6 @@ from adaptive_kmeans.commands.console import (
     say_conversions,
 )
 from adaptive_kmeans.commands.options import (
-    DEFAULT_K1,
-    DEFAULT_K2,
     K1,
     K2,
     AsJson,
@@ -46,11 +45,11 @@ def compare(
     k1: K1 = None,
     k2: K2 = None,
     k: K = None,
-    threshold: Threshold = "median",
-    block_size: BlockSize = 4,
-    coder: Coder = "context-mixing",
-    color_space: ColorSpace = "rgb",
-    seed: Seed = 0,
+    threshold: Threshold = Settings.threshold,
+    block_size: BlockSize = Settings.block_size,
+    coder: Coder = Settings.coder,
+    color_space: ColorSpace = Settings.color_space,
+    seed: Seed = Settings.seed,
     background: Background = None,
     as_json: AsJson = False,
 ) -> None:
@@ -58,7 +57,6 @@ def compare(
 
     Regular K-means has the codebook size --k, by default that of --k1.
     """
-    from adaptive_kmeans.codec import Settings
     from adaptive_kmeans.datasets import find_images
     from adaptive_kmeans.detail import measures
     from adaptive_kmeans.experiment import tables, trials
@@ -70,8 +68,8 @@ def compare(
         "color_space": color_space,
         "seed": seed,
     }
-    k1 = DEFAULT_K1 if k1 is None else k1
-    k2 = DEFAULT_K2 if k2 is None else k2
+    k1 = Settings.k1 if k1 is None else k1
+    k2 = Settings.k2 if k2 is None else k2
     settings = [Settings.regular(k1 if k is None else k, **shared)]
     settings += [
         Settings(k1=k1, k2=k2, detail=name, threshold=threshold, **shared)
@@ -96,15 +94,14 @@ def elbow(
         str | None,
         Option(metavar="FILE", help="Where the figure goes; by default IMAGE-elbow.png, here."),
     ] = None,
-    coder: Coder = "context-mixing",
-    color_space: ColorSpace = "rgb",
-    seed: Seed = 0,
+    coder: Coder = Settings.coder,
+    color_space: ColorSpace = Settings.color_space,
+    seed: Seed = Settings.seed,
     background: Background = None,
     as_json: AsJson = False,
 ) -> None:
     """Choose k for an image: distortion, PSNR and bytes of real files against k."""
     from adaptive_kmeans import files
-    from adaptive_kmeans.codec import Settings
     from adaptive_kmeans.datasets import find_images
     from adaptive_kmeans.experiment import tables
     from adaptive_kmeans.experiment.studies.elbow import draw_elbow, elbow_curve

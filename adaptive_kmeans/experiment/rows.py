@@ -107,5 +107,5 @@ def split_columns(asked: Settings | str, data: bytes) -> dict[str, int | None]:
     columns = ("header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes")
     if isinstance(asked, str):
         return dict.fromkeys(columns)
-    layout = container.inspect(data)
-    return {name: getattr(layout, name) for name in columns}
+    contents = container.inspect(data)
+    return {name: getattr(contents, name) for name in columns}

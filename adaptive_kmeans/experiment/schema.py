@@ -91,10 +91,10 @@ class Strict(BaseModel):
 class _Shared(Strict):
     """Parameters that every method has."""
 
-    block_size: Integers = [4]
-    coder: Names = ["context-mixing"]
-    color_space: Names = ["rgb"]
-    seed: Integers = [0]
+    block_size: Integers = [Settings.block_size]
+    coder: Names = [Settings.coder]
+    color_space: Names = [Settings.color_space]
+    seed: Integers = [Settings.seed]
 
 
 class RegularMethod(_Shared):
@@ -111,7 +111,7 @@ class RegionAdaptiveMethod(_Shared):
     detail: Names
     k1: Integers
     k2: Integers
-    threshold: Names = ["median"]
+    threshold: Names = [Settings.threshold]
 
 
 class BaselineMethod(Strict):

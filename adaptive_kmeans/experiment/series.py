@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans import container
+from adaptive_kmeans import codec
 from adaptive_kmeans.baselines.checked import decoder
 from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.metrics import Curve
@@ -69,7 +69,7 @@ class Measured:
     def decode(self) -> npt.NDArray[np.uint8]:
         """Decode the file: (H, W, 3)."""
         if self.row.coder is not None:
-            return container.read(self.file).reconstruct()
+            return codec.decode(self.file)
         settings = {"k": self.row.k, "quality": self.row.quality}
         return decoder(self.row.method, settings).decode(self.file)
 

@@ -113,7 +113,7 @@ class _Ours:
         return container.write(quantized, self.coder)
 
     def decode(self, data: bytes) -> npt.NDArray[np.uint8]:
-        return container.read(data).reconstruct()
+        return codec.decode(data)
 
 
 def run_coding_size(
