@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans.blocks import RUN
-from adaptive_kmeans.coding.fixed_length import FixedLength, packed_size
+from adaptive_kmeans.coding.fixed_length import FixedLength, packed_size, sizes_by_region
 from adaptive_kmeans.errors import ConfigError, CorruptError, UnsupportedVersionError
 from adaptive_kmeans.progress import Progress
 
@@ -117,31 +117,31 @@ class Deflate:
 
     def index_coder(self, codebooks: tuple[Bytes, ...]) -> DeflateIndices:
         """Return what codes the index maps of bands."""
-        return DeflateIndices(tuple(len(codebook) for codebook in codebooks), self.level)
+        return DeflateIndices(sizes_by_region(codebooks), self.level)
 
     def decoding_memory(self, pixels: int, codewords: tuple[int, ...]) -> int:
         """Estimate the memory of decoding: some 64 bytes for each pixel of a run."""
         return FixedLength().decoding_memory(pixels, codewords)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DeflateIndices:
     """Deflates index maps.
 
     Parameters
     ----------
-    sizes : tuple of int
+    sizes : (256,) int64
         Codewords of each region.
     level : int
         As for `Deflate`.
     """
 
-    sizes: tuple[int, ...]
+    sizes: npt.NDArray[np.int64]
     level: int
 
     @property
     def _is_wide(self) -> bool:
-        return max(self.sizes) > 256
+        return bool(self.sizes.max() > 256)
 
     def encode(
         self, index_map: Indices, pixel_regions: Bytes, progress: Progress | None = None
@@ -164,10 +164,9 @@ class DeflateIndices:
             indices[place.start : place.start + split] = values[:split].astype(np.uint16) << 8
             low = place.start + split - high
             indices[low : low + values.size - split] |= values[split:]
-        sizes = np.array(self.sizes, dtype=np.uint16)
         for start in range(0, indices.size, RUN):
             run = indices[start : start + RUN]
-            if (run >= sizes[regions[start : start + RUN]]).any():
+            if (run >= self.sizes[regions[start : start + RUN]]).any():
                 expected = "indices inside the region's codebook"
                 raise CorruptError("index map", expected, int(run.max()))
         return index_map

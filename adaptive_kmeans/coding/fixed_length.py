@@ -21,6 +21,7 @@ from adaptive_kmeans.progress import Progress
 Bytes = npt.NDArray[np.uint8]
 Buffer = bytes | bytearray
 Indices = npt.NDArray[np.uint16]
+Integers = npt.NDArray[np.int64]
 
 
 def index_bits(k: int) -> int:
@@ -64,27 +65,26 @@ def unpack(payload: bytes, count: int, k: int) -> Indices:
 
 def _unpack_into(out: npt.NDArray[np.unsignedinteger], payload: Buffer, k: int) -> None:
     """Unpack into a flat array; see `unpack`."""
+    bits = index_bits(k)
     if len(payload) != packed_size(out.size, k):
         raise CorruptError("packed indices", f"{packed_size(out.size, k)} bytes", len(payload))
+    packed = np.frombuffer(payload or b"\0", dtype=np.uint8)
     for start in range(0, out.size, RUN):
         run = out[start : start + RUN]
-        run[:] = _unpack_run(payload, start * index_bits(k), run.size, k)
-    _check_padding(payload, out.size * index_bits(k))
+        values = _read(packed, np.arange(start, start + run.size) * bits, bits)
+        if int(values.max()) >= k:
+            raise CorruptError("packed indices", f"values below {k}", int(values.max()))
+        run[:] = values
+    _check_padding(payload, out.size * bits)
 
 
-def _unpack_run(payload: Buffer, start: int, count: int, k: int) -> Indices:
-    """Unpack `count` indices below k from the bit `start` on."""
-    bits = index_bits(k)
-    two_bytes = np.zeros((count, 16), dtype=np.uint8)
-    if bits:
-        end = start + count * bits
-        packed = np.frombuffer(payload, np.uint8, -(-end // 8) - start // 8, start // 8)
-        flat = np.unpackbits(packed)[start % 8 :][: count * bits]
-        two_bytes[:, 16 - bits :] = flat.reshape(count, bits)
-    values = np.packbits(two_bytes, axis=1).view(">u2")[:, 0].astype(np.uint16)
-    if count and int(values.max()) >= k:
-        raise CorruptError("packed indices", f"values below {k}", int(values.max()))
-    return values
+def _read(packed: Bytes, places: Integers, bits: Integers | int) -> Integers:
+    """Read the integers of `bits` bits, at most 16, that start at these bits."""
+    first = places >> 3
+    window = np.take(packed, first, mode="clip").astype(np.int64)
+    for following in (1, 2):
+        window = window << 8 | np.take(packed, first + following, mode="clip")
+    return (window >> (24 - (places & 7) - bits)) & ((1 << bits) - 1)
 
 
 def _check_padding(payload: Buffer, end: int) -> None:
@@ -141,31 +141,39 @@ class FixedLength:
 
     def index_coder(self, codebooks: tuple[Bytes, ...]) -> FixedLengthIndices:
         """Return what codes the index maps of bands."""
-        return FixedLengthIndices(tuple(len(codebook) for codebook in codebooks))
+        return FixedLengthIndices(sizes_by_region(codebooks))
 
     def decoding_memory(self, pixels: int, codewords: tuple[int, ...]) -> int:
         """Estimate the memory of decoding: some 64 bytes for each pixel of a run."""
         return 64 * min(pixels, RUN)
 
 
-@dataclass(frozen=True)
+def sizes_by_region(codebooks: tuple[Bytes, ...]) -> Integers:
+    """Return the codewords of each region, 0 for regions that there are not: (256,) int64."""
+    sizes = np.zeros(256, dtype=np.int64)
+    sizes[: len(codebooks)] = [len(codebook) for codebook in codebooks]
+    return sizes
+
+
 class FixedLengthIndices:
     """Packs index maps, region by region.
 
     Parameters
     ----------
-    sizes : tuple of int
+    sizes : (256,) int64
         Codewords of each region.
     """
 
-    sizes: tuple[int, ...]
+    def __init__(self, sizes: Integers) -> None:
+        self._sizes = sizes
+        self._bits = np.array([index_bits(k) for k in sizes.tolist()])
 
     def encode(
         self, index_map: Indices, pixel_regions: Bytes, progress: Progress | None = None
     ) -> bytes:
         """Code the (h, w) indices of the pixels."""
         return b"".join(
-            pack(index_map[pixel_regions == region], self.sizes[region])
+            pack(index_map[pixel_regions == region], int(self._sizes[region]))
             for region in np.flatnonzero(region_counts(pixel_regions))
         )
 
@@ -173,33 +181,34 @@ class FixedLengthIndices:
         self, payload: bytes, pixel_regions: Bytes, progress: Progress | None = None
     ) -> Indices:
         """Decode the (h, w) indices of the pixels."""
-        counts = region_counts(pixel_regions).tolist()
-        used = [region for region, count in enumerate(counts) if count]
-        next_bit, size = dict.fromkeys(used, 0), 0
-        for region in used:
-            next_bit[region] = 8 * size
-            size += packed_size(counts[region], self.sizes[region])
-        if len(payload) != size:
-            raise CorruptError("index map", f"{size} bytes", len(payload))
-
-        def unpack_next(region: int, count: int) -> Indices:
-            k, start = self.sizes[region], next_bit[region]
-            next_bit[region] += count * index_bits(k)
-            return _unpack_run(payload, start, count, k)
-
+        sizes, bits = self._sizes, self._bits
+        counts = region_counts(pixel_regions)
+        bytes_of_regions = (counts * bits + 7) // 8
+        next_bits = 8 * (np.cumsum(bytes_of_regions) - bytes_of_regions)
+        if len(payload) != bytes_of_regions.sum():
+            raise CorruptError("index map", f"{bytes_of_regions.sum()} bytes", len(payload))
+        packed = np.frombuffer(payload or b"\0", dtype=np.uint8)
         index_map = np.empty(pixel_regions.shape, dtype=np.uint16)
         indices, regions = index_map.reshape(-1), pixel_regions.reshape(-1)
         for start in range(0, indices.size, RUN):
-            run, regions_of_run = indices[start : start + RUN], regions[start : start + RUN]
-            if len(used) == 1:
-                run[:] = unpack_next(used[0], run.size)
-                continue
-            by_region = np.argsort(regions_of_run, kind="stable")
-            ends = np.bincount(regions_of_run, minlength=256).cumsum().tolist()
-            for region in used:
-                members = by_region[ends[region - 1] if region else 0 : ends[region]]
-                if members.size:
-                    run[members] = unpack_next(region, members.size)
-        for end in next_bit.values():
+            members = regions[start : start + RUN]
+            counts_of_run = np.bincount(members, minlength=256)
+            rank = _rank_in_region(members, counts_of_run)
+            values = _read(packed, next_bits[members] + rank * bits[members], bits[members])
+            if (values >= sizes[members]).any():
+                expected = "indices inside the region's codebook"
+                raise CorruptError("index map", expected, int(values.max()))
+            indices[start : start + RUN] = values
+            next_bits += counts_of_run * bits
+        for end in next_bits[counts > 0].tolist():
             _check_padding(payload, end)
         return index_map
+
+
+def _rank_in_region(regions: Bytes, counts: Integers) -> Integers:
+    """Return how many pixels of a pixel's own region come before it."""
+    ranks = np.arange(regions.size)
+    if counts.max() < regions.size:
+        by_region = np.argsort(regions, kind="stable")
+        ranks[by_region] = ranks - np.repeat(np.cumsum(counts) - counts, counts)
+    return ranks
