@@ -13,49 +13,58 @@ import numpy as np
 
 import adaptive_kmeans as akm
 from adaptive_kmeans import container
-from adaptive_kmeans.blocks import MAX_PIXELS, BlockGrid
+from adaptive_kmeans.blocks import BlockGrid
+from adaptive_kmeans.container import Section
 from adaptive_kmeans.errors import FormatError, LimitError
+from adaptive_kmeans.limits import DEFAULT, MAX_PIXELS
 from adaptive_kmeans.quantize import Quantized
 
 LONGEST_S = 10.0
-HEADER = struct.Struct("<4sBBBHIII")
-FIELDS = {5: "<B", 6: "<B", 7: "<H", 9: "<I", 13: "<I", 17: "<I"}
-"""Offset and form of the header's fields behind the version."""
+PREFIX = b"\x89AKM\x02"
+HEADER = struct.Struct("<IIBHIBB")
+FIELDS = {
+    "width": (0, "<I"),
+    "height": (4, "<I"),
+    "channels": (8, "<B"),
+    "block size": (9, "<H"),
+    "band height": (11, "<I"),
+    "coder": (15, "<B"),
+    "model": (16, "<B"),
+}
+"""Offset and form of each field of the header."""
+CODEWORDS = [0, 1, 2, 3, 17, 256, 4096, 4097, 65535]
 
 
-@dataclass
-class Parts:
-    """A file taken apart: all but the checksums, which `join` makes anew."""
-
-    header: bytearray
-    codewords: list[int]
-    sizes: list[int] | None
-    """None for those of the payloads."""
-    payloads: list[bytes]
+def frame(kind: str, payload: bytes) -> bytes:
+    """Return a section under the checksum that it should have."""
+    part = kind.encode("latin-1") + struct.pack("<I", len(payload)) + payload
+    return part + struct.pack("<I", zlib.crc32(part))
 
 
-def split(data: bytes) -> Parts:
+def split(data: bytes) -> list[Section]:
     """Take a right file apart."""
-    header = bytearray(data[: HEADER.size])
-    *_, n_regions, _, _, height, band_height = HEADER.unpack(header)
-    n_payloads = n_regions + 2 * -(-height // band_height)
-    table = struct.unpack_from(f"<{n_regions}H{n_payloads}I", data, HEADER.size + 4)
-    start = HEADER.size + 4 + 2 * n_regions + 4 * n_payloads + 4
-    payloads = []
-    for size in table[n_regions:]:
-        payloads.append(data[start : start + size])
-        start += size + 4
-    assert start == len(data)
-    return Parts(header, list(table[:n_regions]), None, payloads)
+    assert data.startswith(PREFIX)
+    sections, start = [], len(PREFIX)
+    while start < len(data):
+        (size,) = struct.unpack_from("<I", data, start + 1)
+        payload = data[start + 5 : start + 5 + size]
+        sections.append(Section(chr(data[start]), payload))
+        start += size + 9
+    return sections
 
 
-def join(parts: Parts) -> bytes:
+def join(sections: list[Section]) -> bytes:
     """Put a file together, every section under the checksum that it should have."""
-    sizes = [len(p) for p in parts.payloads] if parts.sizes is None else parts.sizes
-    table = struct.pack(f"<{len(parts.codewords)}H", *parts.codewords)
-    table += struct.pack(f"<{len(sizes)}I", *sizes)
-    sections = (bytes(parts.header), table, *parts.payloads)
-    return b"".join(part + struct.pack("<I", zlib.crc32(part)) for part in sections)
+    return PREFIX + b"".join(frame(*section) for section in sections)
+
+
+def with_field(data: bytes, field: str, value: int) -> bytes:
+    """Change a field of the header, and mend its checksum."""
+    offset, form = FIELDS[field]
+    header, *others = split(data)
+    changed = bytearray(header.payload)
+    struct.pack_into(form, changed, offset, value)
+    return join([Section("H", bytes(changed)), *others])
 
 
 def originals() -> list[bytes]:
@@ -88,40 +97,62 @@ def originals() -> list[bytes]:
 
 def mutate(data: bytes, random: np.random.Generator) -> bytes:
     """Change one or a few things in a file, and mend its checksums."""
-    parts = split(data)
+    sections = split(data)
+    moved_length = False
     for _ in range(int(random.integers(1, 4))):
-        kind = random.integers(10)
+        kind = random.integers(20)
+        place = int(random.integers(len(sections)))
+        chosen = sections[place]
         if kind == 0:
-            _mutate_header(parts.header, random)
+            sections[0] = Section(sections[0].type, _mutate_header(sections[0].payload, random))
         elif kind == 1:
-            place = int(random.integers(len(parts.codewords)))
-            parts.codewords[place] = int(random.choice([0, 1, 2, 3, 17, 256, 4096, 4097, 65535]))
+            codewords = struct.pack("<H", int(random.choice(CODEWORDS)))
+            books = [i for i, section in enumerate(sections) if section.type == "C"]
+            if books:
+                book = int(random.choice(books))
+                sections[book] = Section("C", codewords + sections[book].payload[2:])
         elif kind == 2:
-            sizes = [len(payload) for payload in parts.payloads]
-            sizes[int(random.integers(len(sizes)))] = int(random.integers(0, 2 * max(sizes) + 2))
-            parts.sizes = sizes if random.random() < 0.5 else None
+            moved_length = True
         elif kind == 3:
-            one, other = random.integers(len(parts.payloads), size=2)
-            swapped = parts.payloads[one], parts.payloads[other]
-            parts.payloads[other], parts.payloads[one] = swapped
-        else:
-            place = int(random.integers(len(parts.payloads)))
-            parts.payloads[place] = _mutate_payload(parts.payloads[place], random)
-    return join(parts)
+            other = int(random.integers(len(sections)))
+            sections[place], sections[other] = sections[other], chosen
+        elif kind == 4:
+            sections.insert(int(random.integers(len(sections) + 1)), chosen)
+        elif kind == 5 and len(sections) > 1:
+            del sections[place]
+        elif kind == 6:
+            kinds = "HCRIEXxyz" + chr(int(random.integers(256)))
+            sections[place] = Section(kinds[int(random.integers(len(kinds)))], chosen.payload)
+        elif chosen.type in "CRI":
+            sections[place] = Section(chosen.type, _mutate_payload(chosen.payload, random))
+    return _move_length(join(sections), random) if moved_length else join(sections)
 
 
-def _mutate_header(header: bytearray, random: np.random.Generator) -> None:
-    before = bytes(header)
-    offset = int(random.choice(list(FIELDS)))
-    form = FIELDS[offset]
+def _move_length(data: bytes, random: np.random.Generator) -> bytes:
+    """Let a section end elsewhere, there with its right checksum; what follows is left over."""
+    starts = np.cumsum([len(PREFIX), *(len(s.payload) + 9 for s in split(data))])
+    start = int(starts[random.integers(len(starts) - 1)])
+    content = start + 5
+    (size,) = struct.unpack_from("<I", data, start + 1)
+    size = int(random.choice([0, max(0, size - 1), size + 1, random.integers(2 * size + 20)]))
+    rest = data[content + size :]
+    return data[:start] + frame(chr(data[start]), data[content : content + size]) + rest
+
+
+def _mutate_header(header: bytes, random: np.random.Generator) -> bytes:
+    changed = bytearray(header)
+    if len(header) != HEADER.size:
+        return header
+    offset, form = list(FIELDS.values())[int(random.integers(len(FIELDS)))]
     if random.random() < 0.5:
-        header[offset + int(random.integers(struct.calcsize(form)))] = int(random.integers(256))
+        changed[offset + int(random.integers(struct.calcsize(form)))] = int(random.integers(256))
     else:
         value = int(random.choice([0, 1, 2, 3, 7, 64, 255])) * int(random.choice([1, 1, 1, 16]))
-        struct.pack_into(form, header, offset, value % 256 ** struct.calcsize(form))
-    *_, width, height, _ = HEADER.unpack(header)
+        struct.pack_into(form, changed, offset, value % 256 ** struct.calcsize(form))
+    width, height, *_ = HEADER.unpack(changed)
     if 2**22 < width * height <= MAX_PIXELS and random.random() < 0.95:
-        header[:] = before  # most of the time would go into clearing memory
+        return header  # most of the time would go into clearing memory
+    return bytes(changed)
 
 
 def _mutate_payload(payload: bytes, random: np.random.Generator) -> bytes:
@@ -174,7 +205,7 @@ def fuzz(count: int, seed: int) -> Outcomes:
     before_mb = _peak_mb()
     for i in range(count):
         damaged = mutate(files[i % len(files)], random)
-        *_, width, height, _ = HEADER.unpack(damaged[: HEADER.size])
+        width, height, *_ = HEADER.unpack(damaged[10:27].ljust(HEADER.size, b"\0"))
         start = time.perf_counter()
         try:
             image = akm.decode(damaged)
@@ -188,7 +219,8 @@ def fuzz(count: int, seed: int) -> Outcomes:
         assert seconds < LONGEST_S, (i, seed)
         outcomes.slowest_s = max(outcomes.slowest_s, seconds)
         if width * height <= MAX_PIXELS:
-            outcomes.allowed_mb = max(outcomes.allowed_mb, 200 + 16 * width * height / 2**20)
+            most_mb = min(DEFAULT.memory_bytes, 2**27 + 16 * width * height) / 2**20
+            outcomes.allowed_mb = max(outcomes.allowed_mb, 72 + most_mb)
         outcomes.grown_mb = _peak_mb() - before_mb
         assert outcomes.grown_mb < outcomes.allowed_mb, (i, seed)
     return outcomes

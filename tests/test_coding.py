@@ -1,6 +1,7 @@
 """Contracts that every coder passes."""
 
 import contextlib
+import zlib
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from adaptive_kmeans.coding import coders
 from adaptive_kmeans.coding.fixed_length import index_bits, pack, unpack
-from adaptive_kmeans.errors import ConfigError, CorruptError
+from adaptive_kmeans.errors import ConfigError, CorruptError, UnsupportedVersionError
 from tests import reference
 
 NAMES = coders.names()
@@ -44,8 +45,8 @@ def test_what_is_coded_is_decoded(coder, parts):
     for codebook in codebooks:
         payload = coder.encode_codebook(codebook)
         assert np.array_equal(coder.decode_codebook(payload, len(codebook)), codebook)
-    payload = coder.encode_index_map(index_map, regions, codebooks)
-    decoded = coder.decode_index_map(payload, regions, codebooks)
+    index_coder = coder.index_coder(codebooks)
+    decoded = index_coder.decode(index_coder.encode(index_map, regions), regions)
     assert decoded.dtype == np.uint16
     assert np.array_equal(decoded, index_map)
 
@@ -55,14 +56,15 @@ def test_what_is_coded_is_decoded(coder, parts):
 @settings(max_examples=60, deadline=None)
 def test_a_wrong_payload_gives_an_error_or_indices_inside_the_codebooks(coder, parts, data):
     regions, codebooks, index_map = parts
-    payload = bytearray(coder.encode_index_map(index_map, regions, codebooks))
+    index_coder = coder.index_coder(codebooks)
+    payload = bytearray(index_coder.encode(index_map, regions))
     for _ in range(data.draw(st.integers(1, 3))):
         if payload and data.draw(st.booleans()):
             payload[data.draw(st.integers(0, len(payload) - 1))] ^= data.draw(st.integers(1, 255))
         else:
             payload = bytearray(data.draw(st.binary(max_size=len(payload) + 2)))
     try:
-        decoded = coder.decode_index_map(bytes(payload), regions, codebooks)
+        decoded = index_coder.decode(bytes(payload), regions)
     except CorruptError:
         return
     sizes = np.array([len(codebook) for codebook in codebooks])
@@ -75,13 +77,11 @@ def test_a_payload_of_another_length_is_refused_or_means_something_else(coder, r
     codebook = random.integers(0, 256, (16, 3), dtype=np.uint8)
     regions = random.integers(0, 2, (9, 9), dtype=np.uint8)
     index_map = random.integers(0, 16, (9, 9)).astype(np.uint16)
-    books = (codebook, codebook)
+    index_coder = coder.index_coder((codebook, codebook))
     payloads = {
         coder.encode_codebook(codebook): lambda p: coder.decode_codebook(p, 16),
         coder.encode_region_map(regions, 2): lambda p: coder.decode_region_map(p, (9, 9), 2),
-        coder.encode_index_map(index_map, regions, books): lambda p: coder.decode_index_map(
-            p, regions, books
-        ),
+        index_coder.encode(index_map, regions): lambda p: index_coder.decode(p, regions),
     }
     for payload, decode in payloads.items():
         right = decode(payload)
@@ -114,12 +114,28 @@ def test_deflate_levels_have_a_range():
 
 
 def test_a_deflated_bomb_is_not_inflated():
-    bomb = coders.create("deflate").encode_index_map(
-        np.zeros((4000, 4000), np.uint16),
-        np.zeros((4000, 4000), np.uint8),
-        (np.zeros((2, 3), np.uint8),),
-    )
-    with pytest.raises(CorruptError, match="a zlib stream of 4 bytes, received 5"):
-        coders.create("deflate").decode_index_map(
-            bomb, np.zeros((2, 2), np.uint8), (np.zeros((2, 3), np.uint8),)
-        )
+    coder = coders.create("deflate").index_coder((np.zeros((2, 3), np.uint8),))
+    bomb = coder.encode(np.zeros((4000, 4000), np.uint16), np.zeros((4000, 4000), np.uint8))
+    with pytest.raises(CorruptError, match="a zlib stream of 4 bytes, received a longer one"):
+        coder.decode(bomb, np.zeros((2, 2), np.uint8))
+
+
+@every_coder
+def test_a_file_states_a_model_and_decoders_refuse_unknown_ones(coder):
+    assert 1 <= coder.model <= 255
+    assert type(coder).of_model(coder.model).model == coder.model
+    for model in (0, 99):
+        with pytest.raises(UnsupportedVersionError, match=f"{model}: the file was made by a newer"):
+            type(coder).of_model(model)
+
+
+@pytest.mark.parametrize("size", [1, 2**18 - 1, 2**18, 2**18 + 5])
+def test_long_index_maps_are_inflated_in_pieces(size):
+    coder = coders.create("deflate").index_coder((np.zeros((300, 3), np.uint8),))
+    index_map = (np.arange(size, dtype=np.uint32) * 7919 % 300).astype(np.uint16)[None]
+    regions = np.zeros((1, size), np.uint8)
+    payload = coder.encode(index_map, regions)
+    assert np.array_equal(coder.decode(payload, regions), index_map)
+    for wrong in (payload + b"!", payload[:-1], b"", zlib.compress(bytes(2 * size - 1))):
+        with pytest.raises(CorruptError):
+            coder.decode(wrong, regions)

@@ -1,13 +1,17 @@
 import struct
+import subprocess
+import sys
+import time
 import zlib
 
 import numpy as np
 import pytest
 
-from adaptive_kmeans import blocks, container
+import adaptive_kmeans as akm
+from adaptive_kmeans import container
 from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.coding import coders
-from adaptive_kmeans.container import CODER_NUMBERS, inspect, read, write
+from adaptive_kmeans.container import CODER_NUMBERS, Ancillary, Section, inspect, read, write
 from adaptive_kmeans.errors import (
     BadMagicError,
     ChecksumError,
@@ -18,23 +22,31 @@ from adaptive_kmeans.errors import (
     TruncatedError,
     UnsupportedVersionError,
 )
+from adaptive_kmeans.limits import MAX_ANCILLARY, RESTRICTIVE, Limits
 from adaptive_kmeans.quantize import Quantized
+from tests.fuzzing import HEADER, PREFIX, frame, join, split, with_field
 
 GOLDEN = {
     "fixed-length": (
-        "89414b4d0100020200050000000300000004000000c4d8d960"
-        "0100030003000000090000000100000002000000df3bf652"
-        "0a0b0c24c99418000000ff0000ffffff70997302"
-        "44046ab3a3688070704501"
+        "89414b4d02"
+        "481100000005000000030000000302000400000000012fec40d1"
+        "430500000001000a0b0c1ca82506"
+        "430b0000000300000000ff0000ffffff7c446148"
+        "52010000004466a455bc"
+        "49020000006880502cab41"
+        "450000000024203156"
     ),
     "deflate": (
-        "89414b4d01010202000500000003000000040000005549b1ce"
-        "0100030003000000090000000900000012000000f5770ad1"
-        "0a0b0c24c99418000000ff0000ffffff70997302"
-        "78da7301000045004590fc945c78da6360606462606000611005000046000881ea717f"
+        "89414b4d02"
+        "481100000005000000030000000302000400000001016edd5bc8"
+        "430500000001000a0b0c1ca82506"
+        "430b0000000300000000ff0000ffffff7c446148"
+        "520900000078da730100004500452194d62a"
+        "491200000078da636060646260600061100500004600088b326d73"
+        "450000000024203156"
     ),
 }
-"""Files of version 1, by coder. They are never rewritten: what cannot read them is broken."""
+"""Files of version 2, by coder. They are never rewritten: what cannot read them is broken."""
 
 
 def small(random: np.random.Generator) -> Quantized:
@@ -47,6 +59,15 @@ def small(random: np.random.Generator) -> Quantized:
     return Quantized(grid, region_map, codebooks, index_map)
 
 
+def plain(height: int, width: int, k: int = 1) -> Quantized:
+    """An image of one region, all of codeword 0."""
+    grid = BlockGrid(height, width, 1)
+    codebooks = (np.zeros((k, 3), np.uint8),)
+    return Quantized(
+        grid, np.zeros(grid.shape, np.uint8), codebooks, np.zeros((height, width), np.uint16)
+    )
+
+
 def assert_same(one: Quantized, other: Quantized) -> None:
     assert one.grid == other.grid
     assert np.array_equal(one.region_map, other.region_map)
@@ -55,16 +76,37 @@ def assert_same(one: Quantized, other: Quantized) -> None:
     assert all(map(np.array_equal, one.codebooks, other.codebooks))
 
 
-@pytest.mark.parametrize("coder", CODER_NUMBERS)
+def types(data: bytes) -> str:
+    return "".join(section.type for section in split(data))
+
+
+every_coder = pytest.mark.parametrize("coder", CODER_NUMBERS)
+
+
+@every_coder
 @pytest.mark.parametrize("band_height", [None, 2, 4, 6])
 def test_what_is_written_is_read(coder, band_height, random):
     quantized = small(random)
     data = write(quantized, coder, band_height=band_height)
     assert_same(read(data), quantized)
-    layout = inspect(data)
-    assert layout.coder == coder
-    assert layout.bands == (1 if band_height is None else -(-6 // band_height))
-    assert layout.file_bytes == len(data)
+    assert np.array_equal(akm.decode(data), quantized.reconstruct())
+    contents = inspect(data)
+    assert (contents.version, contents.coder, contents.model) == (2, coder, 1)
+    assert (contents.width, contents.height, contents.codewords) == (7, 6, (3, 17))
+    assert contents.bands == (1 if band_height is None else -(-6 // band_height))
+    assert contents.file_bytes == len(data)
+
+
+def test_sections_stand_in_the_order_of_the_specification(random):
+    assert types(write(small(random), "fixed-length", band_height=4)) == "HCCRIRIE"
+    assert types(write(plain(3, 5), "fixed-length", band_height=2)) == "HCIIE"
+
+
+def test_framing_takes_60_bytes_with_one_codebook_and_one_band(random):
+    for coder in CODER_NUMBERS:
+        contents = inspect(write(plain(3, 5, k=3), coder))
+        assert contents.header_bytes == 60
+        assert contents.region_map_bytes == contents.other_bytes == 0
 
 
 def test_every_registered_coder_has_a_number():
@@ -72,78 +114,230 @@ def test_every_registered_coder_has_a_number():
     assert len(set(CODER_NUMBERS.values())) == len(CODER_NUMBERS)
 
 
-@pytest.mark.parametrize("coder", CODER_NUMBERS)
-def test_every_truncation_is_refused(coder, random):
-    data = write(small(random), coder, band_height=4)
+@every_coder
+def test_truncated_files_are_refused(coder, random):
+    data = write(small(random), coder, sections=[Section("t", b"text")], band_height=4)
     for length in range(len(data)):
         with pytest.raises(TruncatedError):
             read(data[:length])
 
 
-@pytest.mark.parametrize("coder", CODER_NUMBERS)
+@every_coder
 def test_every_flipped_bit_is_refused_with_the_right_error(coder, random):
-    data = write(small(random), coder, band_height=4)
+    data = write(small(random), coder, sections=[Section("t", b"text")], band_height=4)
+    in_lengths, start = set(), len(PREFIX)
+    for section in split(data):
+        in_lengths |= set(range(start + 1, start + 5))
+        start += len(section.payload) + 9
     for bit in range(8 * len(data)):
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
-        right = {4: UnsupportedVersionError}.get(bit // 8, ChecksumError)
-        with pytest.raises(BadMagicError if bit // 8 < 4 else right):
+        right = ChecksumError
+        if bit // 8 < 4:
+            right = BadMagicError
+        elif bit // 8 == 4:
+            right = UnsupportedVersionError
+        elif bit // 8 in in_lengths:
+            right = (ChecksumError, TruncatedError)
+        with pytest.raises(right):
             read(bytes(damaged))
 
 
-def test_trailing_bytes_are_refused(random):
+def test_appended_bytes_are_refused(random):
     data = write(small(random), "fixed-length")
-    with pytest.raises(CorruptError, match="nothing after its"):
-        read(data + b"\0")
-    with pytest.raises(CorruptError, match="nothing after its"):
-        read(data + data)
+    for extra in (b"\0", data, frame("t", b"text")):
+        with pytest.raises(CorruptError, match=f"nothing after its {len(data)} bytes, received"):
+            read(data + extra)
 
 
-HEADER_FIELDS = {"coder": 5, "regions": 6, "block size": 7, "width": 9, "height": 13, "band": 17}
+def test_something_else_and_nothing_are_refused():
+    with pytest.raises(BadMagicError, match=r"received 89 50 4e 47"):
+        read(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(TruncatedError):
+        read(b"")
 
 
-def with_field(data: bytes, offset: int, form: str, value: int) -> bytes:
-    """Change a header field and mend its checksum, as an adversary would."""
-    header = bytearray(data[:21])
-    struct.pack_into(form, header, offset, value)
-    return bytes(header) + struct.pack("<I", zlib.crc32(header)) + data[25:]
+def test_other_versions_are_refused(random):
+    data = write(small(random), "fixed-length")
+    with pytest.raises(UnsupportedVersionError, match=r"format version: expected 2, received 1$"):
+        read(data[:4] + b"\x01" + data[5:])
+    with pytest.raises(UnsupportedVersionError, match="received 3: the file was made by a newer"):
+        read(data[:4] + b"\x03" + data[5:])
 
 
 @pytest.mark.parametrize(
-    ("field", "form", "value", "error"),
+    ("order", "message"),
     [
-        ("coder", "<B", 200, CorruptError),
-        ("regions", "<B", 0, CorruptError),
-        ("block size", "<H", 0, CorruptError),
-        ("block size", "<H", 257, CorruptError),
-        ("width", "<I", 0, CorruptError),
-        ("width", "<I", 2**32 - 1, CorruptError),
-        ("height", "<I", 0, CorruptError),
-        ("height", "<I", 2**27, LimitError),
-        ("band", "<I", 0, CorruptError),
-        ("band", "<I", 3, CorruptError),
-        ("band", "<I", 8, CorruptError),
-        ("regions", "<B", 255, TruncatedError),
+        ("HCCRE", r"section at byte \d+: expected index map \(I\), received end \(E\)"),
+        ("HCCE", r"expected region map \(R\), received end \(E\)"),
+        ("HCCIRE", r"expected region map \(R\), received index map \(I\)"),
+        ("HCCRRIE", r"expected index map \(I\), received region map \(R\)"),
+        ("HCCRIRIE", r"expected end \(E\), received region map \(R\)"),
+        ("HCCRIIE", r"expected end \(E\), received index map \(I\)"),
+        ("HRIE", r"codebooks: expected 1\.\.255, received 0"),
+        ("HCRCIE", r"expected codebook \(C\), received region map \(R\)"),
+        ("HCRIE", r"expected index map \(I\), received region map \(R\)"),
+        ("HCCRICE", r"expected codebook \(C\), received region map \(R\)"),
+        ("HHCCRIE", r"expected codebook \(C\), received header \(H\)"),
+        ("CCRIE", r"section 1: expected a header \(H\) of 17 bytes, received C of \d+"),
+        ("CHCRIE", r"section 1: expected a header \(H\) of 17 bytes, received C of \d+"),
+        ("E", r"section 1: expected a header \(H\) of 17 bytes, received E of 0"),
+        ("HE", r"codebooks: expected 1\.\.255, received 0"),
+        ("HEE", r"nothing after its 40 bytes, received 9 more"),
     ],
 )
-def test_a_header_field_out_of_range_is_refused_before_anything_is_allocated(
-    field, form, value, error, random
-):
-    data = write(small(random), "fixed-length")
-    with pytest.raises(error):
-        read(with_field(data, HEADER_FIELDS[field], form, value))
+def test_missing_duplicate_and_misplaced_sections_are_refused(order, message, random):
+    payloads = {section.type: section.payload for section in split(write(small(random), "deflate"))}
+    with pytest.raises(CorruptError, match=message):
+        read(join([Section(kind, payloads[kind]) for kind in order]))
 
 
-def test_random_bytes_under_right_checksums_are_an_error_or_an_image(random):
+def test_an_unknown_critical_section_is_refused_by_its_name(random):
+    sections = split(write(small(random), "fixed-length"))
+    for place in range(1, len(sections)):
+        changed = [*sections[:place], Section("Q", b""), *sections[place:]]
+        with pytest.raises(UnsupportedVersionError, match="received Q: the file was made by a new"):
+            read(join(changed))
+
+
+def test_unknown_ancillary_sections_are_skipped_and_listed(random):
     quantized = small(random)
+    data = write(quantized, "fixed-length", band_height=2)
+    sections = split(data)
+    added = [Section("t", b"text"), Section("q", b""), Section("t", b"more")]
+    changed = [sections[0], added[0], *sections[1:3], added[1], *sections[3:-1], added[2]]
+    data_with = join([*changed, sections[-1]])
+    assert_same(read(data_with), quantized)
+    contents = inspect(data_with)
+    assert contents.ancillary == (Ancillary("t", 4), Ancillary("q", 0), Ancillary("t", 4))
+    assert contents.other_bytes == 8
+    assert contents.header_bytes == inspect(data).header_bytes + 27
+    assert contents.file_bytes == len(data_with)
+    assert container.Reader(data_with).payloads("t") == [b"text", b"more"]
+    written = write(quantized, "fixed-length", band_height=2, sections=added)
+    assert types(written) == types(data)[:-1] + "tqtE"
+    assert_same(read(written), quantized)
+
+
+def test_ancillary_sections_are_limited(random):
+    sections = split(write(small(random), "fixed-length"))
+    for count in (MAX_ANCILLARY, MAX_ANCILLARY + 1):
+        data = join([*sections[:-1], *[Section("t", b"")] * count, sections[-1]])
+        if count > MAX_ANCILLARY:
+            with pytest.raises(CorruptError, match=f"at most {MAX_ANCILLARY} ancillary"):
+                read(data)
+        else:
+            assert len(inspect(data).ancillary) == count
+
+
+def test_an_optional_section_is_a_row_of_the_table(random, monkeypatch):
+    quantized = small(random)
+    kinds = dict(container.SECTIONS)
+    optional = {"F": container.SectionKind("filter", container.OPTIONAL)}
+    table = {kind: kinds[kind] for kind in "HC"} | optional | {kind: kinds[kind] for kind in "RIE"}
+    without = write(quantized, "fixed-length")
+    with pytest.raises(ConfigError, match="section type"):
+        write(quantized, "fixed-length", sections=[Section("F", b"taps")])
+    monkeypatch.setattr(container, "SECTIONS", table)
+    data = write(quantized, "fixed-length", sections=[Section("F", b"taps")])
+    assert types(data) == "HCCFRIE"
+    assert container.Reader(data).payloads("F") == [b"taps"]
+    assert container.Reader(without).payloads("F") == []
+    sections = split(data)
+    with pytest.raises(CorruptError, match=r"expected region map \(R\), received filter \(F\)"):
+        read(join([*sections[:4], sections[3], *sections[4:]]))
+
+
+@pytest.mark.parametrize("kind", ["", "ab", "1", "é", "C", "Q"])
+def test_other_section_types_are_not_written(kind, random):
+    with pytest.raises(ConfigError, match="section type"):
+        write(small(random), "fixed-length", sections=[Section(kind, b"")])
+
+
+def test_a_section_type_that_is_not_a_letter_is_refused(random):
+    sections = split(write(small(random), "fixed-length"))
+    for kind in ("1", "\0", "\xe9", "["):
+        with pytest.raises(CorruptError, match="section type: expected an ASCII letter, received"):
+            read(join([*sections[:-1], Section(kind, b""), sections[-1]]))
+
+
+def test_payloads_of_another_size_are_refused(random):
+    sections = split(write(small(random), "fixed-length"))
+    header, book, end = sections[0], sections[1], sections[-1]
+    for wrong, message in [
+        ([Section("H", header.payload + b"\0"), *sections[1:]], "header .* of 17 bytes"),
+        ([Section("H", header.payload[:-1]), *sections[1:]], "header .* of 17 bytes"),
+        ([header, Section("C", b"\0"), *sections[2:]], "bytes of a codebook"),
+        ([header, Section("C", book.payload + b"\0"), *sections[2:]], "codebook: expected 9 bytes"),
+        ([*sections[:-1], Section("E", end.payload + b"\0")], "end: expected 0 bytes, received 1"),
+    ]:
+        with pytest.raises(CorruptError, match=message):
+            read(join(wrong))
+
+
+@pytest.mark.parametrize("length", [2**32 - 1, 2**31, 2**16])
+def test_lengths_beyond_the_file_are_refused(length, random):
+    sections = split(write(small(random), "fixed-length"))
+    for place in range(len(sections)):
+        head = sections[place].type.encode() + struct.pack("<I", length)
+        data = join(sections[:place]) + head + sections[place].payload
+        with pytest.raises(TruncatedError, match=f"section {place + 1}"):
+            read(data + struct.pack("<I", zlib.crc32(data)) + bytes(50))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("width", 0, CorruptError),
+        ("width", 2**32 - 1, CorruptError),
+        ("height", 0, CorruptError),
+        ("height", 2**27, LimitError),
+        ("channels", 1, CorruptError),
+        ("channels", 4, CorruptError),
+        ("block size", 0, CorruptError),
+        ("block size", 257, CorruptError),
+        ("band height", 0, CorruptError),
+        ("band height", 3, CorruptError),
+        ("band height", 8, CorruptError),
+        ("coder", 3, UnsupportedVersionError),
+        ("coder", 255, UnsupportedVersionError),
+        ("model", 0, UnsupportedVersionError),
+        ("model", 200, UnsupportedVersionError),
+    ],
+)
+def test_a_header_field_out_of_range_is_refused_by_name(field, value, error, random):
+    data = write(small(random), "fixed-length")
+    name = "image" if error is LimitError else field
+    with pytest.raises(error, match=f"^{name}"):
+        inspect(with_field(data, field, value))
+
+
+@every_coder
+def test_an_unknown_model_is_said_to_be_of_a_newer_version(coder, random):
+    data = with_field(write(small(random), coder), "model", 99)
+    with pytest.raises(UnsupportedVersionError) as refused:
+        akm.decode(data)
+    assert str(refused.value).startswith(f"model of {coder}: expected ")
+    assert str(refused.value).endswith("received 99: the file was made by a newer version")
+
+
+def test_a_codebook_of_another_length_is_refused(random):
+    sections = split(write(small(random), "fixed-length"))
+    for codewords, error in ((4097, "codewords: expected 0..4096"), (65535, "codewords")):
+        payload = struct.pack("<H", codewords) + bytes(3 * codewords)
+        with pytest.raises(CorruptError, match=error):
+            inspect(join([sections[0], Section("C", payload), *sections[2:]]))
+
+
+def test_headers_of_random_bytes_give_an_error_or_an_image(random):
     counts = {"image": 0, "refused": 0}
     for coder in CODER_NUMBERS:
-        data = write(quantized, coder, band_height=4)
+        header, *others = split(write(small(random), coder, band_height=4))
         for _ in range(150):
-            place, value = int(random.integers(5, 17)), int(random.integers(0, 256))
-            damaged = with_field(data, place, "<B", value)
+            changed = bytearray(header.payload)
+            changed[random.integers(HEADER.size)] = random.integers(0, 256)
             try:
-                read(damaged).reconstruct()
+                akm.decode(join([Section("H", bytes(changed)), *others]))
                 counts["image"] += 1
             except (FormatError, LimitError):
                 counts["refused"] += 1
@@ -156,25 +350,20 @@ def test_a_region_without_codewords_cannot_be_used():
     quantized = Quantized(grid, np.ones((1, 1), np.uint8), codebooks, np.zeros((2, 2), np.uint16))
     data = write(quantized, "fixed-length")
     assert_same(read(data), quantized)
-    section = data.index(b"\x80" + struct.pack("<I", zlib.crc32(b"\x80")))
-    damaged = data[:section] + b"\0" + struct.pack("<I", zlib.crc32(b"\0")) + data[section + 5 :]
-    with pytest.raises(CorruptError, match="only regions that have codewords"):
-        read(damaged)
-
-
-def test_something_else_and_nothing_are_refused():
-    with pytest.raises(BadMagicError, match=r"received 89 50 4e 47"):
-        read(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(TruncatedError):
-        read(b"")
+    sections = split(data)
+    assert sections[3] == Section("R", b"\x80")
+    sections[3] = Section("R", b"\0")
+    with pytest.raises(CorruptError, match="only regions that have codewords, received region 0"):
+        read(join(sections))
 
 
 def test_a_band_is_whole_block_rows(random):
-    with pytest.raises(ConfigError, match="a multiple of the block size 2, received 3"):
-        write(small(random), "fixed-length", band_height=3)
+    for wrong in (3, 0, -2):
+        with pytest.raises(ConfigError, match=f"a multiple of the block size 2, received {wrong}"):
+            write(small(random), "fixed-length", band_height=wrong)
 
 
-@pytest.mark.parametrize("coder", CODER_NUMBERS)
+@every_coder
 def test_bands_give_the_same_bytes_and_the_same_image_at_any_thread_count(
     coder, random, monkeypatch
 ):
@@ -182,13 +371,17 @@ def test_bands_give_the_same_bytes_and_the_same_image_at_any_thread_count(
     files = set()
     for threads in (1, 2, 8):
         monkeypatch.setattr(container, "thread_count", lambda threads=threads: threads)
-        written: list[float] = []
-        done: list[float] = []
-        data = write(quantized, coder, band_height=2, progress=written.append)
-        assert_same(read(data, progress=done.append), quantized)
-        for shares in (written, done):
+        told: dict[str, list[float]] = {"coding": [], "decoding": []}
+
+        def tell(stage, share, told=told):
+            told[stage].append(share)
+
+        data = write(quantized, coder, band_height=2, progress=tell)
+        assert_same(read(data, progress=tell), quantized)
+        for shares in told.values():
             assert shares == sorted(shares)
             assert shares[-1] == 1.0
+            assert shares.count(1.0) == 1
         files.add(data)
     assert len(files) == 1
 
@@ -203,32 +396,128 @@ def test_progress_is_told_while_a_band_is_coded(threads, random, monkeypatch):
     quantized = Quantized(grid, np.zeros(grid.shape, np.uint8), codebooks, index_map)
     for band_height, bands in ((None, 1), (128, 2)):
         told: list[float] = []
-        data = write(quantized, "context-mixing", band_height=band_height, progress=told.append)
+        data = write(
+            quantized,
+            "context-mixing",
+            band_height=band_height,
+            progress=lambda _, share, told=told: told.append(share),
+        )
         assert len(set(told)) > 5 * bands
         assert told == sorted(told)
         told.clear()
-        read(data, progress=told.append)
+        read(data, progress=lambda _, share, told=told: told.append(share))
         assert len(set(told)) > 5 * bands
         assert told == sorted(told)
 
 
-def test_bands_are_limited_and_many_are_read_in_linear_time(monkeypatch):
-    grid = BlockGrid(5000, 1, 1)
-    codebooks = (np.zeros((1, 3), np.uint8),)
-    parts = np.zeros((5000, 1), np.uint8), codebooks, np.zeros((5000, 1), np.uint16)
+def test_an_image_has_at_most_4096_bands():
     with pytest.raises(ConfigError, match="at most 4096 bands"):
-        write(Quantized(grid, *parts), "fixed-length", band_height=1)
-    data = write(Quantized(grid, *parts), "fixed-length", band_height=2)
+        write(plain(5000, 1), "fixed-length", band_height=1)
+    data = write(plain(5000, 1), "fixed-length", band_height=2)
     assert inspect(data).bands == 2500
-    monkeypatch.setattr(container, "MAX_BANDS", 2499)
-    with pytest.raises(CorruptError, match=r"bands: expected 1\.\.2499, received 2500"):
-        read(data)
+    with pytest.raises(CorruptError, match=r"bands: expected 1\.\.4096, received 5000"):
+        inspect(with_field(data, "band height", 1))
 
 
-def test_too_many_pixels_are_refused(random, monkeypatch):
-    monkeypatch.setattr(blocks, "MAX_PIXELS", 40)
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(pixels=41), "image: expected at most 41 pixels, received 7×6"),
+        (Limits(bands=2), "file: expected at most 2 bands, received 3"),
+        (Limits(regions=1), "file: expected at most 1 regions, received 2"),
+        (Limits(codewords=16), "codebook: expected at most 16 codewords, received 17"),
+        (Limits(file_bytes=100), "file: expected at most 100 bytes, received"),
+    ],
+)
+def test_a_file_over_a_limit_is_refused(limits, message, random):
+    data = write(small(random), "fixed-length", band_height=2)
+    for call in (akm.decode, read, inspect):
+        with pytest.raises(LimitError, match=message):
+            call(data, limits=limits)
+
+
+@every_coder
+def test_a_decode_over_the_memory_limit_is_refused_before_it_allocates(coder):
+    data = write(plain(600, 600, k=2), coder, band_height=60)
+    with pytest.raises(LimitError, match="decoding: expected at most 1,000,000 bytes of memory"):
+        akm.decode(data, limits=Limits(memory_bytes=10**6))
+    assert inspect(data, limits=Limits(memory_bytes=10**6)).bands == 10
+    claimed = with_field(with_field(data, "width", 2**14), "height", 2**13)
+    one_band = with_field(claimed, "band height", 2**13)
+    header, *_, index_map, end = split(one_band)
+    codebook = split(data)[1]
+    with pytest.raises(LimitError, match="decoding: expected at most 268,435,456 bytes of memory"):
+        akm.decode(
+            join([header, codebook, index_map, end]),
+            limits=Limits(memory_bytes=RESTRICTIVE.memory_bytes),
+        )
+
+
+def test_what_the_default_limits_refuse_is_not_written(random, monkeypatch):
+    monkeypatch.setattr(container, "DEFAULT", Limits(pixels=40))
     with pytest.raises(LimitError, match="at most 40 pixels, received 7×6"):
         write(small(random), "fixed-length")
+    monkeypatch.setattr(container, "DEFAULT", Limits(memory_bytes=1000))
+    with pytest.raises(LimitError, match="at most 1,000 bytes of memory"):
+        write(small(random), "fixed-length")
+
+
+TINY = {
+    "fixed-length": b"",
+    "context-mixing": b"",
+    "deflate": zlib.compress(bytes(2**27), 9),
+}
+"""Index maps of 2²⁷ pixels of one codeword."""
+
+
+@every_coder
+@pytest.mark.parametrize("shape", [(2**13, 2**14), (1, 2**27)], ids=["square", "row"])
+def test_decoding_the_largest_image_takes_less_than_a_gigabyte(coder, shape, tmp_path):
+    height, width = shape
+    header = HEADER.pack(width, height, 3, 256, max(256, height), CODER_NUMBERS[coder], 1)
+    codebook = np.array([[1, 2, 3]], dtype=np.uint8)
+    payload = struct.pack("<H", 1) + coders.create(coder).encode_codebook(codebook)
+    sections = [Section("H", header), Section("C", payload), Section("I", TINY[coder])]
+    (tmp_path / "large.akm").write_bytes(join([*sections, Section("E", b"")]))
+    code = (
+        "import resource, adaptive_kmeans as akm;"
+        "image = akm.decode(open('large.akm', 'rb').read());"
+        "assert image[-1, -1].tolist() == [1, 2, 3];"
+        "print(*image.shape, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    *found, kilobytes = map(int, done.stdout.split())
+    assert found == [height, width, 3]
+    if sys.platform == "linux":
+        assert kilobytes * 1024 < 10**9
+
+
+@pytest.mark.parametrize("coder", ["fixed-length", "deflate"])
+def test_bands_do_not_repeat_the_work_of_a_file(coder, random):
+    grid = BlockGrid(4096, 8, 1)
+    region_map = random.integers(0, 255, grid.shape, dtype=np.uint8)
+    codebooks = tuple(random.integers(0, 256, (257, 3), dtype=np.uint8) for _ in range(255))
+    index_map = random.integers(0, 257, grid.shape).astype(np.uint16)
+    quantized = Quantized(grid, region_map, codebooks, index_map)
+    data = write(quantized, coder, band_height=1)
+    start = time.process_time()
+    image = akm.decode(data)
+    assert time.process_time() - start < 5  # half a second; 20, if bands looked at every codebook
+    assert np.array_equal(image, quantized.reconstruct())
+
+
+@pytest.mark.parametrize("wrong", ["x", None, 3, [1], np.zeros(3, np.uint8)])
+def test_other_types_than_bytes_are_refused(wrong):
+    with pytest.raises(ConfigError, match=r"data: expected the bytes of an \.akm file, received"):
+        read(wrong)
+
+
+def test_buffers_of_bytes_are_read(random):
+    data = write(small(random), "fixed-length")
+    for buffer in (bytearray(data), memoryview(data)):
+        assert_same(read(buffer), read(data))
 
 
 @pytest.mark.parametrize("coder", GOLDEN)

@@ -187,6 +187,8 @@ class FixedLengthIndices:
         next_bits = 8 * (np.cumsum(bytes_of_regions) - bytes_of_regions)
         if len(payload) != bytes_of_regions.sum():
             raise CorruptError("index map", f"{bytes_of_regions.sum()} bytes", len(payload))
+        if (sizes[counts > 0] == 1).all():
+            return np.zeros(pixel_regions.shape, dtype=np.uint16)
         packed = np.frombuffer(payload or b"\0", dtype=np.uint8)
         index_map = np.empty(pixel_regions.shape, dtype=np.uint16)
         indices, regions = index_map.reshape(-1), pixel_regions.reshape(-1)
