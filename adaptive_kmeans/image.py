@@ -6,7 +6,6 @@ What is converted on the way, and said in `SourceImage.notes`, is in `adaptive_k
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -117,9 +116,11 @@ def save(path: str | Path, image: npt.NDArray[np.uint8]) -> None:
 
 
 def check_path(path: object) -> None:
-    """Raise `ConfigError` unless this is a name of a file."""
-    if not isinstance(path, str | os.PathLike):
+    """Raise `ConfigError` unless this can be the name of a file."""
+    if not isinstance(path, str | Path):
         raise ConfigError("path", "a str or a Path", type(path).__name__)
+    if "\0" in str(path):
+        raise ConfigError("path", "a name without NUL", repr(str(path)))
 
 
 def read_image(

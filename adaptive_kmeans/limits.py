@@ -153,7 +153,7 @@ def preset(name: str) -> Limits:
         There is no such preset.
     """
     if name not in PRESETS:
-        raise UnknownNameError("limits", name, PRESETS)
+        raise UnknownNameError("limits", str(name), PRESETS)
     return PRESETS[name]
 
 

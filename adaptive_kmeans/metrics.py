@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans.errors import ConfigError, ImageError, MissingDependencyError
-from adaptive_kmeans.limits import check_image
+from adaptive_kmeans.limits import MAX_PIXELS, check_image, check_integer
 from adaptive_kmeans.threads import Workers
 
 Image = npt.NDArray[np.uint8]
@@ -194,7 +194,12 @@ def bits_per_pixel(data: bytes, shape: tuple[int, ...]) -> float:
     >>> bits_per_pixel(bytes(100), (20, 20, 3))
     2.0
     """
-    return 8 * len(data) / (shape[0] * shape[1])
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise ConfigError("data", "the bytes of a file", type(data).__name__)
+    if not isinstance(shape, tuple) or len(shape) < 2:
+        raise ConfigError("shape", "(height, width, …)", repr(shape))
+    height, width = (check_integer("side of the image", n, 1, MAX_PIXELS) for n in shape[:2])
+    return 8 * len(data) / (height * width)
 
 
 def bd_rate(anchor: Curve, method: Curve) -> float | None:
@@ -264,7 +269,7 @@ def _delta(anchor: Curve, method: Curve, axis: Literal["rate", "psnr"]) -> float
     except ImportError as error:
         expected = "it to be installed: pip install bjontegaard"
         raise MissingDependencyError("library bjontegaard", expected, str(error)) from error
-    curves = [front(curve) for curve in (anchor, method)]
+    curves = [front(_check_curve(curve)) for curve in (anchor, method)]
     if min(map(len, curves)) < MIN_POINTS:
         return None
     values = [list(column) for curve in curves for column in zip(*curve, strict=True)]
@@ -273,6 +278,18 @@ def _delta(anchor: Curve, method: Curve, axis: Literal["rate", "psnr"]) -> float
     compute = bjontegaard.bd_rate if axis == "rate" else bjontegaard.bd_psnr
     delta = compute(*values, method="akima", require_matching_points=False, min_overlap=0)
     return float(delta) if math.isfinite(delta) else None
+
+
+def _check_curve(curve: Curve) -> Curve:
+    """Raise `ConfigError` unless this is a sequence of pairs of numbers, the rates above 0."""
+    expected = "a sequence of (rate above 0, quality) pairs"
+    try:
+        points = [(float(rate), float(quality)) for rate, quality in curve]
+    except (TypeError, ValueError):
+        raise ConfigError("curve", expected, repr(curve)) from None
+    if not all(rate > 0 for rate, _ in points):
+        raise ConfigError("curve", expected, repr(curve))
+    return points
 
 
 def _logs(rates: Sequence[Sequence[float]]) -> list[list[float]]:

@@ -59,12 +59,16 @@ class Quantized:
     index_map: npt.NDArray[np.uint16]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.grid, BlockGrid):
+            raise ConfigError("grid", "a BlockGrid", type(self.grid).__name__)
+        if not isinstance(self.codebooks, tuple):
+            raise ConfigError("codebooks", "a tuple of arrays", type(self.codebooks).__name__)
         _require("region map", self.region_map, self.grid.shape, np.uint8)
         _require("index map", self.index_map, (self.grid.height, self.grid.width), np.uint16)
         if not 1 <= len(self.codebooks) <= MAX_REGIONS:
             raise ConfigError("codebooks", f"1..{MAX_REGIONS} of them", len(self.codebooks))
         for codebook in self.codebooks:
-            _require("codebook", codebook, (len(codebook), 3), np.uint8)
+            _require("codebook", codebook, (*np.shape(codebook)[:1], 3), np.uint8)
             if len(codebook) > MAX_CODEWORDS:
                 expected = f"at most {MAX_CODEWORDS} codewords"
                 raise ConfigError("codebook", expected, len(codebook))
@@ -131,8 +135,10 @@ class ColorTable:
 def _require(
     what: str, array: npt.NDArray[np.generic], shape: tuple[int, ...], dtype: type
 ) -> None:
+    expected = f"a {shape} {np.dtype(dtype).name} array"
+    if not isinstance(array, np.ndarray):
+        raise ConfigError(what, expected, type(array).__name__)
     if array.shape != shape or array.dtype != dtype:
-        expected = f"{shape} {np.dtype(dtype).name}"
         raise ConfigError(what, expected, f"{array.shape} {array.dtype.name}")
 
 

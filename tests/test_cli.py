@@ -99,12 +99,41 @@ def test_info_says_where_the_bytes_go(command):
     code, out, _ = command("info", "cat.akm")
     size = Path("cat.akm").stat().st_size
     assert code == 0
-    assert "83×61 pixels, 6 + 12 codewords, blocks of 4, coder context-mixing, 1 band" in out
+    assert (
+        "83×61 pixels, 6 + 12 codewords, blocks of 4, coder context-mixing (model 1), 1 band" in out
+    )
     for part in ("header", "codebooks", "region map", "indices", f"{size:,}", "100.00"):
         assert part in out
     facts = json.loads(command("info", "cat.akm", "--json")[1])
     parts = ("header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes")
     assert sum(facts[part] for part in parts) == facts["bytes"] == size
+
+
+def test_info_lists_ancillary_sections(command, photo):
+    quantized = akm.quantize(photo, akm.Settings(6, 12))
+    data = container.write(quantized, "deflate", sections=[container.Section("t", b"a title")])
+    Path("cat.akm").write_bytes(data)
+    code, out, _ = command("info", "cat.akm")
+    assert code == 0
+    assert "other" in out
+    assert out.endswith("ancillary section t: 7 B, skipped\n")
+    facts = json.loads(command("info", "cat.akm", "--json")[1])
+    assert facts["ancillary"] == [{"type": "t", "bytes": 7}]
+    assert facts["other_bytes"] == 7
+
+
+def test_restrictive_limits_refuse_what_the_default_ones_take(command):
+    image = np.zeros((4097, 4097, 3), np.uint8)
+    Path("large.akm").write_bytes(akm.encode(image, akm.Settings.regular(2, coder="deflate")))
+    for line in ("info large.akm", "decompress large.akm large.png"):
+        code, out, err = command(*line.split(), "--limits", "restrictive")
+        assert (code, out) == (4, "")
+        assert err == (
+            "adaptive-kmeans: large.akm: image: "
+            "expected at most 16,777,216 pixels, received 4097×4097\n"
+        )
+    assert not Path("large.png").exists()
+    assert command("info", "large.akm")[0] == 0
 
 
 def test_json_is_json_even_where_a_number_is_not_finite(command):
@@ -245,6 +274,7 @@ BAD = [
     ("decompress bad.akm out.png", longer_akm, 3, "received 1 more"),
     ("decompress bad.akm out.xyz", None, 2, "expected one of .png"),
     ("info cat.png", None, 3, "cat.png: signature: expected"),
+    ("info cat.png --limits x", None, 2, "limits: expected one of default, restrictive"),
     ("compare none.png", None, 2, "expected an image file, a folder or glob"),
     ("compare glass.png", translucent, 3, "--background COLOR"),
     ("elbow .", lambda: shutil.copy("cat.png", "two.png"), 2, "expected one image, received 2"),

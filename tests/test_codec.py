@@ -1,3 +1,4 @@
+import inspect
 import os
 import subprocess
 import sys
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import adaptive_kmeans as akm
-from adaptive_kmeans import blocks, container
+from adaptive_kmeans import container
 from adaptive_kmeans.blocks import BlockGrid
+from adaptive_kmeans.clustering import cluster_regions
 from adaptive_kmeans.coding import coders
 from adaptive_kmeans.detail import measures
 from adaptive_kmeans.errors import ConfigError, ImageError, LimitError, UnknownNameError
@@ -155,6 +157,17 @@ def test_progress_is_told_by_stage(photo):
             "coder: expected one of context-mixing, deflate",
         ),
         ({"color_space": "xyz"}, UnknownNameError, "color space: expected one of .*rgb"),
+        ({"init": "kmeans++"}, UnknownNameError, r"did you mean k-means\+\+"),
+        ({"tolerance": 1}, ConfigError, "tolerance: expected a number from 0 to below 1"),
+        ({"tolerance": "0.1"}, ConfigError, "tolerance"),
+        ({"tolerance": float("nan")}, ConfigError, "received nan"),
+        ({"k1": "16"}, ConfigError, "k1: expected an integer"),
+        ({"k1": np.float64(16)}, ConfigError, "k1: expected an integer"),
+        ({"k2": [1]}, ConfigError, "k2: expected an integer"),
+        ({"detail": None}, ConfigError, "detail measure: expected a name, received None"),
+        ({"threshold": 3}, ConfigError, "threshold: expected a name"),
+        ({"coder": b"deflate"}, ConfigError, "coder: expected a name"),
+        ({"color_space": []}, ConfigError, "color space: expected a name"),
     ],
 )
 def test_wrong_settings_are_refused_at_once(wrong, error, message):
@@ -183,10 +196,58 @@ def test_other_arrays_are_refused(wrong):
         akm.encode(wrong)
 
 
-def test_an_image_over_the_limit_is_refused_before_any_work(monkeypatch):
-    monkeypatch.setattr(blocks, "MAX_PIXELS", 15)
-    with pytest.raises(LimitError, match="at most 15 pixels, received 4×4"):
-        akm.quantize(np.zeros((4, 4, 3), np.uint8))
+def test_an_image_over_the_limit_is_refused_before_any_work():
+    large = np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (2**14, 2**14, 3))
+    for call in (akm.quantize, akm.encode):
+        with pytest.raises(LimitError, match="at most 134,217,728 pixels, received 16384×16384"):
+            call(large)
+
+
+def test_integers_and_numbers_of_numpy_are_taken(photo):
+    chosen = akm.Settings(
+        k1=np.int64(6),
+        k2=np.uint16(12),
+        block_size=np.int8(4),
+        seed=np.uint32(1),
+        tolerance=np.float32(0.25),
+    )
+    plain = akm.Settings(6, 12, block_size=4, seed=1, tolerance=0.25)
+    assert chosen == plain
+    assert [type(n) for n in (chosen.k1, chosen.k2, chosen.block_size, chosen.seed)] == [int] * 4
+    assert type(chosen.tolerance) is float
+    assert akm.encode(photo, chosen) == akm.encode(photo, plain)
+
+
+def test_initialization_and_exact_mode_are_settings(photo):
+    def error(**others):
+        image = akm.quantize(photo, akm.Settings.regular(24, **others)).reconstruct()
+        return ((image.astype(int) - photo) ** 2).mean()
+
+    assert error(tolerance=0.0) <= error() <= error(tolerance=0.5)
+    assert len({error(init=name) for name in ("wu", "maximin", "random")}) == 3
+
+
+def test_defaults_of_settings_are_those_of_the_clustering():
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(cluster_regions).parameters.items()
+    }
+    for name in ("init", "tolerance", "color_space", "seed"):
+        assert getattr(akm.Settings, name) == defaults[name]
+
+
+@pytest.mark.parametrize("wrong", ["settings", 3, {}, akm.Settings])
+def test_other_settings_are_refused(photo, wrong):
+    for call in (akm.quantize, akm.encode):
+        with pytest.raises(ConfigError, match="settings: expected a Settings, received"):
+            call(photo, wrong)
+
+
+@pytest.mark.parametrize("wrong", ["restrictive", None, 3])
+def test_other_limits_are_refused(photo, wrong):
+    data = akm.encode(photo, akm.Settings(6, 12, coder="deflate"))
+    with pytest.raises(ConfigError, match="limits: expected a Limits, received"):
+        akm.decode(data, limits=wrong)
 
 
 def test_views_and_read_only_arrays_are_taken(photo):
@@ -207,6 +268,10 @@ def test_parts_that_do_not_fit_make_no_quantized_image():
         (grid, regions + np.uint8(1), codebooks, indices),
         (grid, regions, codebooks, indices + np.uint16(2)),
         (grid, regions, (np.zeros((4097, 3), np.uint8),), indices),
+        (grid, regions, [np.zeros((2, 3), np.uint8)], indices),
+        (grid, regions, ([[1, 2, 3]],), indices),
+        (grid, [[0]], codebooks, indices),
+        (None, regions, codebooks, indices),
     ):
         with pytest.raises(ConfigError):
             Quantized(*wrong)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from adaptive_kmeans import blocks
+import adaptive_kmeans as akm
 from adaptive_kmeans import image as images
 from adaptive_kmeans.errors import ConfigError, ImageError, LimitError, ReadError
 from adaptive_kmeans.image import decode_image, encode_image, read_image
+from adaptive_kmeans.limits import Limits
 
 
 def saved(picture: Image.Image, file_format: str, **options: object) -> bytes:
@@ -220,10 +221,43 @@ def test_zero_by_zero_is_an_image_error():
         decode_image(png(0, 5, 8, b""))
 
 
-def test_a_size_over_the_limit_is_refused_before_it_is_decoded(picture, monkeypatch):
-    monkeypatch.setattr(blocks, "MAX_PIXELS", 5000)
+def test_a_size_over_the_limit_is_refused_before_it_is_decoded(picture, tmp_path):
+    data = saved(picture, "PNG")
     with pytest.raises(LimitError, match="at most 5,000 pixels, received 83×61"):
-        decode_image(saved(picture, "PNG"))
+        decode_image(data, limits=Limits(pixels=5000))
+    (tmp_path / "cat.png").write_bytes(data)
+    with pytest.raises(LimitError, match="at most 5,000 pixels, received 83×61"):
+        akm.load(tmp_path / "cat.png", limits=Limits(pixels=5000))
+    with pytest.raises(LimitError, match="at most 1,000 bytes"):
+        akm.load(tmp_path / "cat.png", limits=Limits(file_bytes=1000))
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.TIF", "a.bmp", "a.webp"])
+def test_saved_images_are_loaded(photo, tmp_path, name):
+    akm.save(tmp_path / name, photo)
+    assert np.array_equal(akm.load(tmp_path / name), photo)
+    assert np.array_equal(akm.load(str(tmp_path / name)), photo)
+
+
+def test_a_translucent_image_is_loaded_over_a_background(photo, tmp_path):
+    (tmp_path / "glass.png").write_bytes(translucent(photo, 0))
+    loaded = akm.load(tmp_path / "glass.png", "#ff8000")
+    assert loaded[3, 5].tolist() == [255, 128, 0]
+
+
+@pytest.mark.parametrize("wrong", [None, 3, b"a.png", "a\0b.png"])
+def test_other_paths_are_refused(photo, wrong):
+    with pytest.raises(ConfigError, match="path: expected"):
+        akm.load(wrong)
+    with pytest.raises(ConfigError, match="path: expected"):
+        akm.save(wrong, photo)
+
+
+def test_other_arrays_are_not_saved(photo, tmp_path):
+    for wrong in ([1], photo[0], photo.astype(float), np.dstack([photo, photo[..., 0]])):
+        with pytest.raises(ImageError, match="image: expected a"):
+            akm.save(tmp_path / "a.png", wrong)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_size_over_pillows_limit_is_refused():

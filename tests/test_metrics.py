@@ -61,10 +61,31 @@ def test_images_must_match():
     image = np.zeros((4, 4, 3), np.uint8)
     with pytest.raises(ImageError, match="decoded image: expected the shape"):
         akm.psnr(image, image[:2])
-    with pytest.raises(ImageError, match="dtype uint8"):
+    with pytest.raises(ImageError, match="uint8 array, received"):
         akm.ssim(image, image.astype(float))
     with pytest.raises(ConfigError, match="one of gaussian, published, received box"):
         akm.ssim(image, image, "box")
+
+
+@pytest.mark.parametrize("metric", [akm.psnr, akm.ssim, akm.ciede2000, akm.ssimulacra2])
+def test_other_types_than_images_are_refused(metric):
+    image = np.zeros((16, 16, 3), np.uint8)
+    for wrong in (None, [1], image[0], image[:0], image[..., :2]):
+        with pytest.raises(ImageError, match="decoded image: expected"):
+            metric(image, wrong)
+        with pytest.raises(ImageError, match="original image: expected"):
+            metric(wrong, image)
+
+
+def test_rates_and_curves_of_other_types_are_refused():
+    for data, shape in ((None, (2, 2)), (b"x", 3), (b"x", (3,)), (b"x", (0, 3)), (b"x", "ab")):
+        with pytest.raises(ConfigError):
+            akm.bits_per_pixel(data, shape)
+    curve = [(1.0, 30.0), (2.0, 33.0), (3.0, 35.0)]
+    for wrong in (None, 3, [1, 2], [(0.0, 30.0), *curve], [("a", 1)] * 3):
+        for measure in (akm.bd_rate, akm.bd_psnr):
+            with pytest.raises(ConfigError, match=r"curve: expected a sequence of \(rate above 0"):
+                measure(curve, wrong)
 
 
 def test_ssimulacra2_is_the_packages_of_the_same_pixels(photo, noisy, tmp_path):
