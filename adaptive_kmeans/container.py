@@ -630,7 +630,8 @@ def _find_sections(data: bytes) -> list[_Found]:
             raise CorruptError("section 1", expected, f"{kind} of {size}")
         ancillary += kind.islower()
         if ancillary > MAX_ANCILLARY or len(found) - ancillary > _MOST_CRITICAL:
-            raise CorruptError("file", f"at most {MAX_ANCILLARY} ancillary sections", "more")
+            most = f"at most {_MOST_CRITICAL} critical and {MAX_ANCILLARY} ancillary sections"
+            raise CorruptError("file", most, "more")
         start = end + _CRC.size
     if len(data) > start:
         raise CorruptError("file", f"nothing after its {start} bytes", f"{len(data) - start} more")

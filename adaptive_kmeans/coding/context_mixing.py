@@ -153,7 +153,7 @@ class ContextMixing:
             return 0
         regions = len(codewords)
         pairs = regions * sum(codewords) if regions > 1 else 0
-        return TABLES_BYTES + 16 * pixels + (regions << 17) + 4 * pairs
+        return TABLES_BYTES + 8 * pixels + (regions << 17) + 4 * pairs
 
 
 @dataclass(frozen=True, eq=False)
