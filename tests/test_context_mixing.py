@@ -13,17 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adaptive_kmeans.coding._codeword_tree import build_tree
-from adaptive_kmeans.coding._probability import LIMIT, SQUASH, STRETCH
-from adaptive_kmeans.coding._range_coder import (
-    POSITION,
-    code_bit,
-    ends_well,
-    start_decoding,
-    start_encoding,
-    tail,
-)
+import adaptive_kmeans as akm
 from adaptive_kmeans.coding.context_mixing import ContextMixing
+from adaptive_kmeans.coding.context_mixing.codeword_tree import build_tree
+from adaptive_kmeans.coding.context_mixing.mixer import LIMIT, SQUASH, STRETCH
+from adaptive_kmeans.coding.context_mixing.range_coder import (
+    code,
+    decoder,
+    encoder,
+    is_canonical_end,
+    meter,
+    written,
+)
 from adaptive_kmeans.errors import ConfigError, CorruptError, LimitError
 from adaptive_kmeans.luma import luma_order
 from tests.clustering_images import COMPILED, EXAMPLES, only_compiled
@@ -205,21 +206,47 @@ def test_wrong_arguments_are_refused():
         decode(b"", regions, (two,) * 257)
 
 
-def test_range_coder_spends_the_entropy():
+def test_range_coder_and_meter_agree_with_the_entropy():
     rng = np.random.default_rng(0)
     chances = rng.integers(1, 65536, 20000)
     bits = (rng.integers(0, 65536, 20000) < chances).astype(np.int64)
-    stream = np.zeros(10000, np.uint8)
-    state = start_encoding()
+    sink, cost = encoder(10000), meter()
     for bit, chance in zip(bits, chances, strict=True):
-        code_bit(state, stream, False, bit, chance)
-    payload = stream[: state[POSITION]].tobytes() + tail(state)
+        code(sink, bit, chance)
+        code(cost, bit, chance)
+    payload = written(sink)
     share = np.where(bits == 1, chances, 65536 - chances) / 65536
-    assert 8 * len(payload) < -np.log2(share).sum() * 1.0005 + 16
-    state = start_decoding(payload)
-    data = np.frombuffer(payload, np.uint8).copy()
-    assert [code_bit(state, data, True, 0, chance) for chance in chances] == bits.tolist()
-    assert ends_well(state, payload)
+    entropy = -np.log2(share).sum()
+    assert 8 * len(payload) < entropy * 1.0005 + 16
+    assert abs(cost.cost[0] / 65536 - entropy) < 1
+    source = decoder(payload)
+    assert [code(source, 0, chance) for chance in chances] == bits.tolist()
+    assert is_canonical_end(source)
+
+
+@only_compiled
+@pytest.mark.parametrize("profile", ["strongest", "fast"])
+@pytest.mark.parametrize("sizes", [(16,), (256,), (5, 120)])
+def test_prices_asked_for_add_up_to_the_payload(profile, sizes):
+    index_map, regions, codebooks = sample(7, (150, 170), sizes, 0.2)
+    coder = ContextMixing(profile).index_coder(codebooks)
+    costs = coder.costs(index_map, regions)
+    assert costs.min() >= 0
+    assert abs(costs.sum() / 8 - len(coder.encode(index_map, regions))) <= 1
+
+
+@only_compiled
+@pytest.mark.parametrize("profile", ["strongest", "fast"])
+def test_prices_of_photographs_and_screens_add_up(profile, shared_images):
+    for name, settings_ in (
+        ("kodak/kodim23.png", akm.Settings.regular(64)),
+        ("kodak/kodim05.png", akm.Settings(k1=16, k2=64)),
+        ("screens/graph.png", akm.Settings.regular(32)),
+    ):
+        quantized = akm.quantize(akm.load(shared_images / name), settings_)
+        coder = ContextMixing(profile).index_coder(quantized.codebooks)
+        maps = quantized.index_map, quantized.pixel_regions
+        assert abs(coder.costs(*maps).sum() / 8 - len(coder.encode(*maps))) <= 1
 
 
 def test_tables_are_logistic():

@@ -19,7 +19,7 @@ from typing import ClassVar, Literal
 
 from adaptive_kmeans import codec
 from adaptive_kmeans.codec import Settings
-from adaptive_kmeans.coding.ablation import groups, index_map_bytes
+from adaptive_kmeans.coding.context_mixing.ablation import groups, index_map_bytes
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
 from adaptive_kmeans.experiment.runner import measure_all

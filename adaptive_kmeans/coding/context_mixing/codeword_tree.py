@@ -9,6 +9,9 @@ the first codeword of its right half, which no other node shares.
 The node's plane is halfway between the two codewords at the cut, and its axis is scaled so that
 a distance of one mean **spacing** (distance of a codeword to the nearest other one, averaged over
 the node) projects to 65536.
+
+An image's codewords are numbered through: those of region 0 in tree order, then those of region 1,
+and so on. Nodes are numbered alike.
 """
 
 from typing import NamedTuple
@@ -16,7 +19,27 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from adaptive_kmeans.coding.context_mixing.kernel import Int, inlined
+
 Int64 = NDArray[np.int64]
+
+
+class Codewords(NamedTuple):
+    """All codewords of all regions and their trees, and what is looked up of them again and again.
+
+    The last two arrays remember answers that depend on nothing else, so that threads may share
+    them.
+    """
+
+    offsets: NDArray[np.int64]  # (regions + 1,) first codeword of each region
+    roots: NDArray[np.int64]  # (regions,)
+    spacings: NDArray[np.int64]  # (regions,) in sixteenths
+    left: NDArray[np.int64]  # (codewords,)
+    right: NDArray[np.int64]  # (codewords,)
+    planes: NDArray[np.int32]  # (codewords, 4) axis r, g, b, and the threshold times 4
+    colors: NDArray[np.int32]  # (codewords, 4) r, g, b, and 0
+    cells: NDArray[np.int32]  # (regions << 15,) 1 + nearest codeword to a 5-bit color, 0 unknown
+    peers: NDArray[np.int32]  # (regions * codewords,) 1 + nearest codeword in a region, 0 unknown
 
 
 class Tree(NamedTuple):
@@ -68,6 +91,87 @@ def build_tree(codebook: NDArray[np.uint8]) -> Tree:
         right[cut[high]] = cut[high] + (hi - cut)[high] // 2
         lo, hi = np.concatenate([lo[low], cut[high]]), np.concatenate([cut[low], hi[high]])
     return Tree(order, k // 2, left, right, planes, max(16, int(spacing.sum()) // k))
+
+
+def number_codewords(codebooks: tuple[NDArray[np.uint8], ...]) -> tuple[Codewords, Int64]:
+    """Return the codewords of all codebooks, numbered through.
+
+    Returns
+    -------
+    codewords : Codewords
+    order : (codewords,) int64
+        Index, in its own codebook, of each codeword.
+    """
+    trees = [build_tree(codebook) for codebook in codebooks]
+    offsets = np.cumsum([0, *(len(codebook) for codebook in codebooks)], dtype=np.int64)
+    regions, total = len(codebooks), int(offsets[-1])
+    placed = list(zip(trees, offsets[:-1], strict=True))
+    colors = np.zeros((total, 4), dtype=np.int32)
+    colors[:, :3] = np.concatenate([c[t.order] for c, t in zip(codebooks, trees, strict=True)])
+    codewords = Codewords(
+        offsets,
+        np.array([tree.root + offset for tree, offset in placed], dtype=np.int64),
+        np.array([tree.spacing for tree in trees], dtype=np.int64),
+        np.concatenate([tree.left + offset for tree, offset in placed]),
+        np.concatenate([tree.right + offset for tree, offset in placed]),
+        (np.concatenate([tree.planes for tree in trees]) * [1, 1, 1, 4]).astype(np.int32),
+        colors,
+        np.zeros(regions << 15, dtype=np.int32),
+        np.zeros(regions * total if regions > 1 else 1, dtype=np.int32),
+    )
+    return codewords, np.concatenate([tree.order for tree in trees])
+
+
+@inlined
+def nearest(colors: NDArray[np.int32], lo: Int, hi: Int, r: Int, g: Int, b: Int) -> Int:
+    """Codeword of ``lo..hi - 1`` nearest to a color, ties to the lowest."""
+    best = np.int64(1 << 40)
+    found = np.int64(lo)
+    for i in range(lo, hi):
+        dr = np.int64(colors[i, 0]) - r
+        dg = np.int64(colors[i, 1]) - g
+        db = np.int64(colors[i, 2]) - b
+        square = dr * dr + dg * dg + db * db
+        if square < best:
+            best = square
+            found = np.int64(i)
+    return found
+
+
+@inlined
+def nearest_to_color(codewords: Codewords, region: Int, r: Int, g: Int, b: Int) -> Int:
+    """Codeword of a region nearest to the middle of a color's cell, 5 bits a channel."""
+    r, g, b = r >> 3, g >> 3, b >> 3
+    cell = np.uint64((region << 15) | (r << 10) | (g << 5) | b)
+    if codewords.cells[cell] == 0:
+        lo, hi = codewords.offsets[region], codewords.offsets[region + 1]
+        found = nearest(codewords.colors, lo, hi, 8 * r + 4, 8 * g + 4, 8 * b + 4)
+        codewords.cells[cell] = found + 1
+    return np.int64(codewords.cells[cell]) - 1
+
+
+@inlined
+def peer(codewords: Codewords, region: Int, code: Int) -> Int:
+    """Codeword of a region nearest to a codeword of another one."""
+    at = np.uint64(region * codewords.left.size + code)
+    if codewords.peers[at] == 0:
+        colors = codewords.colors
+        lo, hi = codewords.offsets[region], codewords.offsets[region + 1]
+        r, g, b = np.int64(colors[code, 0]), np.int64(colors[code, 1]), np.int64(colors[code, 2])
+        codewords.peers[at] = nearest(colors, lo, hi, r, g, b) + 1
+    return np.int64(codewords.peers[at]) - 1
+
+
+@inlined
+def distance(codewords: Codewords, a: Int, b: Int) -> Int:
+    """Sum of absolute differences of two codewords' colors."""
+    total = np.int64(0)
+    for c in range(3):
+        total += abs(
+            np.int64(codewords.colors[np.uint64(a), c])
+            - np.int64(codewords.colors[np.uint64(b), c])
+        )
+    return total
 
 
 def _spacing(colors: Int64) -> Int64:

@@ -1,0 +1,82 @@
+# mypy: disable-error-code="assignment"
+"""The match model: follows an earlier place whose surroundings were the same as the pixel's.
+
+Places are found by a hash of the 25 neighbors. A place that was found is followed, pixel by pixel,
+as long as the codewords there are the ones that come here. With ``n`` pixels predicted in a row,
+the *match length class* is ``min(n, 7) + min(n >> 3, 3) + min(n >> 5, 5)``, 0..15.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adaptive_kmeans.coding.context_mixing.kernel import Int, inlined, leaf, prefetch
+
+PLACE, LENGTH, PREDICTED = 0, 1, 2
+
+
+class Match(NamedTuple):
+    """Where surroundings were seen last, and the place that is followed."""
+
+    places: NDArray[np.int64]  # (2**bits,) by hash: the hash above 32 bits of place, 0 none
+    followed: NDArray[np.int64]  # (3,) place (0 none), pixels predicted in a row, codeword there
+
+
+def new_match(pixels: int) -> Match:
+    """Return a match model of an image of so many pixels, which has seen nothing.
+
+    It has ``2 ** clip(bit_length(pixels - 1) - 3, 8, 20)`` entries.
+    """
+    return Match(np.zeros(match_bytes(pixels) // 8, dtype=np.int64), np.zeros(3, dtype=np.int64))
+
+
+def match_bytes(pixels: int) -> int:
+    """Return the bytes of the match model of an image of so many pixels."""
+    return 8 << min(max((pixels - 1).bit_length() - 3, 8), 20)
+
+
+@leaf
+def prefetch_place(match: Match, surroundings: Int) -> None:
+    """Ask early for what `look_up` will read."""
+    prefetch(match.places, surroundings & (match.places.size - 1))
+
+
+@inlined
+def look_up(match: Match, codes: NDArray[np.int32], y: Int, x: Int, surroundings: Int) -> Int:
+    """Return the predicted codeword for the pixel at ``codes[y, x]``, -1 for none.
+
+    `surroundings` is a 31-bit hash. The entry of the hash becomes this place.
+    """
+    stride = np.int64(codes.shape[1])
+    followed = match.followed
+    slot = np.uint64(surroundings & (match.places.size - 1))
+    if followed[LENGTH] > 0:
+        followed[PLACE] += 1
+    else:
+        entry = match.places[slot]
+        followed[PLACE] = entry & 0xFFFFFFFF if entry >> 32 == surroundings else np.int64(0)
+    match.places[slot] = (surroundings << 32) | (y * stride + x)
+    followed[PREDICTED] = -1
+    if followed[PLACE] != 0:
+        row = followed[PLACE] // stride
+        followed[PREDICTED] = codes[row, followed[PLACE] - row * stride]
+    return followed[PREDICTED]
+
+
+@leaf
+def length_class(match: Match) -> Int:
+    """Class of the number of pixels predicted in a row, 0..15."""
+    length = match.followed[LENGTH]
+    return min(length, 7) + min(length >> 3, 3) + min(length >> 5, 5)
+
+
+@leaf
+def update(match: Match, code: Int) -> None:
+    """Note whether the prediction was the pixel's codeword; drop the place if not."""
+    followed = match.followed
+    if followed[PREDICTED] == code:
+        followed[LENGTH] += 1
+    else:
+        followed[LENGTH] = 0
+        followed[PLACE] = 0
