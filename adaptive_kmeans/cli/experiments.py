@@ -10,13 +10,13 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from adaptive_kmeans.commands.console import (
+from adaptive_kmeans.cli.console import (
     print_json,
     print_table,
     raise_failures,
     say_conversions,
 )
-from adaptive_kmeans.commands.options import (
+from adaptive_kmeans.cli.options import (
     DEFAULT_K1,
     DEFAULT_K2,
     K1,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument
 
-from adaptive_kmeans.commands.console import print_json, print_table, say_conversions
-from adaptive_kmeans.commands.options import (
+from adaptive_kmeans.cli.console import print_json, print_table, say_conversions
+from adaptive_kmeans.cli.options import (
     DEFAULT_K1,
     DEFAULT_K2,
     K1,

@@ -1,5 +1,9 @@
 """The command line: its commands, and how errors end it.
 
+A command is a function whose parameters are its arguments and options: `coding` has those that code
+files, `experiments` those that measure. `options` is what they share, `console` how they answer.
+Heavy imports wait until a command runs, so that help comes at once.
+
 An error is one line on standard error and an exit code: 2 bad usage or config, 3 bad input, 4 over
 a limit, 5 could not read or write, 6 some trials failed, 130 interrupted.
 """
@@ -14,7 +18,7 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from adaptive_kmeans.commands import coding, experiments
+from adaptive_kmeans.cli import coding, experiments
 from adaptive_kmeans.errors import AdaptiveKMeansError
 
 app = typer.Typer(
