@@ -196,6 +196,28 @@ def bits_per_pixel(data: bytes, shape: tuple[int, ...]) -> float:
     return 8 * len(data) / (shape[0] * shape[1])
 
 
+def compression_ratio(data: bytes, shape: tuple[int, ...]) -> float:
+    """Raw RGB bytes of an image of shape (H, W, …) / bytes of its file.
+
+    Examples
+    --------
+    >>> compression_ratio(bytes(100), (20, 20, 3))
+    12.0
+    """
+    return 3 * shape[0] * shape[1] / len(data)
+
+
+def space_saving_percent(data: bytes, shape: tuple[int, ...]) -> float:
+    """100 × (1 − bytes of a file / raw RGB bytes of its image, of shape (H, W, …)).
+
+    Examples
+    --------
+    >>> space_saving_percent(bytes(300), (20, 20, 3))
+    75.0
+    """
+    return 100 * (1 - len(data) / (3 * shape[0] * shape[1]))
+
+
 def bd_rate(anchor: Curve, method: Curve) -> float | None:
     """Mean change of rate at equal quality, in percent; below zero the method needs fewer bytes.
 

@@ -65,6 +65,37 @@ def test_compress_and_decompress_give_what_the_library_gives(command, photo):
     assert np.array_equal(np.asarray(Image.open("cat.png")), decoded)
 
 
+def test_verify_decodes_the_file_and_refuses_another_image(command, monkeypatch):
+    facts = json.loads(command("compress", "cat.png", *SMALL, "--json")[1])
+    assert facts["decode_s"] is None
+    facts = json.loads(command("compress", "cat.png", *SMALL, "--json", "--verify")[1])
+    assert facts["decode_s"] > 0
+    Path("cat.akm").unlink()
+    decode = akm.decode
+    monkeypatch.setattr("adaptive_kmeans.codec.decode", lambda *a, **b: decode(*a, **b) ^ 1)
+    code, out, err = command("compress", "cat.png", *SMALL, "--verify")
+    assert (code, out) == (3, "")
+    assert err == (
+        "adaptive-kmeans: cat.akm: expected a file that decodes to the pixels that were encoded, "
+        "received other pixels\n"
+    )
+    assert not Path("cat.akm").exists()
+
+
+def test_compress_needs_no_experiment_and_no_library_of_experiments(folder):
+    code = (
+        "import sys; sys.argv = ['adaptive-kmeans', 'compress', 'cat.png']\n"
+        "from adaptive_kmeans.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = ('adaptive_kmeans.experiment', 'adaptive_kmeans.baselines', 'sklearn', 'skimage',"
+        " 'matplotlib', 'pandas', 'scipy.ndimage', 'scipy.stats')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.tif", "a.BMP"])
 def test_decompress_writes_the_format_of_the_extension(command, name):
     command("compress", "cat.png", "a.akm", *SMALL)
@@ -342,7 +373,7 @@ def test_an_interruption_leaves_nothing(command, monkeypatch):
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("adaptive_kmeans.codec.decode", interrupted)
+    monkeypatch.setattr("adaptive_kmeans.codec.encode_with_reconstruction", interrupted)
     assert command("compress", "cat.png", *SMALL) == (130, "", "adaptive-kmeans: interrupted\n")
     assert not Path("cat.akm").exists()
 
