@@ -1,6 +1,7 @@
 """Baselines of other packages, whatever they do: one line, at the config or of the failed trial."""
 
 import json
+import pickle
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +17,7 @@ from adaptive_kmeans.errors import ConfigError, TrialsFailedError
 from adaptive_kmeans.experiment import run_experiment
 from adaptive_kmeans.experiment.compression import plan
 from adaptive_kmeans.experiment.config import check_config, read_config
-from adaptive_kmeans.experiment.trials import Trial, run_trial
+from adaptive_kmeans.experiment.trials import WARM_UP_SIDE, Trial, run_trial
 
 CONFIG = """
 name = "fakes"
@@ -97,7 +98,9 @@ def test_one_that_cannot_be_made_is_an_error_of_the_config(folder, member, messa
     assert not Path("results").exists()
 
 
-IMAGE = "decode of baseline fake: expected an array of shape (61, 83, 3) and dtype uint8, received "
+IMAGE = "decode of baseline fake: expected an array of shape (height, width, 3) and dtype uint8"
+IMAGE += ", received "
+SHAPE = "cat, fake: decode: expected an image of shape (61, 83, 3), received "
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ IMAGE = "decode of baseline fake: expected an array of shape (61, 83, 3) and dty
         (fake(decode=raises), IMAGE + "RuntimeError: a defect of two lines"),
         (fake(decode=lambda self, data: b"pixels"), IMAGE + "bytes"),
         (fake(decode=lambda self, data: np.zeros((61, 83, 4), np.uint8)), IMAGE + "(61, 83, 4) ui"),
-        (fake(decode=lambda self, data: np.zeros((83, 61, 3), np.uint8)), IMAGE + "(83, 61, 3) ui"),
+        (fake(decode=lambda self, data: np.zeros((83, 61, 3), np.uint8)), SHAPE + "(83, 61, 3)"),
         (fake(decode=lambda self, data: np.zeros((61, 83, 3))), IMAGE + "(61, 83, 3) float64"),
     ],
     ids=range(10),
@@ -123,7 +126,6 @@ def test_one_that_makes_no_file_or_no_pixels_fails_its_trial(folder, member, mes
     (failure,) = results.failures
     assert isinstance(failure, TrialsFailedError)
     assert message in str(failure)
-    assert "of baseline fake: " in str(failure)
     assert "\n" not in str(failure)
 
 
@@ -197,7 +199,7 @@ def test_a_key_that_is_not_the_setting_of_the_codec_is_refused(folder, codec, ke
 def planned(*methods: dict[str, object]) -> list[str]:
     listed = [{"method": "baseline", **method} for method in methods]
     config = check_config({"name": "a", "images": ["chelsea"], "methods": listed}, "a.toml")
-    return [trial.codec for trial in plan(config, [ImageSource("chelsea")])]
+    return [trial.codec.label for trial in plan(config, [ImageSource("chelsea")])]
 
 
 def test_equal_codecs_are_one_trial():
@@ -214,7 +216,10 @@ def test_equal_codecs_are_one_trial():
 
 def test_keys_of_stored_trials_stay_what_they_were(monkeypatch):
     monkeypatch.setattr("adaptive_kmeans.baselines.pixel_codecs.version_of", lambda name: "lib 1")
-    keys = [Trial(ImageSource("a"), spec).key("hash")[:16] for spec in ("jpeg:75", "jpeg", "webp")]
+    trials = [
+        Trial(ImageSource("a"), Baseline.create(spec)) for spec in ("jpeg:75", "jpeg", "webp")
+    ]
+    keys = [trial.key("hash")[:16] for trial in trials]
     assert keys == ["bdecfb4661bb4389", "7e36d7f5f8676ccf", "d347b6a92549ba98"]
 
 
@@ -229,21 +234,41 @@ def test_a_baseline_is_warmed_up_once_and_only_for_times(folder):
     baselines.register("counted", Counted)
     source = ImageSource("cat", Path("cat.png"))
     real = (61, 83, 3)
-    assert run_trial(Trial(source, "counted", repeats=0)).row.encode_s is None
+    counted = Baseline.create("counted")
+    assert run_trial(Trial(source, counted, repeats=0)).row.encode_s is None
     assert encoded == [real]
     encoded.clear()
     for _ in range(2):
-        assert run_trial(Trial(source, "counted", repeats=2)).row.encode_s > 0
-    assert encoded == [(32, 32, 3), real, real, real, real]
+        assert run_trial(Trial(source, counted, repeats=2)).row.encode_s > 0
+    assert encoded == [(WARM_UP_SIDE, WARM_UP_SIDE, 3), real, real, real, real]
 
 
-def test_one_that_takes_no_small_image_is_timed_nevertheless(folder):
-    class Large(Raw):
+def test_one_that_refuses_the_warm_up_image_is_timed_nevertheless(folder):
+    class Picky(Raw):
         def encode(self, image):
-            if len(image) < 48:
-                raise RuntimeError("too small")
+            if len(image) == WARM_UP_SIDE:
+                raise RuntimeError("not this one")
             return super().encode(image)
 
-    baselines.register("large", Large)
-    outcome = run_trial(Trial(ImageSource("cat", Path("cat.png")), "large", repeats=1))
+    baselines.register("picky", Picky)
+    source = ImageSource("cat", Path("cat.png"))
+    outcome = run_trial(Trial(source, Baseline.create("picky"), repeats=1))
     assert outcome.error is None
+
+
+def test_a_baseline_is_made_anew_in_another_process(folder):
+    class NotPicklable(Raw):
+        def __reduce__(self):
+            raise TypeError("not this one")
+
+    baselines.register("fake", NotPicklable)
+    again = pickle.loads(pickle.dumps(Baseline.create("fake")))  # noqa: S301
+    assert again == Baseline.create("fake")
+    assert isinstance(again.codec, NotPicklable)
+
+
+def test_settings_without_a_column_of_their_own_are_part_of_the_method(folder):
+    methods = {spec: Baseline.create(spec).columns["method"] for spec in ("jpeg:5", "jpeg", "png")}
+    assert methods == {"jpeg:5": "jpeg", "jpeg": "jpeg", "png": "png"}
+    assert Baseline.create("webp-lossless:3").columns == {"method": "webp-lossless:3"}
+    assert Baseline.create("webp-lossless") == Baseline.create("webp-lossless:6")

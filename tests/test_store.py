@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from adaptive_kmeans.baselines.checked import Baseline
+from adaptive_kmeans.codec import AdaptiveKMeans, Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import OutputError, ReadError
 from adaptive_kmeans.experiment import results, run_experiment
@@ -147,17 +149,18 @@ def test_what_is_no_store_is_refused(tmp_path):
 
 
 def test_the_key_is_of_all_that_numbers_depend_on():
-    import adaptive_kmeans as akm
+    def regular(k: int, **others: object) -> AdaptiveKMeans:
+        return AdaptiveKMeans(Settings.regular(k, **others))
 
-    trial = Trial(ImageSource("a"), akm.Settings.regular(4))
+    trial = Trial(ImageSource("a"), regular(4))
     others = [
-        Trial(ImageSource("a"), akm.Settings.regular(5)),
-        Trial(ImageSource("a"), akm.Settings.regular(4, seed=1)),
-        Trial(ImageSource("a"), akm.Settings.regular(4, coder="fixed-length")),
-        Trial(ImageSource("a"), akm.Settings.regular(4), metrics=("psnr",)),
-        Trial(ImageSource("a"), akm.Settings.regular(4), repeats=3),
-        Trial(ImageSource("a"), "jpeg:4"),
-        Trial(ImageSource("a"), "jpeg:5"),
+        Trial(ImageSource("a"), regular(5)),
+        Trial(ImageSource("a"), regular(4, seed=1)),
+        Trial(ImageSource("a"), regular(4, coder="fixed-length")),
+        Trial(ImageSource("a"), regular(4), metrics=("psnr",)),
+        Trial(ImageSource("a"), regular(4), repeats=3),
+        Trial(ImageSource("a"), Baseline.create("jpeg:4")),
+        Trial(ImageSource("a"), Baseline.create("jpeg:5")),
     ]
     keys = {trial.key("hash"), trial.key("another hash"), *(t.key("hash") for t in others)}
     assert len(keys) == 2 + len(others)
@@ -203,7 +206,6 @@ def test_failed_trials_are_rows_with_their_error_and_run_again_when_asked(folder
 
     with monkeypatch.context() as patch:
         patch.setattr(codec, "encode", broken)
-        patch.setattr(codec, "warm_up", lambda settings: None)
         with pytest.raises(Exception, match=rf"all {TRIALS} trials failed"):
             run_experiment(Path("many.toml"), jobs=1)
     with pytest.raises(Exception, match="ZeroDivisionError: a defect"):

@@ -40,12 +40,6 @@ def decode_by_pillow(data: bytes) -> Pixels:
         return np.asarray(picture.convert("RGB"))
 
 
-def encode_webp_lossless(image: Pixels, method: int) -> bytes:
-    """Write (H, W, 3) pixels as lossless WebP at an effort of 0..6."""
-    picture = Image.fromarray(image)
-    return encode_by_pillow(picture, "WEBP", lossless=True, quality=100, method=method)
-
-
 def encode_palette_png(palette: Pixels, indices: Pixels) -> bytes:
     """Write (H, W) indices and their palette, (k, 3), as a PNG."""
     picture = Image.fromarray(indices)

@@ -23,6 +23,7 @@ from typing import Protocol
 
 import numpy as np
 
+from adaptive_kmeans.baselines import pixel_codecs
 from adaptive_kmeans.baselines.formats import (
     Pixels,
     check_setting,
@@ -30,9 +31,9 @@ from adaptive_kmeans.baselines.formats import (
     decode_jpeg_xl,
     encode_jpeg_xl,
     encode_palette_png,
-    encode_webp_lossless,
     optimize_png,
 )
+from adaptive_kmeans.codec import Codec
 from adaptive_kmeans.errors import ConfigError, CorruptError
 from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.quantize import Quantized
@@ -104,8 +105,26 @@ class Png8Oxipng:
         return decode_by_pillow(data)
 
 
+class _OfPixels:
+    """A peer that codes the reconstructed pixels by a lossless codec of `pixel_codecs`."""
+
+    def __post_init__(self) -> None:
+        self._codec()  # checks the setting, and that its library is there
+
+    def _codec(self) -> Codec:
+        raise NotImplementedError
+
+    def encode(self, quantized: Quantized) -> bytes:
+        """Code the pixels."""
+        return self._codec().encode(quantized.reconstruct())
+
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file."""
+        return self._codec().decode(data)
+
+
 @dataclass(frozen=True)
-class WebPLossless:
+class WebPLossless(_OfPixels):
     """Lossless WebP of the RGB pixels, which finds palettes by itself.
 
     Parameters
@@ -116,20 +135,12 @@ class WebPLossless:
 
     method: int = 6
 
-    def __post_init__(self) -> None:
-        check_setting("webp-lossless method", self.method, 0, 6)
-
-    def encode(self, quantized: Quantized) -> bytes:
-        """Code the pixels."""
-        return encode_webp_lossless(quantized.reconstruct(), self.method)
-
-    def decode(self, data: bytes) -> Pixels:
-        """Decode a file."""
-        return decode_by_pillow(data)
+    def _codec(self) -> Codec:
+        return pixel_codecs.WebPLossless(self.method)
 
 
 @dataclass(frozen=True)
-class JpegXL:
+class JpegXL(_OfPixels):
     """Lossless JPEG XL of the RGB pixels.
 
     Parameters
@@ -140,16 +151,8 @@ class JpegXL:
 
     effort: int = 7
 
-    def __post_init__(self) -> None:
-        check_setting("jpeg-xl effort", self.effort, 1, 10)
-
-    def encode(self, quantized: Quantized) -> bytes:
-        """Code the pixels."""
-        return encode_jpeg_xl(quantized.reconstruct(), self.effort, lossless=True)
-
-    def decode(self, data: bytes) -> Pixels:
-        """Decode a file."""
-        return decode_jpeg_xl(data)
+    def _codec(self) -> Codec:
+        return pixel_codecs.JpegXLLossless(self.effort)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from adaptive_kmeans.baselines.formats import (
     decode_jpeg_xl,
     encode_by_pillow,
     encode_jpeg_xl,
-    encode_webp_lossless,
     optimize_png,
 )
 from adaptive_kmeans.baselines.libraries import library, version_of
@@ -80,7 +79,18 @@ class Avif(_ByPillow):
 
 @dataclass(frozen=True)
 class WebPLossless:
-    """Lossless WebP at its greatest effort."""
+    """Lossless WebP.
+
+    Parameters
+    ----------
+    method : int
+        Effort, 0..6.
+    """
+
+    method: int = 6
+
+    def __post_init__(self) -> None:
+        check_setting("webp-lossless method", self.method, 0, 6)
 
     @property
     def version(self) -> str:
@@ -89,7 +99,8 @@ class WebPLossless:
 
     def encode(self, image: Pixels) -> bytes:
         """Encode pixels."""
-        return encode_webp_lossless(image, method=6)
+        options = {"lossless": True, "quality": 100, "method": self.method}
+        return encode_by_pillow(Image.fromarray(image), "WEBP", **options)
 
     def decode(self, data: bytes) -> Pixels:
         """Decode a file."""
@@ -150,9 +161,18 @@ class JpegXL:
 
 @dataclass(frozen=True)
 class JpegXLLossless:
-    """Lossless JPEG XL at effort 7."""
+    """Lossless JPEG XL.
+
+    Parameters
+    ----------
+    effort : int
+        libjxl's effort, 1..10.
+    """
+
+    effort: int = 7
 
     def __post_init__(self) -> None:
+        check_setting("jpeg-xl-lossless effort", self.effort, 1, 10)
         library("imagecodecs", "imagecodecs")
 
     @property
@@ -162,7 +182,7 @@ class JpegXLLossless:
 
     def encode(self, image: Pixels) -> bytes:
         """Encode pixels."""
-        return encode_jpeg_xl(image, effort=7, lossless=True)
+        return encode_jpeg_xl(image, self.effort, lossless=True)
 
     def decode(self, data: bytes) -> Pixels:
         """Decode a file."""

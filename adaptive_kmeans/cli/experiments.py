@@ -58,7 +58,7 @@ def compare(
 
     Regular K-means has the codebook size --k, by default that of --k1.
     """
-    from adaptive_kmeans.codec import Settings
+    from adaptive_kmeans.codec import AdaptiveKMeans, Settings
     from adaptive_kmeans.datasets import find_images
     from adaptive_kmeans.detail import measures
     from adaptive_kmeans.experiment import tables, trials
@@ -81,7 +81,8 @@ def compare(
     for source in sources:
         # A wrong image is said at once, and once.
         say_conversions(source.name, source.read(background))
-    outcomes = run_trials(trials.expand(sources, settings, background=background))
+    codecs = map(AdaptiveKMeans, settings)
+    outcomes = run_trials(trials.expand(sources, codecs, background=background))
     rows = [outcome.row for outcome in outcomes if outcome.row is not None]
     if as_json:
         print_json([dataclasses.asdict(row) for row in rows])

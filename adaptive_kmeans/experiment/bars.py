@@ -30,7 +30,7 @@ def quality_bars(measured: Sequence[Measured], published: Published | None) -> F
         ("PSNR, dB", lambda row: row.psnr_db),
         ("SSIM, 3×3×3 window" if by_ssim else "SSIM", lambda row: row.ssim_published or row.ssim),
     ]
-    measured = [m for m in measured if m.row.coder is not None]
+    measured = [m for m in measured if m.row.is_ours]
     metrics = [(label, value) for label, value in metrics if values(measured, value)]
     ks, groups = {m.smaller_codebook for m in measured}, {m.series for m in measured}
     if not metrics or not ks or len(ks) > len(COLORS) or len(groups) > MOST_GROUPS:
@@ -91,7 +91,7 @@ def _draw_bars(
 
 def rate_split(measured: Sequence[Measured]) -> Figure | None:
     """Where the bits go: header, codebooks, region map, indices, as means over the images."""
-    ours = [m for m in measured if m.row.index_map_bytes is not None]
+    ours = [m for m in measured if m.row.is_ours]
     groups: dict[str, list[Row]] = {}
     for m in ours:
         groups.setdefault(m.title, []).append(m.row)

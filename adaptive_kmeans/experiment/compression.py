@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from adaptive_kmeans import image
-from adaptive_kmeans.baselines.checked import Baseline
-from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import (
     AdaptiveKMeansError,
@@ -72,25 +70,23 @@ def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[Tria
     list of Trial
         Image by image, in the order of the config's methods.
     """
-    codecs: dict[Settings | str, Settings | str] = {}
-    missing: dict[str, None] = {}
-    for codec in config.codecs():
-        try:
-            full = Baseline.create(codec).full_spec if isinstance(codec, str) else codec
-            codecs.setdefault(full, codec)
-        except MissingDependencyError as error:
-            missing[f"skipped: {codec.partition(':')[0]}: {error}"] = None  # type: ignore[union-attr]
+    skipped: dict[str, None] = {}  # a set in order
+
+    def skip(name: str, error: MissingDependencyError) -> None:
+        skipped[f"skipped: {name}: {error}"] = None
+
+    codecs = list(config.codecs(skip))
     metrics = []
     for name in config.metrics:
         package = METRICS[name].package
         if package is None or importlib.util.find_spec(package) is not None:
             metrics.append(name)
         else:
-            missing[f"skipped: {name}: pip install 'adaptive-kmeans[metrics]' brings it"] = None
-    for message in missing:
+            skipped[f"skipped: {name}: pip install 'adaptive-kmeans[metrics]' brings it"] = None
+    for message in skipped:
         say(message)
     repeats = config.repeats if config.timing else 0
-    return expand(sources, codecs.values(), metrics, config.background, repeats)
+    return expand(sources, codecs, metrics, config.background, repeats)
 
 
 def keyed(config: CompressionConfig, sources: Sequence[ImageSource]) -> dict[str, Trial]:

@@ -57,7 +57,7 @@ def classification_maps(original: Pixels, measured: Sequence[Measured]) -> Figur
 
 def reconstructions(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
     """Rows of k1, columns of methods; the first trial of each cell."""
-    measured = [m for m in measured if m.row.coder is not None]
+    measured = [m for m in measured if m.row.is_ours]
     columns = list(dict.fromkeys(m.series for m in measured))
     rows = sorted({m.smaller_codebook for m in measured})
     if not (0 < len(rows) <= MOST_ROWS and 0 < len(columns) <= MOST_COLUMNS):

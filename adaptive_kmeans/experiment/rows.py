@@ -6,9 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from adaptive_kmeans import container
-from adaptive_kmeans.baselines.checked import Baseline
-from adaptive_kmeans.codec import Settings
+SPLIT = ("header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes")
+"""Columns that say where the bytes of a file of ours go."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,20 @@ class Row:
     ssimulacra2: float | None = None
     peak_mb: float | None = None
 
+    @classmethod
+    def of(cls, **columns: Any) -> Row:
+        """Make a row of the columns that apply; the others are None."""
+        blank = dict.fromkeys(field.name for field in dataclasses.fields(cls))
+        return cls(**{**blank, **columns})
+
     def as_dict(self) -> dict[str, Any]:
         """Return the columns by name; infinite and undefined numbers stay what they are."""
         return dataclasses.asdict(self)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether our codec made the file."""
+        return self.coder is not None
 
     @property
     def label(self) -> str:
@@ -85,27 +95,3 @@ class Row:
     def setting(self) -> str:
         """The codebook sizes, or the quality of a baseline, such as "q 75"."""
         return self.codebook_sizes or ("" if self.quality is None else f"q {self.quality:g}")
-
-
-def parameter_columns(asked: Settings | str) -> dict[str, Any]:
-    """Return the columns that say what was asked for: settings of our codec, or a baseline."""
-    columns = ("method", "detail", "k", "k1", "k2", "block_size", "coder", "quality")
-    values: dict[str, Any] = dict.fromkeys((*columns, "threshold", "color_space", "seed"))
-    if isinstance(asked, str):
-        baseline = Baseline.create(asked)
-        chosen = {"k": baseline.k, "quality": baseline.quality}
-        return values | {"method": asked.partition(":")[0]} | chosen
-    shared = {name: getattr(asked, name) for name in ("block_size", "coder", "color_space", "seed")}
-    if asked.is_regular:
-        return values | shared | {"method": "regular", "k": asked.k1}
-    ours = {name: getattr(asked, name) for name in ("detail", "k1", "k2", "threshold")}
-    return values | shared | {"method": "region-adaptive"} | ours
-
-
-def split_columns(asked: Settings | str, data: bytes) -> dict[str, int | None]:
-    """Return the columns that say where the bytes of a file of our codec go."""
-    columns = ("header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes")
-    if isinstance(asked, str):
-        return dict.fromkeys(columns)
-    layout = container.inspect(data)
-    return {name: getattr(layout, name) for name in columns}

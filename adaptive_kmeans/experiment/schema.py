@@ -43,16 +43,15 @@ Configs of other kinds have a key ``kind``, and are described where their study 
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal, get_args
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from adaptive_kmeans.baselines.checked import Baseline
 from adaptive_kmeans.baselines.image_codecs import baselines
-from adaptive_kmeans.codec import Settings
+from adaptive_kmeans.codec import AdaptiveKMeans, NamedCodec, Settings
 from adaptive_kmeans.errors import ConfigError, MissingDependencyError
 from adaptive_kmeans.image import parse_color
 
@@ -88,23 +87,41 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class _Shared(Strict):
-    """Parameters that every method has."""
+Skip = Callable[[str, MissingDependencyError], None]
+"""Called with the name of a codec whose library is missing, and the error that says so."""
+
+
+class _OurMethod(Strict):
+    """Parameters that both of our methods have."""
 
     block_size: Integers = [4]
     coder: Names = ["context-mixing"]
     color_space: Names = ["rgb"]
     seed: Integers = [0]
 
+    def settings(self, **parameters: Any) -> Settings:
+        """Return the settings of one combination of parameters."""
+        raise NotImplementedError
 
-class RegularMethod(_Shared):
+    def codecs(self, _: Skip) -> Iterator[NamedCodec]:
+        """Yield our codec at all combinations of parameters."""
+        swept = self.model_dump(exclude={"method"})
+        for values in itertools.product(*swept.values()):
+            yield AdaptiveKMeans(self.settings(**dict(zip(swept, values, strict=True))))
+
+
+class RegularMethod(_OurMethod):
     """Regular K-means: one region, one codebook."""
 
     method: Literal["regular"]
     k: Integers
 
+    def settings(self, **parameters: Any) -> Settings:
+        """Return the settings of one combination of parameters."""
+        return Settings.regular(**parameters)
 
-class RegionAdaptiveMethod(_Shared):
+
+class RegionAdaptiveMethod(_OurMethod):
     """One codebook for low detail, one for high detail."""
 
     method: Literal["region-adaptive"]
@@ -112,6 +129,10 @@ class RegionAdaptiveMethod(_Shared):
     k1: Integers
     k2: Integers
     threshold: Names = ["median"]
+
+    def settings(self, **parameters: Any) -> Settings:
+        """Return the settings of one combination of parameters."""
+        return Settings(**parameters)
 
 
 class BaselineMethod(Strict):
@@ -122,15 +143,21 @@ class BaselineMethod(Strict):
     quality: Integers | None = None
     k: Integers | None = None
 
-    def specs(self) -> Iterator[str]:
-        """Yield the spec of every codec at every setting."""
+    def codecs(self, skip: Skip) -> Iterator[NamedCodec]:
+        """Yield every codec at every setting."""
         if self.quality is not None and self.k is not None:
             raise ConfigError("methods", "quality or k", "both")
-        for name in self.codec:
-            swept = self.quality or self.k
-            yield from [name] if swept is None else [f"{name}:{value}" for value in swept]
+        swept = self.quality or self.k
+        for spec in self.codec:
+            name = spec.partition(":")[0]
+            try:
+                self._check_setting(spec)
+                for full in [spec] if swept is None else [f"{spec}:{value}" for value in swept]:
+                    yield Baseline.create(full)
+            except MissingDependencyError as error:
+                skip(name, error)
 
-    def check_setting(self, name: str) -> None:
+    def _check_setting(self, name: str) -> None:
         """Refuse a key that is not the setting of a codec."""
         setting = baselines.setting(name)
         for key in ("quality", "k"):
@@ -204,32 +231,22 @@ class CompressionConfig(Experiment):
     published: Published | None = None
     methods: Annotated[list[Method], Field(min_length=1)]
 
-    def codecs(self) -> Iterator[Settings | str]:
-        """Yield our settings for all combinations of parameters, and the specs of baselines."""
+    def codecs(self, skip: Skip = lambda _name, _error: None) -> Iterator[NamedCodec]:
+        """Yield the codecs of all methods, except those whose library is missing.
+
+        Parameters
+        ----------
+        skip : callable, optional
+            Called with the name of each codec that is left out, and the error.
+        """
         for method in self.methods:
-            if isinstance(method, BaselineMethod):
-                yield from method.specs()
-                continue
-            swept = method.model_dump(exclude={"method"})
-            for values in itertools.product(*swept.values()):
-                parameters = dict(zip(swept, values, strict=True))
-                if isinstance(method, RegularMethod):
-                    yield Settings.regular(**parameters)
-                else:
-                    yield Settings(**parameters)
+            yield from method.codecs(skip)
 
     def check(self) -> None:
-        """Make all codecs; one whose library is missing is skipped when it is run."""
+        """Make all codecs."""
         super().check()
-        for method in self.methods:
-            if isinstance(method, BaselineMethod):
-                for name in method.codec:
-                    with contextlib.suppress(MissingDependencyError):
-                        method.check_setting(name)
-        for codec in self.codecs():
-            if isinstance(codec, str):
-                with contextlib.suppress(MissingDependencyError):
-                    Baseline.create(codec)
+        for _ in self.codecs():
+            pass
 
 
 def check_once(what: str, values: Sequence[object]) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans import container
+from adaptive_kmeans import codec
 from adaptive_kmeans.baselines.checked import decoder
 from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.metrics import Curve
@@ -68,15 +68,15 @@ class Measured:
 
     def decode(self) -> npt.NDArray[np.uint8]:
         """Decode the file: (H, W, 3)."""
-        if self.row.coder is not None:
-            return container.read(self.file).reconstruct()
-        settings = {"k": self.row.k, "quality": self.row.quality}
-        return decoder(self.row.method, settings).decode(self.file)
+        if self.row.is_ours:
+            return codec.decode(self.file)
+        setting = {"k": self.row.k, "quality": self.row.quality}
+        return decoder(self.row.method, setting).decode(self.file)
 
 
 def named(measured: Sequence[Measured]) -> list[Measured]:
     """Name the series of all files, by what sets them apart."""
-    ours = [m.row for m in measured if m.row.coder is not None]
+    ours = [m.row for m in measured if m.row.is_ours]
     swept = [name for name in PARTICULARS if len({getattr(row, name) for row in ours} - {None}) > 1]
     return [dataclasses.replace(m, series=_name(m.row, swept)) for m in measured]
 

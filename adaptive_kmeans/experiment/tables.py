@@ -9,6 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from adaptive_kmeans.experiment.rows import SPLIT
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -45,9 +47,6 @@ FORMATS = {
 
 PARTICULARS = ("threshold", "color_space", "seed", "image_set")
 """Columns that only the CSV has, unless the experiment sweeps them."""
-
-SPLIT = ("header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes")
-"""Columns that only the CSV has."""
 
 
 def columns(row_type: type[Any]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ A config:
 from __future__ import annotations
 
 import collections
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -24,7 +25,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from adaptive_kmeans.clustering import elbow
-from adaptive_kmeans.codec import Settings
+from adaptive_kmeans.codec import AdaptiveKMeans, Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
 from adaptive_kmeans.experiment.rows import Row
@@ -77,15 +78,8 @@ def elbow_curve(
     background : str, optional
         Color for a translucent image.
     """
-    shared = {
-        "block_size": settings.block_size,
-        "coder": settings.coder,
-        "color_space": settings.color_space,
-        "seed": settings.seed,
-    }
-    sizes = sorted(set(ks))
-    trials = expand([source], [Settings.regular(k, **shared) for k in sizes], background=background)
-    return _curve(run_trials(trials))
+    codecs = [AdaptiveKMeans(dataclasses.replace(settings, k1=k, k2=None)) for k in sorted(set(ks))]
+    return _curve(run_trials(expand([source], codecs, background=background)))
 
 
 def _curve(outcomes: Iterable[Outcome]) -> ElbowCurve:
@@ -167,7 +161,7 @@ def run_elbow(
 
 
 def _measure(source: ImageSource, config: ElbowConfig) -> list[ElbowRow]:
-    codecs = [config.settings(k) for k in sorted(config.k)]
+    codecs = [AdaptiveKMeans(config.settings(k)) for k in sorted(config.k)]
     trials = expand([source], codecs, ("psnr",), config.background, repeats=0)
     curve = _curve(map(run_trial, trials))
     return [
