@@ -257,7 +257,9 @@ def _check_image(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     if image.size == 0:
         raise ImageError(what, "at least one pixel", f"{image.shape}")
     check_pixels("image", image.shape[1], image.shape[0])
-    return np.ascontiguousarray(image)
+    pixels = np.ascontiguousarray(image).view()
+    pixels.flags.writeable = False  # whatever the caller's are, so that kernels compile once
+    return pixels
 
 
 def _check_integer(name: str, value: object, low: int, high: int) -> None:

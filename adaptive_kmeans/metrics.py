@@ -54,7 +54,7 @@ def psnr(original: Image, decoded: Image) -> float:
     >>> psnr(black, black)
     inf
     """
-    _check_pair(original, decoded)
+    original, decoded = _check_pair(original, decoded)
     from adaptive_kmeans._metric_kernels import squared_error
 
     total = int(squared_error(original.ravel(), decoded.ravel()))
@@ -86,7 +86,7 @@ def ssim(original: Image, decoded: Image, window: Window = "gaussian") -> float:
     >>> round(ssim(black, black), 6)
     1.0
     """
-    _check_pair(original, decoded)
+    original, decoded = _check_pair(original, decoded)
     if window not in ("gaussian", "published"):
         raise ConfigError("SSIM window", "one of gaussian, published", window)
     if min(original.shape[:2]) < (GAUSSIAN_SIDE if window == "gaussian" else CUBE_SIDE):
@@ -101,7 +101,7 @@ def ssim(original: Image, decoded: Image, window: Window = "gaussian") -> float:
     def add_up(top: int) -> float:
         """Sum the index of the windows whose first row is in the chunk from `top` on."""
         rows = slice(top, min(top + CHUNK_ROWS + side - 1, height))
-        pair = np.ascontiguousarray(original[rows]), np.ascontiguousarray(decoded[rows])
+        pair = original[rows], decoded[rows]
         if window == "published":
             return float(kernels.cube_ssim(*pair, c1, c2))
         x, y = (part.reshape(len(part), -1) for part in pair)
@@ -272,13 +272,18 @@ def front(curve: Curve) -> list[tuple[float, float]]:
     return kept
 
 
-def _check_pair(original: Image, decoded: Image) -> None:
+def _check_pair(original: Image, decoded: Image) -> tuple[Image, Image]:
+    """Return both images contiguous and read-only, so that kernels compile once."""
     for image in (original, decoded):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             received = f"{image.shape} {image.dtype}"
             raise ImageError("image", "an array of shape (height, width, 3), dtype uint8", received)
     if original.shape != decoded.shape:
         raise ImageError("decoded image", f"the shape {original.shape}", f"{decoded.shape}")
+    pair = np.ascontiguousarray(original).view(), np.ascontiguousarray(decoded).view()
+    for image in pair:
+        image.flags.writeable = False
+    return pair
 
 
 def _delta(anchor: Curve, method: Curve, axis: Literal["rate", "psnr"]) -> float | None:
