@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,14 +30,14 @@ def progress_bar(title: str) -> Iterator[Progress]:
     title : str
         What the bar says until the first stage is reported.
     """
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda stage, share: None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda stage, share: None
-        return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     bar = Bar(*columns, TimeElapsedColumn(), console=console, transient=True)
     task = bar.add_task(title, total=1.0)

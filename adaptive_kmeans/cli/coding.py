@@ -29,6 +29,7 @@ from adaptive_kmeans.cli.options import (
     Seed,
     Threshold,
 )
+from adaptive_kmeans.cli.startup import without_garbage_collection, without_scipy
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, CorruptError
 
 if TYPE_CHECKING:
@@ -82,7 +83,13 @@ def compress(
     target = files.akm_target(source, output)
     picture = image.read_image(source, background)
     say_conversions(source, picture)
-    with progress_bar("loading the kernels; the first run compiles them") as progress:
+    with (
+        without_garbage_collection(),
+        progress_bar("loading the kernels; the first run compiles them") as progress,
+    ):
+        # No longer than this: a plug-in may have kernels that multiply matrices.
+        with without_scipy():
+            import numba.np.arraymath  # noqa: F401
         codec.warm_up(settings)
         start = time.perf_counter()
         data, decoded = codec.encode_with_reconstruction(
@@ -170,7 +177,12 @@ def decompress(
     extension = ".png" if target == files.STANDARD_STREAM else Path(target).suffix
     image.output_format(extension)
     data = files.read_bytes(source, MAX_AKM_BYTES)
-    with _named(source), progress_bar("decompressing") as progress:
+    with (
+        _named(source),
+        without_garbage_collection(),
+        without_scipy(),
+        progress_bar("decompressing") as progress,
+    ):
         pixels = codec.decode(data, progress=progress)
         progress("writing", 0.0)
         encoded = image.encode_image(pixels, extension)
