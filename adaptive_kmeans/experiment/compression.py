@@ -138,7 +138,7 @@ def run(
 
 
 @dataclass(frozen=True)
-class Found:
+class StoredTrials:
     """What a stored view shows.
 
     Parameters
@@ -165,7 +165,7 @@ class Found:
     seconds: float
 
 
-def found(store: Store, view: View | None = None) -> Found:
+def stored_trials(store: Store, view: View | None = None) -> StoredTrials:
     """Return what a view shows; by default that of the last run.
 
     Raises
@@ -197,7 +197,9 @@ def found(store: Store, view: View | None = None) -> Found:
     shown = Shown(view.picture, pixels)
     published = None if view.published is None else Published.model_validate(view.published)
     seconds = sum(trial.seconds for trial in over.values())
-    return Found(named(measured), failures, shown, Figures(**view.figures), published, seconds)
+    return StoredTrials(
+        named(measured), failures, shown, Figures(**view.figures), published, seconds
+    )
 
 
 def _row(cells: dict[str, Any], name: str, set_name: str, store: Store) -> Row:

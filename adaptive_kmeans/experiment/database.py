@@ -11,7 +11,7 @@ from typing import Any
 
 from adaptive_kmeans.errors import OutputError
 
-LAYOUT = 1
+SCHEMA_VERSION = 1
 """Version of the tables below; a store of another one is refused."""
 
 _TABLES = """
@@ -62,12 +62,12 @@ class Database:
     def _prepare(self, create: bool) -> None:
         with self.transaction() as run:
             version = run("PRAGMA user_version").fetchone()[0]
-            if version not in ((0, LAYOUT) if create else (LAYOUT,)):
-                expected = f"tables of version {LAYOUT}; move the file away to start afresh"
+            if version not in ((0, SCHEMA_VERSION) if create else (SCHEMA_VERSION,)):
+                expected = f"tables of version {SCHEMA_VERSION}; move the file away to start afresh"
                 raise OutputError(str(self.path), expected, f"version {version}")
             for statement in _TABLES.split(";"):
                 run(statement)
-            run(f"PRAGMA user_version = {LAYOUT}")
+            run(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
         """Close the file."""

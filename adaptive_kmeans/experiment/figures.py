@@ -48,7 +48,7 @@ def draw_all(
     folder: Path,
     measured: Sequence[Measured],
     shown: Shown,
-    asked: Figures,
+    config: Figures,
     published: Published | None = None,
 ) -> None:
     """Draw the figures that the trials allow into a folder.
@@ -61,7 +61,7 @@ def draw_all(
         The trials that succeeded, their series named.
     shown : Shown
         The image whose pixels are shown; its trials have their files.
-    asked : Figures
+    config : Figures
         Which figures, in which formats.
     published : Published, optional
         Published numbers, which the bars of quality are marked with.
@@ -78,8 +78,8 @@ def draw_all(
         "time_against_rate": lambda: time_against_rate(measured),
     }
     for name, draw in drawings.items():
-        if name in asked.draw and (figure := draw()) is not None:
-            for suffix in asked.formats:
+        if name in config.draw and (figure := draw()) is not None:
+            for suffix in config.formats:
                 figure.savefig(folder / f"{name}.{suffix}", dpi=DPI, metadata=UNDATED.get(suffix))
     pictured = [m for m in measured if m.row.image == shown.name and m.data is not None]
     if shown.pixels is None or not pictured:
@@ -90,5 +90,5 @@ def draw_all(
         "details": details,
     }
     for name, arrange in grids.items():
-        if name in asked.draw and (figure := arrange(shown.pixels, pictured)) is not None:
+        if name in config.draw and (figure := arrange(shown.pixels, pictured)) is not None:
             figure.savefig(folder / f"{name}.png", pil_kwargs={"compress_level": 3})

@@ -87,7 +87,7 @@ def _with_store(folder: Path) -> list[Path]:
 
 
 def _page(folder: Path, store: Store) -> str:
-    found = compression.found(store)
+    found = compression.stored_trials(store)
     parts = {
         "title": html.escape(folder.resolve().name),
         "count": str(len(found.measured)),

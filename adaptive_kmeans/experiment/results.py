@@ -99,7 +99,7 @@ def run_experiment(
     if not isinstance(config, CompressionConfig):
         jobs = jobs or 1  # what is timed has the machine to itself
         found = findings.study(config, sources, jobs)
-        return _publish(folder, found, start, _Run(config, sources, jobs))
+        return _publish(folder, found, start, _RunRecord(config, sources, jobs))
     if config.timing:
         if scheduler is not None or jobs not in (None, 1):
             say("note: trials run one by one here, since their times count")
@@ -110,7 +110,7 @@ def run_experiment(
         view = compression.run(config, sources, store, jobs=jobs, **options)
         with publishing(store, folder):
             found = findings.stored(store, view)
-            return _publish(folder, found, start, _Run(config, sources, jobs))
+            return _publish(folder, found, start, _RunRecord(config, sources, jobs))
 
 
 def read_experiment(
@@ -141,14 +141,14 @@ def publish_again(folder: Path, store: Store) -> Results:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """A run that measured something: what there is to tell beside its rows."""
+class _RunRecord:
+    """What a run says of itself beside its rows: its config and its environment."""
 
     config: Experiment
     sources: Sequence[ImageSource]
     jobs: int
 
-    def texts(self, found: findings.Found, seconds: float) -> dict[str, str]:
+    def texts(self, found: findings.Findings, seconds: float) -> dict[str, str]:
         facts = {
             "trials": len(found.rows) + len(found.failures),
             "failures": len(found.failures),
@@ -164,7 +164,9 @@ class _Run:
         }
 
 
-def _publish(folder: Path, found: findings.Found, start: float, run: _Run | None = None) -> Results:
+def _publish(
+    folder: Path, found: findings.Findings, start: float, run: _RunRecord | None = None
+) -> Results:
     """Write tables and figures; and, after a run, its config and environment."""
     rows, failures = found.rows, found.failures
     with _staging(folder) as staged:

@@ -118,7 +118,7 @@ class SpeedRow:
 
 
 @dataclass(frozen=True)
-class _Run:
+class _Timing:
     seconds: float
     mse: float
     iterations: int | None
@@ -157,7 +157,7 @@ def run_clustering_speed(
         advance = stack.enter_context(trial_bar(len(sources) * len(config.k) * len(workers)))
         for source in sources:
             for k in config.k:
-                runs: dict[tuple[str, int], list[_Run]] = {key: [] for key in workers}
+                runs: dict[tuple[str, int], list[_Timing]] = {key: [] for key in workers}
                 for _ in range(config.repeats):
                     for (engine, threads), worker in workers.items():
                         done = runs.get((engine, threads))
@@ -208,7 +208,7 @@ def mean_point(rows: list[SpeedRow], engine: str, threads: int, k: int) -> tuple
     return seconds, statistics.fmean(row.mse for row in chosen)
 
 
-def _row(image: str, engine: str, k: int, threads: int, runs: list[_Run]) -> SpeedRow:
+def _row(image: str, engine: str, k: int, threads: int, runs: list[_Timing]) -> SpeedRow:
     seconds = [run.seconds for run in runs]
     mse = runs[-1].mse
     return SpeedRow(
@@ -244,7 +244,7 @@ def _warm_up(engine: str, threads: int) -> None:
     engines.create(engine)(image, WARM_UP_K, threads)
 
 
-def _run(engine: str, threads: int, source: ImageSource, background: str | None, k: int) -> _Run:
+def _run(engine: str, threads: int, source: ImageSource, background: str | None, k: int) -> _Timing:
     image = load(source, background)
     find = engines.create(engine)
     with PeakMemory() as peak:
@@ -253,7 +253,7 @@ def _run(engine: str, threads: int, source: ImageSource, background: str | None,
         seconds = time.perf_counter() - start
     codebook = np.clip(np.rint(found.codebook), 0, 255).astype(np.uint8)
     mse = _mean_squared_error(image, codebook, found.labels)
-    return _Run(seconds, mse, found.iterations, len(codebook), peak.mb)
+    return _Timing(seconds, mse, found.iterations, len(codebook), peak.mb)
 
 
 def _mean_squared_error(
