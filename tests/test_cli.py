@@ -76,7 +76,7 @@ def test_verify_decodes_the_file_and_refuses_another_image(command, monkeypatch)
     code, out, err = command("compress", "cat.png", *SMALL, "--verify")
     assert (code, out) == (3, "")
     assert err == (
-        "adaptive-kmeans: cat.akm: expected a file that decodes to the pixels that were encoded, "
+        "adaptive-kmeans: cat.akm: expected a file that decodes to the encoder's reconstruction, "
         "received other pixels\n"
     )
     assert not Path("cat.akm").exists()

@@ -83,14 +83,14 @@ def test_run_then_report_then_reproduce(folder):
 
     again = typed("reproduce", "--images", "cat.png")
     assert again.returncode == 0, again.stderr
-    assert again.stdout == f"small: {TRIALS} rows confirmed, 0 differ, 0 not at hand\n"
+    assert again.stdout == f"small: {TRIALS} rows confirmed, 0 differ, 0 without their image\n"
     number = rows()[5]["bytes"].encode()
     changed = table.replace(b"regular,,2,", b"regular,,3,").replace(b"," + number + b",", b",9,")
     Path("results/small/table.csv").write_bytes(changed)
     again = typed("reproduce", "--images", "cat.png")
     assert again.returncode == 6
     lines = again.stdout.splitlines()
-    assert lines[0] == f"small: {TRIALS - 2} rows confirmed, 2 differ, 0 not at hand"
+    assert lines[0] == f"small: {TRIALS - 2} rows confirmed, 2 differ, 0 without their image"
     assert lines[1].startswith("  cat regular 3 ")
     assert lines[1].endswith(": not measured")
     assert f"bytes 9 → {number.decode()}" in lines[2]
@@ -102,8 +102,8 @@ def test_another_image_of_the_same_name_is_not_at_hand(folder, photo):
     Image.fromarray(255 - photo).save("cat.png")
     again = typed("reproduce", "--images", "cat.png")
     assert again.returncode == 6
-    assert again.stdout == f"small: 0 rows confirmed, 0 differ, {TRIALS} not at hand\n"
-    assert "note: rows that are not at hand need their images: --images PATH" in again.stderr
+    assert again.stdout == f"small: 0 rows confirmed, 0 differ, {TRIALS} without their image\n"
+    assert "note: give the images of these rows with --images PATH" in again.stderr
     assert again.stderr.endswith("adaptive-kmeans: nothing was confirmed\n")
 
 
@@ -131,11 +131,11 @@ def test_a_wrong_change_is_one_line(folder, change, message):
 def test_a_dry_run_counts_and_estimates(folder):
     dry = typed("run", "small.toml", "--dry-run")
     assert (dry.returncode, dry.stderr) == (0, "")
-    assert dry.stdout.startswith(f"small: {TRIALS} trials, 0 finished; the others take about ")
+    assert dry.stdout.startswith(f"small: {TRIALS} trials, 0 finished; the rest will take about ")
     assert not Path("results").exists()
     typed("run", "small.toml")
     dry = typed("run", "small.toml", "--dry-run")
-    assert dry.stdout.startswith(f"small: {TRIALS} trials, {TRIALS} finished; the others take ab")
+    assert dry.stdout.startswith(f"small: {TRIALS} trials, {TRIALS} finished; the rest will take ")
 
 
 def test_a_full_disk_is_one_line_and_another_run_completes(folder):
@@ -202,10 +202,10 @@ def test_reproduce_says_a_line_for_every_experiment(folder, photo):
     again = typed("reproduce", "--images", "cat.png")
     assert again.returncode == 6
     lines = again.stdout.splitlines()
-    assert lines[0] == "damaged: 0 rows confirmed, 1 differ, 0 not at hand"
+    assert lines[0] == "damaged: 0 rows confirmed, 1 differ, 0 without their image"
     assert lines[1].startswith("  failed: KeyError: ")
-    assert lines[2] == f"small: {TRIALS} rows confirmed, 0 differ, 0 not at hand"
-    assert lines[3] == "tableless: 0 rows confirmed, 1 differ, 0 not at hand"
+    assert lines[2] == f"small: {TRIALS} rows confirmed, 0 differ, 0 without their image"
+    assert lines[3] == "tableless: 0 rows confirmed, 1 differ, 0 without their image"
     assert "table.csv: expected a file that can be read" in lines[4]
     assert again.stderr.splitlines()[:3] == [
         "damaged: experiment 1 of 3",
@@ -223,13 +223,13 @@ def test_reproduce_tells_a_missing_library_from_a_trial_that_fails(folder):
     again = typed("reproduce", "--images", "cat.png")
     assert again.returncode == 0, again.stderr
     assert again.stdout == (
-        f"small: {TRIALS} rows confirmed, 0 differ, 0 not at hand, 1 left out (png)\n"
+        f"small: {TRIALS} rows confirmed, 0 differ, 0 without their image, 1 left out (png)\n"
     )
     Path("oxipng.py").write_text("def optimize_from_memory(*_, **__): raise ValueError('broken')")
     again = typed("reproduce", "--images", "cat.png")
     assert again.returncode == 6
     lines = again.stdout.splitlines()
-    assert lines[0] == f"small: {TRIALS} rows confirmed, 2 differ, 0 not at hand"
+    assert lines[0] == f"small: {TRIALS} rows confirmed, 2 differ, 0 without their image"
     assert lines[1].startswith("  failed: ")
     assert lines[1].endswith("ValueError: broken")
     assert lines[2:] == ["  cat png: not measured"]
@@ -240,16 +240,16 @@ def test_a_dry_run_knows_jobs_failures_and_images_that_cannot_be_read(folder):
     Path("broken.png").write_bytes(b"no image")
     dry = typed("run", "small.toml", "--dry-run", "--jobs", "7")
     assert dry.returncode == 0, dry.stderr
-    assert dry.stdout.startswith(f"small: {2 * TRIALS} trials, 0 finished; the others take ")
-    assert dry.stdout.endswith(" with 7 at once\n")
+    assert dry.stdout.startswith(f"small: {2 * TRIALS} trials, 0 finished; the rest will take ")
+    assert dry.stdout.endswith(", 7 at a time\n")
     assert typed("run", "small.toml").returncode == 6
-    counted = f"small: {2 * TRIALS} trials, {TRIALS} finished, {TRIALS} failed; the others take "
+    counted = f"small: {2 * TRIALS} trials, {TRIALS} finished, {TRIALS} failed; the rest will take "
     dry = typed("run", "small.toml", "--dry-run")
     assert dry.stdout.startswith(counted + "about 0 s")
     dry = typed("run", "small.toml", "--dry-run", "--images", "broken.png", "--retry-failed")
     assert dry.stdout == (
-        f"small: {TRIALS} trials, 0 finished, {TRIALS} failed; the others' time is not known: "
-        "those that were tried failed\n"
+        f"small: {TRIALS} trials, 0 finished, {TRIALS} failed; no time estimate: "
+        "the trials that were tried failed\n"
     )
 
 
@@ -303,7 +303,7 @@ def test_an_anchor_that_is_no_series_is_said(folder):
     run = typed("run", "small.toml", "--set", "figures.anchor=reguler")
     assert run.returncode == 0
     assert run.stderr == (
-        "note: nothing is compared: figures.anchor is reguler, and the series are "
+        "note: no comparison: figures.anchor is reguler, and the series are "
         "regular; variance; jpeg\n"
     )
 

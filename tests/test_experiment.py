@@ -155,7 +155,9 @@ def test_several_jobs_give_the_same_table(folder):
 
 def test_timed_trials_run_one_by_one_which_is_said(folder, capfd):
     assert run_experiment(Path("small.toml"), jobs=2).rows[0].encode_s > 0
-    assert "note: trials run one by one here, since their times count" in capfd.readouterr().err
+    assert (
+        "note: trials run one at a time, because their times are measured" in capfd.readouterr().err
+    )
     environment = json.loads(Path("results/small/environment.json").read_text())
     assert environment["jobs"] == 1
 

@@ -230,7 +230,7 @@ def test_a_scheduler_without_workers_and_one_that_goes_away_are_one_line_each(fo
         run.stderr.close()
         assert rest == (
             f"adaptive-kmeans: Dask scheduler {address}: expected to stay while trials run, "
-            "received it is gone\n"
+            "received it went away\n"
         )
     assert typed("--jobs", "1", *alive).returncode == 0
     assert states() == 4 * ["done"]

@@ -1,4 +1,4 @@
-"""Commands of files: `compress`, `decompress`, `info`."""
+"""Commands that code files: `compress`, `decompress`, `info`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def compress(
     seed: Seed = 0,
     background: Background = None,
     verify: Annotated[
-        bool, Option("--verify", help="Decode the file before it is written, and compare.")
+        bool, Option("--verify", help="Decode the file before writing it, and compare.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -150,11 +150,11 @@ def _measurements(
 
 
 def _verify(target: str, data: bytes, reconstruction: Pixels, progress: Progress) -> None:
-    """Refuse a file that does not decode to what the encoder says it does."""
+    """Refuse a file that does not decode to the encoder's reconstruction."""
     from adaptive_kmeans import codec
 
     if not (codec.decode(data, progress=progress) == reconstruction).all():
-        expected = "a file that decodes to the pixels that were encoded"
+        expected = "a file that decodes to the encoder's reconstruction"
         raise CorruptError(target, expected, "other pixels")
 
 
@@ -195,7 +195,7 @@ def info(
     source: Annotated[str, Argument(metavar="FILE.akm", help="The file, or - for stdin.")],
     as_json: AsJson = False,
 ) -> None:
-    """Say what an .akm file holds, and where its bytes go."""
+    """Print what an .akm file holds, and how its bytes divide up."""
     from adaptive_kmeans import container, files
 
     data = files.read_bytes(source, MAX_AKM_BYTES)
@@ -230,7 +230,7 @@ def info(
 
 
 def _settings(k1: int | None, k2: int | None, k: int | None, **others: Any) -> Settings:
-    """Make the settings, and say what is unusual about them."""
+    """Make the settings, and print a note if they are unusual."""
     from adaptive_kmeans.codec import Settings
 
     if k is not None:
@@ -242,7 +242,7 @@ def _settings(k1: int | None, k2: int | None, k: int | None, **others: Any) -> S
     )
     if settings.ks[0] >= settings.ks[1]:
         typer.echo(
-            f"note: k1 = {settings.k1} is not below k2 = {settings.k2}, as the method means it",
+            f"note: k1 = {settings.k1} is not below k2 = {settings.k2}, as the method intends",
             err=True,
         )
     return settings
@@ -250,7 +250,7 @@ def _settings(k1: int | None, k2: int | None, k: int | None, **others: Any) -> S
 
 @contextlib.contextmanager
 def _named(source: str) -> Iterator[None]:
-    """Put the file's name before an error about its bytes."""
+    """Put the file's name in front of errors about its bytes."""
     try:
         yield
     except AdaptiveKMeansError as error:

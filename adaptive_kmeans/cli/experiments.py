@@ -1,4 +1,4 @@
-"""Commands that measure: `compare`, `elbow`, `run`, `report`, `reproduce`."""
+"""Commands that run experiments: `compare`, `elbow`, `run`, `report`, `reproduce`."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from adaptive_kmeans.errors import ConfigError, TrialsFailedError
 FIGURES = (".png", ".pdf", ".svg")
 
 MOST_DIFFERING = 10
-"""Rows that differ of an experiment, which are printed."""
+"""Most differing rows of an experiment to print."""
 
 MOST_PRINTED = 200
-"""Rows of a table that a terminal shows; more are in the files alone."""
+"""Most rows of a table to print; the files have all."""
 
 
 def compare(
@@ -54,9 +54,9 @@ def compare(
     background: Background = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a table of regular K-means and the three measures on these images.
+    """Print a table that compares regular K-means and the three detail measures on these images.
 
-    Regular K-means has the codebook size --k, by default that of --k1.
+    Regular K-means uses the codebook size --k, by default that of --k1.
     """
     from adaptive_kmeans.codec import AdaptiveKMeans, Settings
     from adaptive_kmeans.datasets import find_images
@@ -79,7 +79,7 @@ def compare(
     ]
     sources = find_images(images)
     for source in sources:
-        # A wrong image is said at once, and once.
+        # An unreadable image is an error now, not in each of its trials.
         say_conversions(source.name, source.read(background))
     codecs = map(AdaptiveKMeans, settings)
     outcomes = run_trials(trials.expand(sources, codecs, background=background))
@@ -95,7 +95,9 @@ def elbow(
     source: Annotated[str, Argument(metavar="IMAGE", help="An image, or a bundled one's name.")],
     figure: Annotated[
         str | None,
-        Option(metavar="FILE", help="Where the figure goes; by default IMAGE-elbow.png, here."),
+        Option(
+            metavar="FILE", help="File of the figure; by default IMAGE-elbow.png in this folder."
+        ),
     ] = None,
     coder: Coder = "context-mixing",
     color_space: ColorSpace = "rgb",
@@ -133,23 +135,25 @@ def elbow(
 
 
 def run(
-    config: Annotated[Path, Argument(metavar="CONFIG.toml", help="The experiment.")],
+    config: Annotated[Path, Argument(metavar="CONFIG.toml", help="The config.")],
     more_images: Annotated[
-        list[str] | None, Argument(metavar="PATH", help="More of what --images takes.")
+        list[str] | None, Argument(metavar="PATH", help="More images for --images.")
     ] = None,
     images: Annotated[
         list[str] | None,
         Option(
             metavar="PATH...",
-            help="Measure these images, folders, globs or bundled names instead of the config's.",
+            help="Files, folders, globs or bundled names to use instead of the config's images.",
         ),
     ] = None,
     results: Annotated[
-        Path, Option(metavar="DIR", help="Where the experiment's folder of results goes.")
+        Path, Option(metavar="DIR", help="Parent of the experiment's folder of results.")
     ] = Path("results"),
     jobs: Annotated[
         int | None,
-        Option(min=1, help="Trials run at once, each in a process; by default one a processor."),
+        Option(
+            min=1, help="Trials to run at a time, each in a process; by default one per processor."
+        ),
     ] = None,
     scheduler: Annotated[
         str | None,
@@ -157,19 +161,23 @@ def run(
     ] = None,
     changes: Annotated[
         list[str] | None,
-        Option("--set", metavar="KEY=VALUE", help="Change the config, as in methods.0.k=[16,32]."),
+        Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Override a key of the config, as in methods.0.k=[16,32].",
+        ),
     ] = None,
     retry_failed: Annotated[
         bool, Option("--retry-failed", help="Run trials again that failed in an earlier run.")
     ] = False,
     dry_run: Annotated[
-        bool, Option("--dry-run", help="Say how many trials there are and how long they may take.")
+        bool, Option("--dry-run", help="Print the number of trials and an estimate of their time.")
     ] = False,
 ) -> None:
-    """Run an experiment: every image × method × parameter, into a table and figures.
+    """Run an experiment, all images × methods × parameters, and write its table and figures.
 
-    What is finished is kept in the folder of results and not run again, so that a run which was
-    ended, however rudely, goes on where it was.
+    Finished trials are stored in the folder of results and not run again: an interrupted or killed
+    run resumes where it stopped.
     """
     from adaptive_kmeans.experiment import run_experiment, tables
 
@@ -209,10 +217,10 @@ def run(
 
 def report(
     folder: Annotated[
-        Path, Argument(metavar="RESULTS", help="A folder of results, or the folder of several.")
+        Path, Argument(metavar="RESULTS", help="A folder of results, or the parent of several.")
     ],
 ) -> None:
-    """Make tables, figures and a page to read in a browser again, from the stored trials alone."""
+    """Rewrite tables and figures, and an HTML page of them, from the stored trials alone."""
     from adaptive_kmeans.experiment.report import write_report
 
     for path in write_report(folder):
@@ -232,11 +240,11 @@ def reproduce(
         "results"
     ),
 ) -> None:
-    """Run committed experiments again, and say which of their numbers are confirmed.
+    """Run committed experiments again, and compare their numbers.
 
-    Images that are not bundled are looked for by name where --images says. Our bytes must be equal,
-    PSNR within 0.001 dB, SSIM within 0.00001, shares of blocks within 0.1 %, numbers of other
-    libraries within 1 %; times are not compared.
+    Images that are not bundled are searched by name in --images. Our bytes must be equal, PSNR
+    within 0.001 dB, SSIM within 0.00001, shares of blocks within 0.1 %, and numbers of other
+    libraries within 1 %. Times are not compared.
     """
     from adaptive_kmeans.experiment import reproduction
 
@@ -250,7 +258,7 @@ def reproduce(
         confirmed += found.confirmed
         missing += found.missing
     if missing:
-        say("note: rows that are not at hand need their images: --images PATH")
+        say("note: give the images of these rows with --images PATH")
     if differing:
         raise TrialsFailedError(f"{differing} differ from what is committed")
     if not confirmed:

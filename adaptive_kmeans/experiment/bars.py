@@ -1,4 +1,4 @@
-"""Bars: quality by codebook size, and where the bits of a file go."""
+"""Bar charts: quality by codebook size, and how the bits of a file divide up."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from adaptive_kmeans.experiment.series import Measured, finite, panels, values
 from adaptive_kmeans.experiment.style import COLORS, DPI, HATCHES
 
 MOST_GROUPS, MOST_BARS = 10, 40
-"""Groups of bars side by side, and bars one below the other."""
+"""Most groups side by side, and most bars below each other."""
 
 
 def quality_bars(measured: Sequence[Measured], published: Published | None) -> Figure | None:
-    """PSNR above SSIM, a column of axes an image; groups are methods, bars the codebook sizes.
+    """Draw PSNR above SSIM, a column for each image; groups are methods, bars codebook sizes.
 
-    A black line across a bar is what was published.
+    A black line across a bar is the published number.
     """
     by_ssim = any(m.row.ssim_published is not None for m in measured)
     metrics: list[tuple[str, Callable[[Row | PublishedRow], float | None]]] = [
@@ -90,7 +90,7 @@ def _draw_bars(
 
 
 def rate_split(measured: Sequence[Measured]) -> Figure | None:
-    """Where the bits go: header, codebooks, region map, indices, as means over the images."""
+    """Draw how bits divide into header, codebooks, region map and indices, as means over images."""
     ours = [m for m in measured if m.row.is_ours]
     groups: dict[str, list[Row]] = {}
     for m in ours:

@@ -1,8 +1,8 @@
-"""The compression experiment: its trials go through the store, its table and figures come from it.
+"""The compression experiment: a store of its trials, and the table and figures made from it.
 
-What an experiment shows of a store, which may hold more, is its *view*: the keys of its trials in
-the order of the table, and the picture of its figures. The view is stored as well, so that table
-and figures can be made again without the images and without running a trial.
+A store may hold more trials than an experiment has. Its *view* of the store is the keys of its
+trials, in the order of the table, and the image for its figures. The view is stored too, so that
+the table and figures can be made again without images and without running a trial.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from adaptive_kmeans.experiment.trials import METRICS, Trial, expand, load, pixe
 from adaptive_kmeans.progress import say
 
 VIEW = "view"
-"""Name of the stored file that holds the view."""
+"""Key of the stored file that holds the view."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class View:
     trials : list of [key, image name, set name]
         Its trials, in the order of the table.
     picture : str or None
-        The image whose pixels figures show.
+        Name of the image that figures show.
     original : str or None
-        Name of the stored file that holds this image as it was.
+        Key of the stored file with the original of this image.
     figures : dict
-        The config's part on figures.
+        The section ``figures`` of the config.
     published : dict or None
-        Its part on published numbers.
+        Its section ``published``.
     """
 
     trials: list[tuple[str, str, str]]
@@ -61,9 +61,10 @@ class View:
 
 
 def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[Trial]:
-    """List the trials of an experiment; what lacks its library is left out, and said.
+    """List the trials of an experiment; codecs and metrics without their library are skipped.
 
-    A codec that the config names in two ways, such as ``jpeg`` and ``jpeg:75``, is tried once.
+    Skipped ones are printed. A codec that the config names in two ways, such as ``jpeg`` and
+    ``jpeg:75``, has one trial per image.
 
     Returns
     -------
@@ -90,7 +91,7 @@ def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[Tria
 
 
 def keyed(config: CompressionConfig, sources: Sequence[ImageSource]) -> dict[str, Trial]:
-    """Return the trials of an experiment by their keys, under which the store has them."""
+    """Return the trials of an experiment by their keys in the store."""
     return dict(_plan_keyed(config, sources, _hashes(sources, config.background)))
 
 
@@ -103,7 +104,7 @@ def run(
     scheduler: str | None = None,
     retry_failed: bool = False,
 ) -> View:
-    """Run what the store does not hold yet, store the view and return it.
+    """Run the trials that the store does not hold yet; store the view and return it.
 
     Parameters
     ----------
@@ -116,7 +117,7 @@ def run(
     jobs, scheduler
         See `run_stored`.
     retry_failed : bool
-        Whether trials that failed before are run again.
+        Whether to run failed trials again.
     """
     hashes = _hashes(sources, config.background)
     shown: list[tuple[str, str, str]] = []
@@ -139,22 +140,22 @@ def run(
 
 @dataclass(frozen=True)
 class StoredTrials:
-    """What a stored view shows.
+    """The trials of a view that have ended, and how to show them.
 
     Parameters
     ----------
     measured : list of Measured
-        The trials that succeeded, their series named.
+        The trials that succeeded, with the names of their series.
     failures : list of AdaptiveKMeansError
-        Why others did not.
+        Errors of the others.
     shown : Shown
-        The image of the figures.
+        The image that figures show.
     figures : Figures
-        Which figures are asked for.
+        Which figures to draw.
     published : Published or None
-        Published numbers, to be set beside ours.
+        Published numbers to compare with.
     seconds : float
-        Time of all trials together, those of earlier runs included.
+        Total time of all trials, including those of earlier runs.
     """
 
     measured: list[Measured]
@@ -166,7 +167,7 @@ class StoredTrials:
 
 
 def stored_trials(store: Store, view: View | None = None) -> StoredTrials:
-    """Return what a view shows; by default that of the last run.
+    """Return the trials of a view; by default that of the last run.
 
     Raises
     ------
@@ -188,7 +189,7 @@ def stored_trials(store: Store, view: View | None = None) -> StoredTrials:
         if trial.row is None:
             failures.append(TrialsFailedError(trial.error or ""))
             continue
-        # The same pixels may be there under several names.
+        # The same pixels may have several names.
         row = _row(trial.row, name, set_name, store)
         data = store.file(key) if name == view.picture else None
         measured.append(Measured(row, data))
@@ -203,7 +204,7 @@ def stored_trials(store: Store, view: View | None = None) -> StoredTrials:
 
 
 def _row(cells: dict[str, Any], name: str, set_name: str, store: Store) -> Row:
-    """Make a row of what is stored; metrics that are newer than it were not asked for."""
+    """Make a row of a stored trial; metrics that were added later are None."""
     metrics = dict.fromkeys(metric.column for metric in METRICS.values())
     try:
         return Row(**{**metrics, **cells, "image": name, "image_set": set_name})
@@ -220,7 +221,7 @@ def _plan_keyed(
 
 
 def _hashes(sources: Sequence[ImageSource], background: str | None) -> dict[str, str]:
-    load.cache_clear()  # an image may have changed since another run in this process
+    load.cache_clear()  # an image may have changed since an earlier run in this process
     return {source.name: _hash(source, background) for source in sources}
 
 
@@ -228,11 +229,11 @@ def _hash(source: ImageSource, background: str | None) -> str:
     try:
         return pixel_hash(load(source, background))
     except AdaptiveKMeansError as error:
-        return f"unreadable: {error}"  # its trials will fail, and say so
+        return f"unreadable: {error}"  # its trials will report it
 
 
 def _absolute(trial: Trial) -> Trial:
-    """Name a trial's file by its whole path, since workers have folders of their own."""
+    """Make the path of a trial's image absolute, since workers run in other folders."""
     if trial.image.path is None:
         return trial
     image = dataclasses.replace(trial.image, path=trial.image.path.absolute())
@@ -242,7 +243,7 @@ def _absolute(trial: Trial) -> Trial:
 def _store_picture(
     config: CompressionConfig, sources: Sequence[ImageSource], hashes: dict[str, str], store: Store
 ) -> tuple[str | None, str | None]:
-    """Store the image that figures show; by default the first one that can be read."""
+    """Store the original of the image that figures show, by default the first readable one."""
     names = [source.name for source in sources if not hashes[source.name].startswith("unreadable")]
     if not names:
         return None, None

@@ -12,7 +12,7 @@ from typing import Any
 from adaptive_kmeans.errors import OutputError
 
 SCHEMA_VERSION = 1
-"""Version of the tables below; a store of another one is refused."""
+"""Version of the tables below; stores of other versions are refused."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS trials (
@@ -31,14 +31,14 @@ CREATE TABLE IF NOT EXISTS publisher (one INTEGER PRIMARY KEY CHECK (one = 1), r
 
 
 class Database:
-    """A file with the tables of a store, which threads may share.
+    """The SQLite file of a store; threads may share it.
 
     Parameters
     ----------
     path : Path
         The file.
     create : bool
-        Whether the tables are made where there are none.
+        Whether to create the tables if there are none.
 
     Raises
     ------
@@ -48,7 +48,7 @@ class Database:
 
     def __init__(self, path: Path, *, create: bool) -> None:
         self.path = path
-        self._lock = threading.Lock()  # the sign of life comes from a thread of its own
+        self._lock = threading.Lock()  # heartbeats come from another thread
         with self._errors():
             self._connection = sqlite3.connect(
                 path, timeout=60.0, isolation_level=None, check_same_thread=False
@@ -75,7 +75,7 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Any]:
-        """Give a function that executes SQL; all of it takes effect, or nothing."""
+        """Provide a function that executes SQL; all of it takes effect, or nothing."""
         with self._lock, self._errors():
             self._connection.execute("BEGIN IMMEDIATE")
             try:

@@ -1,4 +1,4 @@
-"""What an experiment found, of whatever kind, and how that is shown."""
+"""The findings of an experiment of any kind, and how they are shown."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from adaptive_kmeans.experiment.trials import METRICS
 
 @dataclass(frozen=True)
 class Findings:
-    """What an experiment measured, and how it is shown.
+    """What an experiment measured, and how to show it.
 
     Parameters
     ----------
     rows : list
         The rows of its table.
     failures : list of AdaptiveKMeansError
-        Why there are not more.
+        Errors of the trials that failed.
     row_type : type
         Their dataclass.
     draw : callable
         Draws the figures into a folder.
     texts : dict of str to str
-        More files, by name; an empty one is not written.
+        Other files to write, by name; empty ones are not written.
     facts : dict
-        What is to be known of the measurements beside them, for `environment.json`.
+        What `environment.json` records of the measurements.
     """
 
     rows: list[Any]
@@ -57,7 +57,7 @@ def study(config: Experiment, sources: Sequence[ImageSource], jobs: int) -> Find
 
 
 def stored(store: Store, view: compression.View | None = None) -> Findings:
-    """Return what the store of an experiment of compression holds."""
+    """Return the findings of a compression experiment, from its store."""
     found = compression.stored_trials(store, view)
     compared = comparison.compare(found.measured, found.figures.anchor)
     csv = tables.to_csv(compared, comparison.ComparisonRow) if compared else ""

@@ -1,6 +1,6 @@
-"""Pictures of an experiment: where its regions are, and what its files look like.
+"""Pictures of an experiment: its regions, and its decoded images.
 
-All pictures are decoded from the trials' files, or are the original.
+All pictures but the original are decoded from the files of the trials.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ Pixels = npt.NDArray[np.uint8]
 PICTURE_DPI = 110
 
 TITLE_HEIGHT, GAP, LETTER = 42, 8, 7
-"""Pixels above a picture for its two lines of title, between pictures, and across a letter."""
+"""In pixels: two title lines above a picture, the gap between pictures, a letter's width."""
 
 MOST_HEIGHT = 800
-"""Of a picture in a grid, in pixels."""
+"""Greatest height of a picture in a grid, in pixels."""
 
 MOST_ROWS, MOST_COLUMNS = 6, 8
-"""Of a grid; a figure that needs more is left out."""
+"""Limits of a grid; a figure that needs more is left out."""
 
 MOST_CROPS = 6
-"""Crops side by side, which leaves room to magnify them."""
+"""Most crops side by side, so that they can be magnified."""
 
 CROP = 96
-"""Side in pixels of the magnified part of a picture."""
+"""Side of the magnified part of a picture, in pixels."""
 
 MOST_ERROR = 32
-"""Error in levels of 255 at which an error map is darkest."""
+"""Error, in levels of 255, that is black in an error map."""
 
 
 def classification_maps(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
-    """Draw the original, then the image with each measure's low-detail blocks in black."""
+    """Draw the original, and for each measure the image with its low-detail blocks in black."""
     adaptive = [m for m in reversed(measured) if m.row.method == "region-adaptive"]
     first = {m.row.label if m.row.threshold == "median" else m.series: m for m in adaptive}
     if not 0 < len(first) <= MOST_COLUMNS:
@@ -56,7 +56,7 @@ def classification_maps(original: Pixels, measured: Sequence[Measured]) -> Figur
 
 
 def reconstructions(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
-    """Rows of k1, columns of methods; the first trial of each cell."""
+    """Draw a row for each k1 and a column for each method, with the first trial of each cell."""
     measured = [m for m in measured if m.row.is_ours]
     columns = list(dict.fromkeys(m.series for m in measured))
     rows = sorted({m.smaller_codebook for m in measured})
@@ -72,10 +72,9 @@ def reconstructions(original: Pixels, measured: Sequence[Measured]) -> Figure | 
 
 
 def details(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
-    """Magnify the busiest part of the picture: original, then each series at its median rate.
+    """Magnify the busiest part of the image: the original, then each series at its median rate.
 
-    Below each crop lies its error: the greatest of the three channels', black at `MOST_ERROR`
-    levels.
+    Below each crop is its error, the largest of the three channels', black at `MOST_ERROR` levels.
     """
     by_series: dict[str, list[Measured]] = {}
     for m in measured:
@@ -99,7 +98,7 @@ def details(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
 def _wrap(
     titles: Sequence[list[str]], pictures: Sequence[list[Pixels]]
 ) -> tuple[list[list[str]], list[list[Pixels | None]]]:
-    """Break rows of pictures into rows of at most `MOST_CROPS`, kept one below the other."""
+    """Wrap rows of pictures at `MOST_CROPS`, keeping those of a column below each other."""
     wrapped_titles: list[list[str]] = []
     wrapped: list[list[Pixels | None]] = []
     total = len(titles[0])
@@ -114,7 +113,7 @@ def _wrap(
 
 
 def _busiest(original: Pixels) -> tuple[int, int]:
-    """Return where the square of the greatest variance starts, on a grid of half its side."""
+    """Return the corner of the square with the greatest variance, in steps of half its side."""
     height, width = original.shape[:2]
     tops = range(0, max(1, height - CROP + 1), CROP // 2)
     lefts = range(0, max(1, width - CROP + 1), CROP // 2)
@@ -145,10 +144,10 @@ def _picture_grid(
     pictures: Sequence[Sequence[Pixels | None]],
     shape: tuple[int, ...] | None = None,
 ) -> Figure:
-    """Put pictures of one size in a grid, each below its title, pixel for pixel.
+    """Arrange pictures of one size in a grid, each below its title, at whole pixels.
 
-    Small pictures are magnified by whole factors, large ones are shrunk before matplotlib, which
-    would take far longer, sees them.
+    Small pictures are magnified by integer factors. Large ones are shrunk first, since matplotlib
+    would take much longer to do it.
     """
     height, width = (pictures[0][0].shape if shape is None else shape)[:2]  # type: ignore[union-attr]
     rows, columns = len(pictures), len(pictures[0])

@@ -1,4 +1,4 @@
-"""What a config of an experiment says: images, methods and swept parameters.
+"""The keys of an experiment's config: images, methods and swept parameters.
 
 .. code-block:: toml
 
@@ -7,16 +7,16 @@
     images = ["chelsea", "coffee"]      # bundled names, files, folders, globs
     background = "white"                # for translucent images; optional
     metrics = ["psnr", "ssim"]          # and "ssim-published", "ciede2000", "ssimulacra2"
-    timing = false                      # true runs trials one by one, and times count
+    timing = false                      # true measures times, and runs trials one at a time
     repeats = 1                         # of encoding and decoding, for the median of the times
 
     [figures]
-    picture = "chelsea"                 # whose pixels the figures show; the first image by default
-    anchor = "regular"                  # the method that others are compared with
+    picture = "chelsea"                 # image to show in figures; by default the first one
+    anchor = "regular"                  # method to compare the others with
     draw = ["quality"]                  # figures; all by default
-    formats = ["png", "pdf"]            # of drawings; grids of pictures are PNG files
+    formats = ["png", "pdf"]            # of plots; grids of pictures are PNG files
 
-    [published]                         # numbers of a paper, set beside ours; optional
+    [published]                         # numbers of a paper to compare with; optional
     source = "A. Author, Title, 2020"
     image = "chelsea"
     rows = [{ method = "regular", k = 16, psnr_db = 30.5 }]     # k is k1 of two codebooks
@@ -36,9 +36,9 @@
     codec = ["jpeg", "webp"]            # see `adaptive_kmeans.baselines.image_codecs`
     quality = [50, 75, 90]              # or k, for those that have a palette
 
-Every parameter of a method takes a value or a list; lists are swept, all combinations of them.
+Every parameter of a method takes a value or a list; all combinations of the lists are run.
 
-Configs of other kinds have a key ``kind``, and are described where their study is: see `studies`.
+Configs of other kinds have a key ``kind`` and are documented in their modules: see `studies`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ Metric = Literal["psnr", "ssim", "ssim-published", "ciede2000", "ssimulacra2"]
 
 
 def listed(value: object) -> object:
-    """Return a value that stands alone as a list of it."""
+    """Return a single value as a list."""
     return value if isinstance(value, list) else [value]
 
 
@@ -75,20 +75,20 @@ Drawing = Literal[
     "rate_split",
     "time_against_rate",
 ]
-"""The figures; one that the trials have nothing to show of is left out."""
+"""The figures; one is left out if no trial has data for it."""
 
 Integers = Annotated[list[int], BeforeValidator(listed), Field(min_length=1)]
 Names = Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
 
 
 class Strict(BaseModel):
-    """A part of a config: keys that it does not know are refused, and nothing is converted."""
+    """A section of a config: unknown keys are refused, and no value is converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 Skip = Callable[[str, MissingDependencyError], None]
-"""Called with the name of a codec whose library is missing, and the error that says so."""
+"""Called with the name of a codec whose library is missing, and the error."""
 
 
 class _OurMethod(Strict):
@@ -104,7 +104,7 @@ class _OurMethod(Strict):
         raise NotImplementedError
 
     def codecs(self, _: Skip) -> Iterator[NamedCodec]:
-        """Yield our codec at all combinations of parameters."""
+        """Yield our codec with all combinations of parameters."""
         swept = self.model_dump(exclude={"method"})
         for values in itertools.product(*swept.values()):
             yield AdaptiveKMeans(self.settings(**dict(zip(swept, values, strict=True))))
@@ -136,7 +136,7 @@ class RegionAdaptiveMethod(_OurMethod):
 
 
 class BaselineMethod(Strict):
-    """Other codecs, at their own settings."""
+    """Other codecs, with their own settings."""
 
     method: Literal["baseline"]
     codec: Names
@@ -144,7 +144,7 @@ class BaselineMethod(Strict):
     k: Integers | None = None
 
     def codecs(self, skip: Skip) -> Iterator[NamedCodec]:
-        """Yield every codec at every setting."""
+        """Yield every codec with every setting."""
         if self.quality is not None and self.k is not None:
             raise ConfigError("methods", "quality or k", "both")
         swept = self.quality or self.k
@@ -172,7 +172,7 @@ Method = Annotated[
 
 
 class Figures(Strict):
-    """What figures show, and what series are compared with."""
+    """Which figures to draw, and what to compare the series with."""
 
     picture: str | None = None
     anchor: str = "regular"
@@ -181,7 +181,7 @@ class Figures(Strict):
 
 
 class PublishedRow(Strict):
-    """What a paper says of one file; `method` is "regular", a detail measure or a baseline."""
+    """A paper's numbers for one file; `method` is "regular", a detail measure or a baseline."""
 
     method: str
     k: int
@@ -192,7 +192,7 @@ class PublishedRow(Strict):
 
 
 class Published(Strict):
-    """Numbers of a paper on one image."""
+    """A paper's numbers for one image."""
 
     source: str
     image: str
@@ -200,7 +200,7 @@ class Published(Strict):
 
 
 class Experiment(Strict):
-    """What every experiment says, whatever its kind."""
+    """The keys of every experiment, whatever its kind."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
     question: str = ""
@@ -209,19 +209,19 @@ class Experiment(Strict):
     kind: str
 
     def check(self) -> None:
-        """Check what takes more than the types of keys.
+        """Check values beyond their types.
 
         Raises
         ------
         AdaptiveKMeansError
-            A value that nothing can be done with.
+            A value cannot be used.
         """
         if self.background is not None:
             parse_color(self.background)
 
 
 class CompressionConfig(Experiment):
-    """Images × methods × parameters, measured on the files that they make."""
+    """Images × methods × parameters, measured on the files that they write."""
 
     kind: Literal["compression"] = "compression"
     metrics: Annotated[list[Metric], Field(min_length=1)] = ["psnr", "ssim"]
@@ -243,13 +243,13 @@ class CompressionConfig(Experiment):
             yield from method.codecs(skip)
 
     def check(self) -> None:
-        """Make all codecs."""
+        """Check the settings of all codecs."""
         super().check()
         for _ in self.codecs():
             pass
 
 
 def check_once(what: str, values: Sequence[object]) -> None:
-    """Refuse values that come twice."""
+    """Refuse duplicate values."""
     if len(set(values)) < len(values):
         raise ConfigError(what, "each once", ", ".join(map(str, values)))

@@ -1,4 +1,4 @@
-"""Tables of rows: CSV in full precision, Markdown and the terminal in the digits that matter."""
+"""Tables of rows: CSV in full precision, Markdown and terminal rounded to significant digits."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FORMATS = {
 }
 
 PARTICULARS = ("threshold", "color_space", "seed", "image_set")
-"""Columns that only the CSV has, unless the experiment sweeps them."""
+"""Columns that only the CSV has, unless they are swept."""
 
 
 def columns(row_type: type[Any]) -> tuple[str, ...]:
@@ -55,12 +55,12 @@ def columns(row_type: type[Any]) -> tuple[str, ...]:
 
 
 def to_csv(rows: Sequence[Any], row_type: type[Any]) -> str:
-    """Return the rows as CSV: every column, floats in full, what does not apply left empty.
+    """Return the rows as CSV: all columns in full precision, empty where they do not apply.
 
     Parameters
     ----------
     rows : sequence of row_type
-        The rows, maybe none.
+        The rows; may be empty.
     row_type : type
         Their dataclass.
     """
@@ -72,7 +72,7 @@ def to_csv(rows: Sequence[Any], row_type: type[Any]) -> str:
 
 
 def to_markdown(rows: Sequence[Any]) -> str:
-    r"""Return the rows as a Markdown table, without columns that are empty or particulars.
+    r"""Return the rows as a Markdown table, without empty columns and `PARTICULARS`.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def to_markdown(rows: Sequence[Any]) -> str:
 
 
 def to_latex(rows: Sequence[Any]) -> str:
-    r"""Return the columns of the Markdown table as a LaTeX table, for the package `booktabs`.
+    r"""Return the columns of the Markdown table as a LaTeX table that uses `booktabs`.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def to_terminal(rows: Sequence[Any]) -> Table:
     """Return the main columns as a table that fits a terminal of 80 columns."""
     from rich import box
     from rich.table import Table
-    from rich.text import Text  # in which brackets are no markup
+    from rich.text import Text  # does not take brackets for markup
 
     columns: dict[str, str] = type(rows[0]).TERMINAL
     chosen = {
@@ -149,7 +149,7 @@ def _is_number(rows: Sequence[Any], name: str) -> bool:
 
 
 def shown_value(value: object, name: str) -> str:
-    """Return a value in the digits that matter, "" for what does not apply."""
+    """Return a value rounded to significant digits, "" if it does not apply."""
     if value is None:
         return ""
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Trials: one image under one setting, measured on the file that it makes."""
+"""Trials: one image and one codec, measured on the file that the codec writes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WARM_UP_SIDE = 96
 
 
 class Metric(NamedTuple):
-    """A measure of quality that a config can ask for.
+    """A quality metric that a config can name.
 
     Parameters
     ----------
@@ -39,10 +39,10 @@ class Metric(NamedTuple):
     score : callable
         Function of the original and the decoded image.
     settings : dict
-        What is stored beside its numbers. The version is raised when the number that it gives
-        changes: stored trials then no longer count.
+        Stored with its numbers. Its version is raised when the numbers change, so that stored
+        trials are measured again.
     package : str or None
-        A library of the extra ``metrics`` that it needs.
+        The library of the extra ``metrics`` that it needs.
     """
 
     column: str
@@ -62,12 +62,12 @@ METRICS = {
     "ciede2000": Metric("ciede2000", metrics.ciede2000, {"version": 1, "mean": "over pixels"}),
     "ssimulacra2": Metric("ssimulacra2", metrics.ssimulacra2, {"version": 1}, "ssimulacra2"),
 }
-"""The metrics by their names in a config."""
+"""The metrics, by their names in a config."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One image under one codec.
+    """One image and one codec.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ class Trial:
     background : str or None
         Color for a translucent image.
     repeats : int
-        How often encoding and decoding are timed, for the median; 0 when times are not asked for,
-        which other trials may then disturb.
+        How often encoding and decoding are timed, for the median. 0 if they are not timed; other
+        trials may then run at the same time.
     """
 
     image: ImageSource
@@ -92,11 +92,11 @@ class Trial:
 
     @property
     def summary(self) -> str:
-        """What the trial is, in a few words."""
+        """The image and the codec in a few words."""
         return f"{self.image.name}, {self.codec.label}"
 
     def key(self, image_hash: str) -> str:
-        """Return a hash of all that the trial's numbers depend on."""
+        """Return a hash of everything that the trial's numbers depend on."""
         depends = {
             "image": image_hash,
             "codec": self.codec.parameters,
@@ -108,7 +108,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trial gave: a row and the file, or an error; and the seconds that it took in all."""
+    """Result of a trial: a row and the file, or an error, and the seconds that it took in all."""
 
     trial: Trial
     row: Row | None = None
@@ -124,7 +124,7 @@ def expand(
     background: str | None = None,
     repeats: int = 1,
 ) -> list[Trial]:
-    """List the trials of all images under all codecs, image by image, none twice."""
+    """List the trials of all images and codecs, image by image, without duplicates."""
     codecs = list(dict.fromkeys(codecs))
     return [
         Trial(image, codec, tuple(metrics), background, repeats)
@@ -134,7 +134,7 @@ def expand(
 
 
 def run_trial(trial: Trial) -> Outcome:
-    """Encode, decode, and measure the decoded file; an error becomes part of the outcome."""
+    """Encode, decode, and score the decoded image; an error becomes part of the outcome."""
     start = time.perf_counter()
     try:
         pixels = load(trial.image, trial.background)
@@ -150,13 +150,13 @@ def run_trial(trial: Trial) -> Outcome:
 
 
 def pixel_hash(pixels: Pixels) -> str:
-    """Return the SHA-256 of an image's size and pixels, whatever file they came from."""
+    """Return the SHA-256 of an image's size and pixels, whatever its file format."""
     return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
 @functools.lru_cache(maxsize=1)
 def load(image: ImageSource, background: str | None) -> Pixels:
-    """Load an image; trials come image by image, so the last one is kept."""
+    """Load an image; the last one is cached, since trials come image by image."""
     return image.load(background)
 
 
