@@ -24,8 +24,8 @@ from adaptive_kmeans.progress import Progress
 from adaptive_kmeans.quantize import MAX_CODEWORDS, Quantized, RegionAdaptive
 
 ENCODER_VERSION = 1
-"""Raised whenever the same image and settings give other pixels or bytes: what experiments have
-stored under an earlier version is then measured again."""
+"""Incremented whenever the same image and settings give other pixels or bytes, so that experiments
+measure their stored trials again."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Settings:
     Raises
     ------
     ConfigError, UnknownNameError
-        A setting is out of its range, or names nothing.
+        A setting is out of range, or is an unknown name.
 
     Examples
     --------
@@ -131,14 +131,14 @@ def quantize(
     image : (H, W, 3) uint8
         sRGB pixels.
     settings : Settings, optional
-        How; the defaults if left out.
+        Settings of the encoder; the defaults if omitted.
     progress : callable, optional
         Called with the stage's name and its finished share.
 
     Raises
     ------
     ImageError
-        The array is no (H, W, 3) uint8 image with at least one pixel.
+        The array is not an (H, W, 3) uint8 image with at least one pixel.
 
     Examples
     --------
@@ -164,14 +164,14 @@ def encode(
     image : (H, W, 3) uint8
         sRGB pixels, at most 2²⁷ of them.
     settings : Settings, optional
-        How; the defaults if left out.
+        Settings of the encoder; the defaults if omitted.
     progress : callable, optional
         Called with the stage's name and its finished share.
 
     Raises
     ------
     ImageError
-        The array is no (H, W, 3) uint8 image with at least one pixel.
+        The array is not an (H, W, 3) uint8 image with at least one pixel.
     LimitError
         The image has more than 2²⁷ pixels.
 
@@ -227,7 +227,7 @@ def decode(data: bytes, *, progress: Progress | None = None) -> npt.NDArray[np.u
     Raises
     ------
     FormatError
-        The bytes are not a whole, undamaged file of this format.
+        The bytes are not a complete, undamaged file of this format.
     LimitError
         The image has more than 2²⁷ pixels.
     """
@@ -316,7 +316,7 @@ class AdaptiveKMeans:
     Parameters
     ----------
     settings : Settings, optional
-        The settings of the encoder; the defaults if left out.
+        The settings of the encoder; the defaults if omitted.
 
     Examples
     --------

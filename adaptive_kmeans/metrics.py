@@ -1,9 +1,8 @@
 """Quality and rate: PSNR, SSIM, CIEDE2000, SSIMULACRA 2, bits per pixel, and Bjøntegaard deltas.
 
 Distortion is always that of a decoded file against the original, in 8-bit RGB, and rate is always
-that of the file's bytes. PSNR and SSIM are defined, and tested to be, what scikit-image computes
-(its `peak_signal_noise_ratio` and `structural_similarity`); they are computed here because a study
-spends most of its time in them otherwise.
+that of the file's bytes. PSNR and SSIM equal scikit-image's `peak_signal_noise_ratio` and
+`structural_similarity`, which the tests check; a study would spend most of its time in those.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ CUBE_SIDE = 3
 SSIMULACRA_SIDE = 8
 
 MIN_POINTS = 3
-"""Points of a curve; fewer say nothing about its shape."""
+"""Fewest points of a curve to be compared."""
 
 MIN_OVERLAP = 0.5
 """Least share of the narrower of two curves, in quality or in the logarithm of the rate, that the
 other one covers as well."""
 
 CHUNK_ROWS = 128
-"""Rows of windows that one thread adds up; fixed, so that a sum never depends on the threads."""
+"""Rows of windows that one thread sums; fixed, so that sums do not depend on the threads."""
 
 
 def psnr(original: Image, decoded: Image) -> float:

@@ -1,6 +1,6 @@
-"""Work split over threads; the kernels release the interpreter's lock.
+"""Splitting work over threads; the kernels release the interpreter's lock.
 
-Sums are kept in integers, so results are the same at any number of threads.
+Sums are integers, so that results do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WAITING_S = 0.1
 
 
 def thread_count() -> int:
-    """Return how many threads to use: ``NUMBA_NUM_THREADS`` if set, else the usable processors.
+    """Return how many threads to use: ``NUMBA_NUM_THREADS`` if set, else the available processors.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def thread_count() -> int:
 
 
 def split_evenly(total: int, parts: int) -> list[tuple[int, int]]:
-    """Split ``range(total)`` into at most `parts` runs of nearly equal length, none of them empty.
+    """Split ``range(total)`` into at most `parts` runs of nearly equal length, none empty.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def split_evenly(total: int, parts: int) -> list[tuple[int, int]]:
 
 
 class Workers:
-    """A pool of threads for one clustering or one file; a context manager.
+    """A pool of threads, for one clustering or one file; a context manager.
 
     Parameters
     ----------
@@ -77,8 +77,8 @@ class Workers:
     ) -> Iterator[_Result]:
         """Yield what `function` returns for each tuple of arguments, in their order.
 
-        No more than `count` calls run at once. The first call that fails, in their order, ends it:
-        those behind it that have not begun never do.
+        At most `count` calls run at a time. The first call that fails, in their order, ends the
+        iteration; calls after it that have not started are canceled.
 
         Parameters
         ----------
@@ -87,8 +87,8 @@ class Workers:
         tasks : iterable of tuple
             The arguments of each call.
         waiting : callable, optional
-            Called ten times a second while a result is awaited. With it even one thread is another
-            than the caller's.
+            Called ten times a second while waiting for a result. Calls then never run on the
+            caller's thread.
         """
         if self._pool is None:
             if waiting is None:

@@ -1,8 +1,8 @@
-"""Engines that find a codebook, ours among them: pixels in, codebook and labels out.
+"""Clustering engines, ours among them: from pixels to a codebook and labels.
 
-Every engine starts from the 8-bit pixels and ends with a codeword for each pixel, without
-dithering; conversions that a library needs are part of its time. Iterations, tolerances and
-initialization are those that a user of the library would meet first, or that the name says.
+Every engine starts from 8-bit pixels and ends with a codeword for each pixel, without dithering;
+conversions that a library needs count as its time. Iterations, tolerances and initialization are
+the defaults that a user of the library would get, unless stated below.
 
 ===================== =====================================================================
 `adaptive-kmeans`     ours; `adaptive-kmeans:exact` iterates until no label changes
@@ -51,10 +51,10 @@ class EngineResult:
 
 
 class Engine(Protocol):
-    """What every engine does."""
+    """A clustering engine."""
 
     def __call__(self, image: Pixels, k: int, threads: int) -> EngineResult:
-        """Find k codewords for an (H, W, 3) image with a number of threads."""
+        """Find k codewords for an (H, W, 3) image, on a number of threads."""
         ...
 
 
@@ -69,7 +69,7 @@ class AdaptiveKMeans:
     Parameters
     ----------
     mode : {"default", "exact"}
-        Stop at the default tolerance, or when no label changes.
+        Whether to stop at the default tolerance, or when no label changes.
     """
 
     mode: str = "default"
@@ -157,7 +157,7 @@ class Faiss:
 
 @dataclass(frozen=True)
 class LibImageQuant:
-    """Quantization as pngquant does it, undithered; threads are those of the process."""
+    """The library of pngquant, without dithering; threads are set for the process."""
 
     def __call__(self, image: Pixels, k: int, threads: int) -> EngineResult:
         """Cluster a histogram of the pixels."""
@@ -195,7 +195,7 @@ class MedianCut:
     refinement: int = 1
 
     def __call__(self, image: Pixels, k: int, threads: int) -> EngineResult:
-        """Cut the box of colors; Pillow has one thread."""
+        """Cut the box of colors; Pillow uses one thread."""
         from PIL import Image
 
         return _pillow(image, k, method=Image.Quantize.MEDIANCUT, kmeans=self.refinement)
@@ -206,7 +206,7 @@ class Octree:
     """Pillow's octree."""
 
     def __call__(self, image: Pixels, k: int, threads: int) -> EngineResult:
-        """Merge the leaves of an octree; Pillow has one thread."""
+        """Merge the leaves of an octree; Pillow uses one thread."""
         from PIL import Image
 
         return _pillow(image, k, method=Image.Quantize.FASTOCTREE)

@@ -1,9 +1,8 @@
-"""Lossless codecs that code what a quantizer left, each as a whole file: the peers of our coders.
+"""Lossless codecs of quantized images, the peers of our coders. Each writes a whole file.
 
-Every peer codes the reconstruction of a quantized image of one region and decodes to exactly its
-pixels. Those that take a palette or a plane of indices get the codebook in the order of luma, in
-which near indices are near in brightness: the best that a codec can get that takes an index for a
-gray.
+Every peer codes the reconstruction of a quantized image with one region, and decodes to exactly its
+pixels. Those that code a palette or a plane of indices get the codebook sorted by luma, so that
+near indices are near in brightness: the best case for a codec that treats an index as a gray level.
 
 ===================== =====================================================================
 `png8-oxipng`         PNG with a palette, by Pillow, then oxipng at level 4 (`png8-oxipng:6`
@@ -43,7 +42,7 @@ MAX_PALETTE = 256
 
 
 class Peer(Protocol):
-    """What every peer does."""
+    """A lossless codec of quantized images."""
 
     def encode(self, quantized: Quantized) -> bytes:
         """Code the reconstruction of a quantized image as the bytes of a file."""
@@ -55,7 +54,7 @@ class Peer(Protocol):
 
 
 def palette_and_indices(quantized: Quantized) -> tuple[Pixels, Pixels]:
-    """Return the codebook in the order of luma, (k, 3), and the indices into it, (H, W) uint8.
+    """Return the codebook sorted by luma, (k, 3), and the indices into it, (H, W) uint8.
 
     Raises
     ------
@@ -159,8 +158,8 @@ class JpegXL(_OfPixels):
 class JpegXLIndex:
     """Lossless JPEG XL of the indices as a gray image, behind the codebook.
 
-    The file is one byte, the number of codewords less one; the codebook in the order of luma, three
-    bytes a codeword; and the JPEG XL stream.
+    The file is one byte, the number of codewords minus one; the codebook sorted by luma, three
+    bytes per codeword; and the JPEG XL stream.
 
     Parameters
     ----------

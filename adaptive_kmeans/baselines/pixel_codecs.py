@@ -1,4 +1,4 @@
-"""Codecs of pixels, with and without loss: JPEG, WebP, AVIF, JPEG XL and PNG."""
+"""Codecs of pixels, lossy and lossless: JPEG, WebP, AVIF, JPEG XL and PNG."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from adaptive_kmeans.errors import MissingDependencyError
 
 @dataclass(frozen=True)
 class _ByPillow:
-    """A codec of Pillow's at a quality."""
+    """A codec of Pillow with a quality setting."""
 
     quality: int = 75
 
@@ -31,7 +31,7 @@ class _ByPillow:
 
     @property
     def version(self) -> str:
-        """Name and version of the library that makes the files."""
+        """Name and version of the library that writes the files."""
         return version_of("pillow")
 
     def _options(self) -> tuple[str, dict[str, Any]]:
@@ -48,7 +48,7 @@ class _ByPillow:
 
 
 class Jpeg(_ByPillow):
-    """JPEG: progressive, with optimized Huffman tables; chroma halved below quality 90."""
+    """JPEG: progressive, with optimized Huffman tables; chroma subsampled below quality 90."""
 
     def _options(self) -> tuple[str, dict[str, Any]]:
         subsampling = "4:2:0" if self.quality < 90 else "4:4:4"
@@ -57,7 +57,7 @@ class Jpeg(_ByPillow):
 
 
 class WebP(_ByPillow):
-    """Lossy WebP at its greatest effort."""
+    """Lossy WebP at its highest effort."""
 
     def _options(self) -> tuple[str, dict[str, Any]]:
         return "WEBP", {"quality": self.quality, "method": 6}
@@ -94,7 +94,7 @@ class WebPLossless:
 
     @property
     def version(self) -> str:
-        """Name and version of the library that makes the files."""
+        """Name and version of the library that writes the files."""
         return version_of("pillow")
 
     def encode(self, image: Pixels) -> bytes:
@@ -116,7 +116,7 @@ class Png:
 
     @property
     def version(self) -> str:
-        """Name and version of the library that makes the files."""
+        """Name and version of the library that writes the files."""
         return version_of("pyoxipng")
 
     def encode(self, image: Pixels) -> bytes:
@@ -135,7 +135,7 @@ class JpegXL:
     Parameters
     ----------
     quality : int
-        30..99, turned into Butteraugli's distance as libjxl's own tools do:
+        30..99, converted to a Butteraugli distance as by libjxl's own tools:
         0.1 + 0.09 (100 − quality).
     """
 
@@ -147,7 +147,7 @@ class JpegXL:
 
     @property
     def version(self) -> str:
-        """Name and version of the library that makes the files."""
+        """Name and version of the library that writes the files."""
         return version_of("imagecodecs")
 
     def encode(self, image: Pixels) -> bytes:
@@ -177,7 +177,7 @@ class JpegXLLossless:
 
     @property
     def version(self) -> str:
-        """Name and version of the library that makes the files."""
+        """Name and version of the library that writes the files."""
         return version_of("imagecodecs")
 
     def encode(self, image: Pixels) -> bytes:
