@@ -1,4 +1,4 @@
-"""Images that the tests make, and those that lie beside the checkout where there are any."""
+"""Images for tests: made here, and the shared ones beside the checkout if there are any."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ SHARED = Path(__file__).parents[2] / "shared" / "images"
 @pytest.fixture
 def shared_images() -> Path:
     if not SHARED.is_dir():
-        pytest.skip("the shared images are not at hand")
+        pytest.skip("the shared images are not available")
     return SHARED
 
 

@@ -10,7 +10,7 @@ LOSSLESS = {"png", "webp-lossless", "jpeg-xl-lossless"}
 
 @pytest.mark.parametrize("name", baselines.names())
 @pytest.mark.parametrize("shape", [(37, 50), (1, 1), (16, 301)])
-def test_every_baseline_makes_a_file_that_decodes(name, shape, photo):
+def test_every_baseline_writes_a_file_that_decodes(name, shape, photo):
     image = np.ascontiguousarray(np.resize(photo, (*shape, 3)))
     try:
         codec = baselines.create(name)
@@ -29,7 +29,7 @@ def test_every_baseline_makes_a_file_that_decodes(name, shape, photo):
 
 
 @pytest.mark.parametrize("name", ["png8", "npz", "k-compress"])
-def test_forms_of_our_codebook_decode_to_its_reconstruction(name, photo):
+def test_formats_with_our_codebook_decode_to_its_reconstruction(name, photo):
     if name == "png8":
         pytest.importorskip("oxipng")
     codec = baselines.create(f"{name}:16")

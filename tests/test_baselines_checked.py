@@ -1,4 +1,4 @@
-"""Baselines of other packages, whatever they do: one line, at the config or of the failed trial."""
+"""Baselines of other packages that break the protocol are one line: of the config or the trial."""
 
 import json
 import pickle
@@ -64,7 +64,7 @@ def folder(tmp_path, monkeypatch, photo):
     return tmp_path
 
 
-def test_a_baseline_of_another_package_is_run_as_ours_are(folder, photo):
+def test_plugin_baselines_run_like_built_in_ones(folder, photo):
     baselines.register("fake", Raw)
     results = run_experiment(Path("fakes.toml"), jobs=1)
     assert not results.failures
@@ -87,7 +87,7 @@ def test_a_baseline_of_another_package_is_run_as_ours_are(folder, photo):
     ],
     ids=range(8),
 )
-def test_one_that_cannot_be_made_is_an_error_of_the_config(folder, member, message):
+def test_baselines_that_cannot_be_made_are_config_errors(folder, member, message):
     baselines.register("fake", member)
     with pytest.raises(ConfigError) as caught:
         run_experiment(Path("fakes.toml"), jobs=1)
@@ -119,7 +119,7 @@ SHAPE = "cat, fake: decode: expected an image of shape (61, 83, 3), received "
     ],
     ids=range(10),
 )
-def test_one_that_makes_no_file_or_no_pixels_fails_its_trial(folder, member, message):
+def test_baselines_that_break_the_protocol_fail_their_trial(folder, member, message):
     baselines.register("fake", member)
     results = run_experiment(Path("fakes.toml"), jobs=1)
     assert [row.method for row in results.rows] == ["jpeg"]
@@ -130,7 +130,7 @@ def test_one_that_makes_no_file_or_no_pixels_fails_its_trial(folder, member, mes
 
 
 @pytest.mark.parametrize("quality", [np.int64(7), np.float32(7), 7])
-def test_a_setting_may_be_a_number_of_numpy(folder, quality):
+def test_settings_may_be_numpy_numbers(folder, quality):
     baselines.register("fake", fake(quality=quality))
     run_experiment(Path("fakes.toml"), jobs=1)
     results = run_experiment(Path("fakes.toml"), jobs=1)
@@ -142,7 +142,7 @@ class NoDefault(Raw):
     k: int
 
 
-def test_the_figures_decode_by_the_codec_that_encoded(folder):
+def test_figures_decode_with_the_codec_that_encoded(folder):
     baselines.register("fake", NoDefault)
     Path("fakes.toml").write_text(CONFIG + "k = 5\n")
     results = run_experiment(Path("fakes.toml"), jobs=1)
@@ -150,7 +150,7 @@ def test_the_figures_decode_by_the_codec_that_encoded(folder):
     assert Path("results/fakes/figures/details.png").exists()
 
 
-def test_one_whose_import_fails_is_skipped_and_harms_no_other(folder, monkeypatch, capfd):
+def test_a_baseline_whose_import_fails_is_skipped_and_affects_no_other(folder, monkeypatch, capfd):
     points = [
         metadata.EntryPoint("fake", "no_such_package:Codec", "adaptive_kmeans.baselines"),
         metadata.EntryPoint("odd", "json:NoSuchCodec", "adaptive_kmeans.baselines"),
@@ -185,7 +185,7 @@ class Effort(Raw):
         ("fake", "quality", "neither quality nor k"),
     ],
 )
-def test_a_key_that_is_not_the_setting_of_the_codec_is_refused(folder, codec, key, expected):
+def test_keys_that_are_not_settings_of_the_codec_are_refused(folder, codec, key, expected):
     baselines.register("fake", Effort)
     Path("fakes.toml").write_text(
         CONFIG.replace('"jpeg"\nquality = [50]', f'"{codec}"\n{key} = [5]')
@@ -202,7 +202,7 @@ def planned(*methods: dict[str, object]) -> list[str]:
     return [trial.codec.label for trial in plan(config, [ImageSource("chelsea")])]
 
 
-def test_equal_codecs_are_one_trial():
+def test_equal_codecs_share_a_trial():
     assert planned({"codec": "jpeg", "quality": [75, 30, 75]}, {"codec": ["jpeg", "webp"]}) == [
         "jpeg:75",
         "jpeg:30",
@@ -214,7 +214,7 @@ def test_equal_codecs_are_one_trial():
     ]
 
 
-def test_keys_of_stored_trials_stay_what_they_were(monkeypatch):
+def test_keys_of_stored_trials_do_not_change(monkeypatch):
     monkeypatch.setattr("adaptive_kmeans.baselines.pixel_codecs.version_of", lambda name: "lib 1")
     trials = [
         Trial(ImageSource("a"), Baseline.create(spec)) for spec in ("jpeg:75", "jpeg", "webp")
@@ -223,7 +223,7 @@ def test_keys_of_stored_trials_stay_what_they_were(monkeypatch):
     assert keys == ["bdecfb4661bb4389", "7e36d7f5f8676ccf", "d347b6a92549ba98"]
 
 
-def test_a_baseline_is_warmed_up_once_and_only_for_times(folder):
+def test_codecs_are_warmed_up_once_and_only_if_timed(folder):
     encoded = []
 
     class Counted(Raw):
@@ -243,7 +243,7 @@ def test_a_baseline_is_warmed_up_once_and_only_for_times(folder):
     assert encoded == [(WARM_UP_SIDE, WARM_UP_SIDE, 3), real, real, real, real]
 
 
-def test_one_that_refuses_the_warm_up_image_is_timed_nevertheless(folder):
+def test_a_codec_that_refuses_the_warm_up_image_is_still_timed(folder):
     class Picky(Raw):
         def encode(self, image):
             if len(image) == WARM_UP_SIDE:
@@ -256,7 +256,7 @@ def test_one_that_refuses_the_warm_up_image_is_timed_nevertheless(folder):
     assert outcome.error is None
 
 
-def test_a_baseline_is_made_anew_in_another_process(folder):
+def test_pickled_baselines_are_recreated_from_their_spec(folder):
     class NotPicklable(Raw):
         def __reduce__(self):
             raise TypeError("not this one")
@@ -267,7 +267,7 @@ def test_a_baseline_is_made_anew_in_another_process(folder):
     assert isinstance(again.codec, NotPicklable)
 
 
-def test_settings_without_a_column_of_their_own_are_part_of_the_method(folder):
+def test_settings_without_a_column_are_part_of_the_method(folder):
     methods = {spec: Baseline.create(spec).columns["method"] for spec in ("jpeg:5", "jpeg", "png")}
     assert methods == {"jpeg:5": "jpeg", "jpeg": "jpeg", "png": "png"}
     assert Baseline.create("webp-lossless:3").columns == {"method": "webp-lossless:3"}
