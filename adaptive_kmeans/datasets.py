@@ -84,7 +84,7 @@ REMOTE = {"kodak": KODAK}
 DATA_VARIABLE = "ADAPTIVE_KMEANS_DATA"
 """Environment variable for the folder of downloads, by default the user's cache."""
 
-MOST_REASON = 120
+MAX_REASON = 120
 """Most letters of a failed download's message to show."""
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
@@ -211,7 +211,7 @@ def _download(name: str, remote: RemoteSet) -> list[Path]:
                 found.append(Path(store.fetch(file)))
             except Exception as error:  # of requests, of its several parts, and of the file system
                 expected = f"a download from {remote.url}, or a folder {name} with the images"
-                received = textwrap.shorten(one_line(error), MOST_REASON, placeholder=" …")
+                received = textwrap.shorten(one_line(error), MAX_REASON, placeholder=" …")
                 raise ReadError(f"{name}, {file}", expected, received) from error
     return found
 

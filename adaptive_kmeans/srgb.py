@@ -25,7 +25,7 @@ from PIL import Image, ImageCms
 
 from adaptive_kmeans.errors import ImageError, TranslucentError
 
-TURNS = {
+UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -69,9 +69,9 @@ def to_srgb(
     orientation = _orientation(image, notes)
     image.load()
     profile = image.info.get("icc_profile")
-    if orientation in TURNS:
+    if orientation in UPRIGHT:
         if image.format != "TIFF":  # Pillow turns those while loading
-            image = image.transpose(TURNS[orientation])
+            image = image.transpose(UPRIGHT[orientation])
         notes.append(f"applied the EXIF orientation {orientation}")
     if deep:
         if "transparency" in image.info:

@@ -19,7 +19,7 @@ def shared_images() -> Path:
 
 @pytest.fixture(scope="session")
 def photo() -> np.ndarray:
-    """A corner of a photograph whose sides are no multiples of a block: (61, 83, 3)."""
+    """A corner of a photograph whose sides are not multiples of the block size: (61, 83, 3)."""
     return np.ascontiguousarray(ImageSource("chelsea").load()[100:161, 120:203])
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from adaptive_kmeans.cli.console import print_json, print_table, say_conversions
+from adaptive_kmeans.cli.console import print_conversions, print_json, print_table
 from adaptive_kmeans.cli.options import (
     DEFAULT_K1,
     DEFAULT_K2,
@@ -82,7 +82,7 @@ def compress(
     )
     target = files.akm_target(source, output)
     picture = image.read_image(source, background)
-    say_conversions(source, picture)
+    print_conversions(source, picture)
     with (
         without_garbage_collection(),
         progress_bar("loading the kernels; the first run compiles them") as progress,

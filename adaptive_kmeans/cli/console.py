@@ -29,7 +29,7 @@ def print_table(table: Any) -> None:
     console.print(table, width=None if console.is_terminal else 200)
 
 
-def say_conversions(source: str, picture: SourceImage) -> None:
+def print_conversions(source: str, picture: SourceImage) -> None:
     """Print what was converted when an image was read."""
     for note in picture.notes:
         typer.echo(f"note: {source}: {note}", err=True)

@@ -11,10 +11,10 @@ import typer
 from typer import Argument, Option
 
 from adaptive_kmeans.cli.console import (
+    print_conversions,
     print_json,
     print_table,
     raise_failures,
-    say_conversions,
 )
 from adaptive_kmeans.cli.options import (
     DEFAULT_K1,
@@ -34,10 +34,10 @@ from adaptive_kmeans.errors import ConfigError, TrialsFailedError
 
 FIGURES = (".png", ".pdf", ".svg")
 
-MOST_DIFFERING = 10
+MAX_DIFFERING = 10
 """Most differing rows of an experiment to print."""
 
-MOST_PRINTED = 200
+MAX_PRINTED = 200
 """Most rows of a table to print; the files have all."""
 
 
@@ -80,7 +80,7 @@ def compare(
     sources = find_images(images)
     for source in sources:
         # An unreadable image is an error now, not in each of its trials.
-        say_conversions(source.name, source.read(background))
+        print_conversions(source.name, source.read(background))
     codecs = map(AdaptiveKMeans, settings)
     outcomes = run_trials(trials.expand(sources, codecs, background=background))
     rows = [outcome.row for outcome in outcomes if outcome.row is not None]
@@ -207,7 +207,7 @@ def run(
         changes=changes or [],
         retry_failed=retry_failed,
     )
-    if 0 < len(outcome.rows) <= MOST_PRINTED:
+    if 0 < len(outcome.rows) <= MAX_PRINTED:
         print_table(tables.to_terminal(outcome.rows))
     typer.echo(f"{len(outcome.rows)} trials in {outcome.seconds:.1f} s:")
     for path in outcome.paths():
@@ -252,7 +252,7 @@ def reproduce(
     say = partial(typer.echo, err=True)
     for found in reproduction.reproduce(results, images or [], names or [], say):
         typer.echo(str(found))
-        for line in found.differing[:MOST_DIFFERING]:
+        for line in found.differing[:MAX_DIFFERING]:
             typer.echo(f"  {line}")
         differing += len(found.differing)
         confirmed += found.confirmed

@@ -16,7 +16,7 @@ from adaptive_kmeans.experiment.schema import Published, PublishedRow
 from adaptive_kmeans.experiment.series import Measured, finite, panels, values
 from adaptive_kmeans.experiment.style import COLORS, DPI, HATCHES
 
-MOST_GROUPS, MOST_BARS = 10, 40
+MAX_GROUPS, MAX_BARS = 10, 40
 """Most groups side by side, and most bars below each other."""
 
 
@@ -33,7 +33,7 @@ def quality_bars(measured: Sequence[Measured], published: Published | None) -> F
     measured = [m for m in measured if m.row.is_ours]
     metrics = [(label, value) for label, value in metrics if values(measured, value)]
     ks, groups = {m.smaller_codebook for m in measured}, {m.series for m in measured}
-    if not metrics or not ks or len(ks) > len(COLORS) or len(groups) > MOST_GROUPS:
+    if not metrics or not ks or len(ks) > len(COLORS) or len(groups) > MAX_GROUPS:
         return None
     columns = len(panels(measured, metrics[0][1]))
     size = (max(6.0, 4.2 * columns), 2.6 * len(metrics) + 0.4)
@@ -95,7 +95,7 @@ def rate_split(measured: Sequence[Measured]) -> Figure | None:
     groups: dict[str, list[Row]] = {}
     for m in ours:
         groups.setdefault(m.title, []).append(m.row)
-    if not 0 < len(groups) <= MOST_BARS:
+    if not 0 < len(groups) <= MAX_BARS:
         return None
     figure = Figure(figsize=(8.0, 1.2 + 0.22 * len(groups)), layout="constrained")
     axes = figure.subplots()

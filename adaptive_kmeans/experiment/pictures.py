@@ -25,19 +25,19 @@ PICTURE_DPI = 110
 TITLE_HEIGHT, GAP, LETTER = 42, 8, 7
 """In pixels: two title lines above a picture, the gap between pictures, a letter's width."""
 
-MOST_HEIGHT = 800
+MAX_HEIGHT = 800
 """Greatest height of a picture in a grid, in pixels."""
 
-MOST_ROWS, MOST_COLUMNS = 6, 8
+MAX_ROWS, MAX_COLUMNS = 6, 8
 """Limits of a grid; a figure that needs more is left out."""
 
-MOST_CROPS = 6
+MAX_CROPS = 6
 """Most crops side by side, so that they can be magnified."""
 
 CROP = 96
 """Side of the magnified part of a picture, in pixels."""
 
-MOST_ERROR = 32
+MAX_ERROR = 32
 """Error, in levels of 255, that is black in an error map."""
 
 
@@ -45,7 +45,7 @@ def classification_maps(original: Pixels, measured: Sequence[Measured]) -> Figur
     """Draw the original, and for each measure the image with its low-detail blocks in black."""
     adaptive = [m for m in reversed(measured) if m.row.method == "region-adaptive"]
     first = {m.row.label if m.row.threshold == "median" else m.series: m for m in adaptive}
-    if not 0 < len(first) <= MOST_COLUMNS:
+    if not 0 < len(first) <= MAX_COLUMNS:
         return None
     titles, pictures = ["original"], [original]
     for series, m in sorted(first.items()):
@@ -60,7 +60,7 @@ def reconstructions(original: Pixels, measured: Sequence[Measured]) -> Figure | 
     measured = [m for m in measured if m.row.is_ours]
     columns = list(dict.fromkeys(m.series for m in measured))
     rows = sorted({m.smaller_codebook for m in measured})
-    if not (0 < len(rows) <= MOST_ROWS and 0 < len(columns) <= MOST_COLUMNS):
+    if not (0 < len(rows) <= MAX_ROWS and 0 < len(columns) <= MAX_COLUMNS):
         return None
     cells = {(m.smaller_codebook, m.series): m for m in reversed(measured)}
     titles, pictures = [], []
@@ -74,12 +74,12 @@ def reconstructions(original: Pixels, measured: Sequence[Measured]) -> Figure | 
 def details(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
     """Magnify the busiest part of the image: the original, then each series at its median rate.
 
-    Below each crop is its error, the largest of the three channels', black at `MOST_ERROR` levels.
+    Below each crop is its error, the largest of the three channels', black at `MAX_ERROR` levels.
     """
     by_series: dict[str, list[Measured]] = {}
     for m in measured:
         by_series.setdefault(m.series, []).append(m)
-    if not by_series or len(by_series) >= 2 * MOST_COLUMNS:
+    if not by_series or len(by_series) >= 2 * MAX_COLUMNS:
         return None
     top, left = _busiest(original)
     crop = slice(top, top + CROP), slice(left, left + CROP)
@@ -91,18 +91,18 @@ def details(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
         titles.append(_cell_title(chosen))
         crops.append(decoded)
         errors.append(_error_map(original[crop], decoded))
-    captions = [""] + [f"error, black is {MOST_ERROR} levels"] * (len(titles) - 1)
+    captions = [""] + [f"error, black is {MAX_ERROR} levels"] * (len(titles) - 1)
     return _picture_grid(*_wrap((titles, captions), (crops, errors)))
 
 
 def _wrap(
     titles: Sequence[list[str]], pictures: Sequence[list[Pixels]]
 ) -> tuple[list[list[str]], list[list[Pixels | None]]]:
-    """Wrap rows of pictures at `MOST_CROPS`, keeping those of a column below each other."""
+    """Wrap rows of pictures at `MAX_CROPS`, keeping those of a column below each other."""
     wrapped_titles: list[list[str]] = []
     wrapped: list[list[Pixels | None]] = []
     total = len(titles[0])
-    rows = -(-total // MOST_CROPS)
+    rows = -(-total // MAX_CROPS)
     across = -(-total // rows)
     for start in range(0, total, across):
         for line, row in zip(titles, pictures, strict=True):
@@ -125,7 +125,7 @@ def _busiest(original: Pixels) -> tuple[int, int]:
 
 def _error_map(original: Pixels, decoded: Pixels) -> Pixels:
     error = np.abs(original.astype(np.int16) - decoded).max(axis=-1)
-    shades = colormaps["magma_r"](np.minimum(error / MOST_ERROR, 1.0), bytes=True)
+    shades = colormaps["magma_r"](np.minimum(error / MAX_ERROR, 1.0), bytes=True)
     return np.ascontiguousarray(shades[..., :3])
 
 
@@ -152,7 +152,7 @@ def _picture_grid(
     height, width = (pictures[0][0].shape if shape is None else shape)[:2]  # type: ignore[union-attr]
     rows, columns = len(pictures), len(pictures[0])
     wanted = min(3.2, 13 / columns) * PICTURE_DPI
-    wanted = min(wanted, MOST_HEIGHT * width / height)
+    wanted = min(wanted, MAX_HEIGHT * width / height)
     scale = max(1, int(wanted / width)) if width < wanted else wanted / width
     size = max(1, round(width * scale)), max(1, round(height * scale))
     longest = max(len(line) for of_row in titles for title in of_row for line in title.split("\n"))

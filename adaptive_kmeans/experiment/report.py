@@ -28,7 +28,7 @@ from adaptive_kmeans.experiment.series import Measured
 from adaptive_kmeans.experiment.store import FILE_NAME, Store
 from adaptive_kmeans.progress import say
 
-MOST_PICTURES = 24
+MAX_PICTURES = 24
 """Most pictures to compare by the slider; the folder of figures has all."""
 
 FILE, CONFIG = "report.html", "config.toml"
@@ -92,8 +92,8 @@ def _page(folder: Path, store: Store) -> str:
         "title": html.escape(folder.resolve().name),
         "count": str(len(found.measured)),
         "failures": "".join(f"<li>{html.escape(str(failure))}</li>" for failure in found.failures),
-        "summary": _stated(folder / "summary.md", "Compared"),
-        "published": _stated(folder / "published.md", "Published → ours"),
+        "summary": _titled_table(folder / "summary.md", "Compared"),
+        "published": _titled_table(folder / "published.md", "Published → ours"),
         "figures": "".join(map(_figure, sorted((folder / "figures").glob("*.png")))),
         "swipe": _swipe(found.measured, found.shown),
         "table": _table(_cells(tables.to_markdown([m.row for m in found.measured]))),
@@ -109,7 +109,7 @@ def _cells(markdown: str) -> list[list[str]]:
     return rows[:1] + rows[2:]
 
 
-def _stated(path: Path, title: str) -> str:
+def _titled_table(path: Path, title: str) -> str:
     """Return the table of a Markdown file under a title, or "" if there is none."""
     table = _table(_cells(path.read_text("utf-8"))) if path.exists() else ""
     return table and f'<section class="scroll"><h2>{title}</h2>{table}</section>'
@@ -146,7 +146,7 @@ def _swipe(measured: Sequence[Measured], shown: Shown) -> str:
     pictured = [m for m in measured if m.row.image == shown.name and m.data is not None]
     if shown.pixels is None or not pictured:
         return ""
-    step = math.ceil(len(pictured) / MOST_PICTURES)
+    step = math.ceil(len(pictured) / MAX_PICTURES)
     sources = {f"{shown.name}, original": _inline(_png(shown.pixels))}
     for m in pictured[::step]:
         rate = f"{m.row.bits_per_pixel:.2f} bits per pixel"

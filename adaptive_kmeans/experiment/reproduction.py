@@ -45,7 +45,7 @@ ROUNDING = 1e-9
 
 TIMES = ("encode_s", "decode_s", "seconds", "seconds_min", "seconds_max", "runs", "peak_mb")
 OURS = ("fixed-length", "deflate", "context-mixing", "adaptive-kmeans")
-OURS_ALONE = ("without", "other", "is_elbow")
+OURS_ONLY = ("without", "other", "is_elbow")
 """Columns of those tables that have only our codec."""
 
 NUMBERS = (*TOLERANCES, "bytes", "payload_bytes", "mse", "is_elbow")
@@ -238,7 +238,7 @@ def _agrees(column: str, row: Cells, again: Cells) -> bool:
     if math.isnan(old) or old == new:
         return math.isnan(old) == math.isnan(new)
     named = [row.get(key) for key in ("coder", "codec", "engine", "without")]
-    ours = any(key in row for key in OURS_ALONE) or any(
+    ours = any(key in row for key in OURS_ONLY) or any(
         value is not None and value.partition(":")[0] in OURS for value in named
     )
     if not ours:

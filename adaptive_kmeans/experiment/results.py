@@ -180,7 +180,7 @@ def _publish(
         found.draw(drawn)
         texts = {
             "table.csv": tables.to_csv(rows, found.row_type),
-            "table.md": tables.to_markdown(rows) + _said(failures),
+            "table.md": tables.to_markdown(rows) + _failure_list(failures),
             "table.tex": tables.to_latex(rows),
             **found.texts,
             **({} if run is None else run.texts(found, time.perf_counter() - start)),
@@ -193,7 +193,7 @@ def _publish(
     return Results(folder, rows, failures, time.perf_counter() - start)
 
 
-def _said(failures: Sequence[AdaptiveKMeansError]) -> str:
+def _failure_list(failures: Sequence[AdaptiveKMeansError]) -> str:
     lines = [f"- {' '.join(str(failure).split())}" for failure in failures]
     return "\n".join([f"\n{len(lines)} trials failed:", "", *lines, ""]) if lines else ""
 

@@ -19,13 +19,13 @@ from adaptive_kmeans.baselines.checked import decoder
 from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.metrics import Curve
 
-PARTICULARS = ("threshold", "block_size", "coder", "color_space")
+SERIES_COLUMNS = ("threshold", "block_size", "coder", "color_space")
 """Columns that make up a series besides its method, in the order of its name."""
 
 
 NO_LOSS_SSIMULACRA2 = 100 - 1e-6
 
-MOST_IMAGES = 4
+MAX_IMAGES = 4
 """Most images to show separately; more are averaged."""
 
 
@@ -77,7 +77,9 @@ class Measured:
 def named(measured: Sequence[Measured]) -> list[Measured]:
     """Name the series of all files."""
     ours = [m.row for m in measured if m.row.is_ours]
-    swept = [name for name in PARTICULARS if len({getattr(row, name) for row in ours} - {None}) > 1]
+    swept = [
+        name for name in SERIES_COLUMNS if len({getattr(row, name) for row in ours} - {None}) > 1
+    ]
     return [dataclasses.replace(m, series=_name(m.row, swept)) for m in measured]
 
 
@@ -157,7 +159,7 @@ def minus_ciede2000(row: Row) -> float | None:
 def panels(
     measured: Sequence[Measured], quality: Callable[[Row], float | None]
 ) -> dict[str, list[Measured]]:
-    """Group by image or, if there are more than `MOST_IMAGES`, by set, to be averaged.
+    """Group by image or, if there are more than `MAX_IMAGES`, by set, to be averaged.
 
     Infinite quality has no mean. An image that some lossy series codes losslessly at some choice of
     parameters is therefore excluded from the averages of all series, and the title says so. A
@@ -165,7 +167,7 @@ def panels(
     only choices that are lossy on all of them are averaged.
     """
     images = list(dict.fromkeys(m.row.image for m in measured))
-    if len(images) <= MOST_IMAGES:
+    if len(images) <= MAX_IMAGES:
         return {image: [m for m in measured if m.row.image == image] for image in images}
     sets: dict[str, list[Measured]] = {}
     for m in measured:

@@ -45,7 +45,7 @@ FORMATS = {
     "is_elbow": "d",
 }
 
-PARTICULARS = ("threshold", "color_space", "seed", "image_set")
+UNLESS_SWEPT = ("threshold", "color_space", "seed", "image_set")
 """Columns that only the CSV has, unless they are swept."""
 
 
@@ -72,7 +72,7 @@ def to_csv(rows: Sequence[Any], row_type: type[Any]) -> str:
 
 
 def to_markdown(rows: Sequence[Any]) -> str:
-    r"""Return the rows as a Markdown table, without empty columns and `PARTICULARS`.
+    r"""Return the rows as a Markdown table, without empty columns and `UNLESS_SWEPT`.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def to_terminal(rows: Sequence[Any]) -> Table:
 
 def _is_shown(rows: Sequence[Any], name: str) -> bool:
     values = {getattr(row, name) for row in rows} - {None}
-    return name not in SPLIT and len(values) > (1 if name in PARTICULARS else 0)
+    return name not in SPLIT and len(values) > (1 if name in UNLESS_SWEPT else 0)
 
 
 def _is_number(rows: Sequence[Any], name: str) -> bool:
