@@ -267,6 +267,14 @@ def test_pickled_baselines_are_recreated_from_their_spec(folder):
     assert isinstance(again.codec, NotPicklable)
 
 
+def test_a_process_without_the_codec_fails_the_trial(folder):
+    baselines.register("fake", Raw)
+    trial = pickle.dumps(Trial(ImageSource("cat", Path("cat.png")), Baseline.create("fake")))
+    del baselines._members["fake"]
+    outcome = run_trial(pickle.loads(trial))  # noqa: S301
+    assert "baseline: expected one of" in str(outcome.error)
+
+
 def test_settings_without_a_column_are_part_of_the_method(folder):
     methods = {spec: Baseline.create(spec).columns["method"] for spec in ("jpeg:5", "jpeg", "png")}
     assert methods == {"jpeg:5": "jpeg", "jpeg": "jpeg", "png": "png"}

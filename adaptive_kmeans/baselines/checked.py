@@ -8,10 +8,11 @@ trial.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import numbers
 import reprlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,8 +48,6 @@ class Baseline:
         The codec's declared version.
     columns : dict
         Its method, and the settings `k` and `quality` where it has them.
-    codec : Codec
-        The member itself.
 
     Examples
     --------
@@ -62,7 +61,6 @@ class Baseline:
     full_spec: str
     version: str = field(compare=False)
     columns: dict[str, Any] = field(compare=False)
-    codec: Codec = field(compare=False, repr=False)
 
     @classmethod
     def create(cls, spec: str) -> Baseline:
@@ -90,11 +88,16 @@ class Baseline:
         for key, value in values.items():
             if value is not None:
                 columns[key] = _number(f"{key} of baseline {spec}", value)
-        return cls(spec, full_spec, version, columns, codec)
+        return cls(spec, full_spec, version, columns)
 
-    def __reduce__(self) -> tuple[Callable[[str], Baseline], tuple[str]]:
-        # Another process makes its own: a codec of another package may not be picklable.
-        return Baseline.create, (self.label,)
+    @functools.cached_property
+    def codec(self) -> Codec:
+        """The member itself, which each process makes anew."""
+        return baselines.create(self.label)
+
+    def __reduce__(self) -> tuple[type[Baseline], tuple[Any, ...]]:
+        # Without the member, which may not be picklable, or not installed where a trial is run.
+        return Baseline, (self.label, self.full_spec, self.version, self.columns)
 
     @property
     def parameters(self) -> dict[str, Any]:
