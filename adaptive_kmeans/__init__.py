@@ -15,8 +15,8 @@ Examples
 
 import lazy_loader as _lazy
 
-# The room `quantize` and the function `quantize` share a name. Importing a submodule binds its name
-# in the package, but only the first time: so it is imported now, and the name given up.
+# The module `quantize` and the function `quantize` share a name. The first import of a submodule
+# binds its name in the package, so it is imported here and the name deleted again.
 from adaptive_kmeans import quantize
 
 del quantize

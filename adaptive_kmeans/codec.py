@@ -13,9 +13,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -35,8 +35,8 @@ from adaptive_kmeans.progress import Progress
 from adaptive_kmeans.quantize import ColorTable, Quantized, RegionAdaptive
 
 ENCODER_VERSION = 2
-"""Raised whenever the same image and settings give other pixels or bytes: what experiments have
-stored under an earlier version is then measured again."""
+"""Incremented whenever the same image and settings give other pixels or bytes, so that experiments
+measure their stored trials again."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Settings:
     Raises
     ------
     ConfigError, UnknownNameError
-        A setting has the wrong type, is out of its range, or names nothing.
+        A setting has the wrong type, is out of range, or is an unknown name.
 
     Examples
     --------
@@ -105,11 +105,11 @@ class Settings:
             "block_size": ("block size", 1, MAX_BLOCK_SIZE),
             "seed": ("seed", 0, 2**32 - 1),
         }
-        for field, (name, low, high) in integers.items():
-            value = getattr(self, field)
-            if field != "k2" or value is not None:
+        for key, (name, low, high) in integers.items():
+            value = getattr(self, key)
+            if key != "k2" or value is not None:
                 # NumPy's integers become Python's, so that equal settings are equal everywhere.
-                object.__setattr__(self, field, check_integer(name, value, low, high))
+                object.__setattr__(self, key, check_integer(name, value, low, high))
         coders.create(self.coder)
         from adaptive_kmeans.clustering import COLOR_SPACES, INITIALIZATIONS
 
@@ -159,7 +159,7 @@ def quantize(
     image : (H, W, 3) uint8
         sRGB pixels.
     settings : Settings, optional
-        How; the defaults if left out.
+        Settings of the encoder; the defaults if omitted.
     progress : callable, optional
         Called with the stage's name and its finished share.
 
@@ -179,7 +179,9 @@ def quantize(
            [200, 200, 200]], dtype=uint8)
     """
     quantizer = _check_settings(settings).quantizer()
-    return quantizer(np.ascontiguousarray(check_image(image)), progress)
+    pixels = np.ascontiguousarray(check_image(image)).view()
+    pixels.flags.writeable = False  # whatever the caller's are, so that kernels compile once
+    return quantizer(pixels, progress)
 
 
 def encode(
@@ -195,7 +197,7 @@ def encode(
     image : (H, W, 3) uint8
         sRGB pixels.
     settings : Settings, optional
-        How; the defaults if left out.
+        Settings of the encoder; the defaults if omitted.
     progress : callable, optional
         Called with the stage's name and its finished share.
 
@@ -213,9 +215,44 @@ def encode(
     >>> bool((decode(data) == image).all())
     True
     """
+    return _encode(image, settings, progress)[0]
+
+
+def encode_with_reconstruction(
+    image: npt.NDArray[np.uint8],
+    settings: Settings | None = None,
+    *,
+    progress: Progress | None = None,
+) -> tuple[bytes, npt.NDArray[np.uint8]]:
+    """Encode an image, and return what the file decodes to as well.
+
+    The encoder has these pixels already, which saves decoding the file to score it.
+
+    Returns
+    -------
+    data : bytes
+        The file; see `encode` for the parameters and errors.
+    reconstruction : (H, W, 3) uint8
+        The image that `decode` makes of it.
+
+    Examples
+    --------
+    >>> image = np.zeros((8, 8, 3), dtype=np.uint8)
+    >>> data, reconstruction = encode_with_reconstruction(image, Settings.regular(k=4))
+    >>> bool((decode(data) == reconstruction).all())
+    True
+    """
+    data, quantized = _encode(image, settings, progress)
+    return data, quantized.reconstruct()
+
+
+def _encode(
+    image: npt.NDArray[np.uint8], settings: Settings | None, progress: Progress | None
+) -> tuple[bytes, Quantized]:
     settings = _check_settings(settings)
     quantized = quantize(image, settings, progress=progress)
-    return container.write(quantized, settings.coder, progress=progress)
+    data = container.write(quantized, settings.coder, progress=progress)
+    return data, quantized
 
 
 def decode(
@@ -235,7 +272,7 @@ def decode(
     Raises
     ------
     FormatError
-        The bytes are not a whole, undamaged file of this format.
+        The bytes are not a complete, undamaged file of this format.
     LimitError
         The file asks for more than the limits allow.
     ConfigError
@@ -251,14 +288,13 @@ def decode(
 
 
 def warm_up(settings: Settings) -> None:
-    """Load, and on the first run of a machine compile, what encoding with these settings needs.
+    """Load what encoding with these settings needs, so that timings exclude it.
 
-    A first call otherwise spends a second on imports, or some twenty on compiling, which is no part
-    of the time that the codec takes.
+    A first call otherwise spends half a second on imports, and on a new machine some twenty on
+    compiling.
     """
     ramp = np.arange(32 * 32 * 3, dtype=np.uint16).reshape(32, 32, 3).astype(np.uint8)
-    small = dataclasses.replace(settings, k1=2, k2=None if settings.is_regular else 3)
-    decode(encode(ramp, small))
+    encode(ramp, dataclasses.replace(settings, k1=2, k2=None if settings.is_regular else 3))
 
 
 def _check_settings(settings: Settings | None) -> Settings:
@@ -284,3 +320,101 @@ def _check_share(name: str, value: object) -> float:
     if not 0.0 <= share < 1.0:
         raise ConfigError(name, "a number from 0 to below 1", repr(value))
     return share
+
+
+class Codec(Protocol):
+    """What every codec does, ours and the baselines: an image to the bytes of a file, and back.
+
+    A codec is a frozen dataclass whose fields are its settings.
+    """
+
+    @property
+    def version(self) -> str:
+        """What writes the files, such as a library and its version; another one may differ."""
+        ...
+
+    def encode(self, image: npt.NDArray[np.uint8]) -> bytes:
+        """Encode an (H, W, 3) uint8 image as the bytes of a file."""
+        ...
+
+    def decode(self, data: bytes) -> npt.NDArray[np.uint8]:
+        """Decode the bytes of a file: (H, W, 3) uint8."""
+        ...
+
+
+class NamedCodec(Codec, Hashable, Protocol):
+    """A codec that names itself and its settings, for messages, tables and stored trials.
+
+    Equal ones write the same files.
+    """
+
+    @property
+    def label(self) -> str:
+        """Its name and settings in a few words, such as ``jpeg:75``."""
+        ...
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Its method and settings by the columns of a table; those that do not apply are absent."""
+        ...
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Everything but the image that its files depend on, the version included."""
+        ...
+
+
+@dataclass(frozen=True)
+class AdaptiveKMeans:
+    """Our codec as a `NamedCodec`, at given settings.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        The settings of the encoder; the defaults if omitted.
+
+    Examples
+    --------
+    >>> AdaptiveKMeans(Settings(k1=32, coder="deflate")).label
+    'eigenvalue k = 32+256 4×4 deflate'
+    >>> AdaptiveKMeans(Settings.regular(k=16)).columns["k"]
+    16
+    """
+
+    settings: Settings = field(default_factory=Settings)
+
+    @property
+    def version(self) -> str:
+        """Version of the encoder."""
+        return f"adaptive-kmeans encoder {ENCODER_VERSION}"
+
+    @property
+    def label(self) -> str:
+        """The method, the codebook sizes, the blocks and the coder."""
+        settings = self.settings
+        name = "regular" if settings.is_regular else settings.detail
+        sizes = "+".join(map(str, settings.ks))
+        return f"{name} k = {sizes} {settings.block_size}×{settings.block_size} {settings.coder}"
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The settings by the columns of a table: k of regular K-means, else k1 and k2."""
+        own: tuple[str, ...] = ("detail", "k1", "k2", "threshold")
+        chosen: dict[str, Any] = {"method": "region-adaptive"}
+        if self.settings.is_regular:
+            own, chosen = (), {"method": "regular", "k": self.settings.k1}
+        names = (*own, "block_size", "coder", "color_space", "seed")
+        return chosen | {name: getattr(self.settings, name) for name in names}
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All settings, and the version of the encoder."""
+        return {**dataclasses.asdict(self.settings), "version": ENCODER_VERSION}
+
+    def encode(self, image: npt.NDArray[np.uint8]) -> bytes:
+        """Encode an image at these settings; see `encode`."""
+        return encode(image, self.settings)
+
+    def decode(self, data: bytes) -> npt.NDArray[np.uint8]:
+        """Decode a file, whatever its settings; see `decode`."""
+        return decode(data)

@@ -1,4 +1,4 @@
-"""Image sets: pictures bundled with scikit-image, sets to download, files, folders, and globs."""
+"""Image sets: images bundled with scikit-image, sets to download, files, folders and globs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class RemoteSet:
     url : str
         The folder of its files, with a slash at the end.
     checksums : str
-        A line a file: its SHA-256 and its name, as `sha256sum` writes them.
+        A line per file with its SHA-256 and its name, as `sha256sum` writes them.
     """
 
     url: str
@@ -84,15 +84,15 @@ REMOTE = {"kodak": KODAK}
 DATA_VARIABLE = "ADAPTIVE_KMEANS_DATA"
 """Environment variable for the folder of downloads, by default the user's cache."""
 
-MOST_REASON = 120
-"""Letters of what a failed download says."""
+MAX_REASON = 120
+"""Most letters of a failed download's message to show."""
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 
 
 @dataclass(frozen=True)
 class ImageSource:
-    """An image that a set names, not yet read.
+    """An image of a set, not yet read.
 
     Parameters
     ----------
@@ -132,17 +132,17 @@ def find_images(specs: Iterable[str]) -> list[ImageSource]:
     Parameters
     ----------
     specs : iterable of str
-        Each one the name of a bundled image, the set ``bundled``, a file, a folder (all images in
-        it, sorted), a glob, or one of `REMOTE`, which is downloaded unless a folder of that name
-        is here.
+        Each is the name of a bundled image, the set ``bundled``, a file, a folder (all images in
+        it, sorted), a glob, or one of `REMOTE`, which is downloaded unless there is a folder of
+        that name.
 
     Raises
     ------
     ConfigError
-        A spec names no image, or two images have the same name, so that a table could not tell
-        them apart.
+        A spec matches no image, or two images have the same name, which a table could not tell
+        apart.
     ReadError
-        A set could not be downloaded, or a file of it is another one.
+        A set could not be downloaded, or a file has another checksum.
     MissingDependencyError
         A download needs the extra ``download``.
 
@@ -194,7 +194,7 @@ def _find(spec: str) -> Iterator[ImageSource]:
 
 
 def _download(name: str, remote: RemoteSet) -> list[Path]:
-    """Fetch what is not there yet; every file is checked, also one of an earlier download."""
+    """Download missing files, and verify the checksums of all, also of earlier downloads."""
     try:
         import pooch
     except ImportError as error:
@@ -211,7 +211,7 @@ def _download(name: str, remote: RemoteSet) -> list[Path]:
                 found.append(Path(store.fetch(file)))
             except Exception as error:  # of requests, of its several parts, and of the file system
                 expected = f"a download from {remote.url}, or a folder {name} with the images"
-                received = textwrap.shorten(one_line(error), MOST_REASON, placeholder=" …")
+                received = textwrap.shorten(one_line(error), MAX_REASON, placeholder=" …")
                 raise ReadError(f"{name}, {file}", expected, received) from error
     return found
 

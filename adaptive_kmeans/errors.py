@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 
 def one_line(error: BaseException) -> str:
-    r"""Say an error of other code in one line.
+    r"""Describe an error of other code in one line.
 
     Examples
     --------
@@ -31,9 +31,9 @@ class AdaptiveKMeansError(Exception):
     what : str
         What was wrong: a parameter, a file, a field.
     expected : str, optional
-        What would have been right.
+        What is valid.
     received : object, optional
-        What was there instead.
+        What was received instead.
 
     Examples
     --------
@@ -72,11 +72,11 @@ class UnknownNameError(AdaptiveKMeansError, LookupError):
     Parameters
     ----------
     family : str
-        What was looked for, such as "detail measure".
+        The family that was searched, such as "detail measure".
     name : str
         The name that was received.
     known : iterable of str
-        The names that would have been found.
+        The valid names.
 
     Examples
     --------
@@ -100,7 +100,7 @@ class UnknownNameError(AdaptiveKMeansError, LookupError):
 
 
 class MissingDependencyError(AdaptiveKMeansError, ImportError):
-    """An optional library that is not installed; the message names the extra that brings it."""
+    """An optional library that is not installed; the message names its extra."""
 
     exit_code = 2
 
@@ -112,7 +112,7 @@ class ImageError(AdaptiveKMeansError, ValueError):
 
 
 class TranslucentError(ImageError):
-    """A translucent image, and no background color to flatten it over."""
+    """A translucent image without a background color to flatten it over."""
 
 
 class FormatError(AdaptiveKMeansError, ValueError):
@@ -149,7 +149,7 @@ class ChecksumError(FormatError):
 
 
 class CorruptError(FormatError):
-    """The checksums hold, yet a field or a payload cannot be right."""
+    """The checksums match, but a field or a payload is invalid."""
 
 
 class LimitError(AdaptiveKMeansError, ValueError):
@@ -165,7 +165,7 @@ class ReadError(AdaptiveKMeansError, OSError):
 
 
 class OutputError(AdaptiveKMeansError, OSError):
-    """A file could not be written; what stood there before is unharmed."""
+    """A file could not be written; an existing one is kept."""
 
     exit_code = 5
 

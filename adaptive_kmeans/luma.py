@@ -1,4 +1,4 @@
-"""The order of luma, in which codebooks are kept."""
+"""Sorting colors by luma, the order of codebooks."""
 
 from __future__ import annotations
 

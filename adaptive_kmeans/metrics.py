@@ -1,9 +1,8 @@
 """Quality and rate: PSNR, SSIM, CIEDE2000, SSIMULACRA 2, bits per pixel, and Bjøntegaard deltas.
 
 Distortion is always that of a decoded file against the original, in 8-bit RGB, and rate is always
-that of the file's bytes. PSNR and SSIM are defined, and tested to be, what scikit-image computes
-(its `peak_signal_noise_ratio` and `structural_similarity`); they are computed here because a study
-spends most of its time in them otherwise.
+that of the file's bytes. PSNR and SSIM equal scikit-image's `peak_signal_noise_ratio` and
+`structural_similarity`, which the tests check; a study would spend most of its time in those.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ CUBE_SIDE = 3
 SSIMULACRA_SIDE = 8
 
 MIN_POINTS = 3
-"""Points of a curve; fewer say nothing about its shape."""
+"""Fewest points of a curve to be compared."""
 
 MIN_OVERLAP = 0.5
 """Least share of the narrower of two curves, in quality or in the logarithm of the rate, that the
 other one covers as well."""
 
 CHUNK_ROWS = 128
-"""Rows of windows that one thread adds up; fixed, so that a sum never depends on the threads."""
+"""Rows of windows that one thread sums; fixed, so that sums do not depend on the threads."""
 
 
 def psnr(original: Image, decoded: Image) -> float:
@@ -55,7 +54,7 @@ def psnr(original: Image, decoded: Image) -> float:
     >>> psnr(black, black)
     inf
     """
-    _check_pair(original, decoded)
+    original, decoded = _check_pair(original, decoded)
     from adaptive_kmeans._metric_kernels import squared_error
 
     total = int(squared_error(original.ravel(), decoded.ravel()))
@@ -87,7 +86,7 @@ def ssim(original: Image, decoded: Image, window: Window = "gaussian") -> float:
     >>> round(ssim(black, black), 6)
     1.0
     """
-    _check_pair(original, decoded)
+    original, decoded = _check_pair(original, decoded)
     if window not in ("gaussian", "published"):
         raise ConfigError("SSIM window", "one of gaussian, published", window)
     if min(original.shape[:2]) < (GAUSSIAN_SIDE if window == "gaussian" else CUBE_SIDE):
@@ -102,7 +101,7 @@ def ssim(original: Image, decoded: Image, window: Window = "gaussian") -> float:
     def add_up(top: int) -> float:
         """Sum the index of the windows whose first row is in the chunk from `top` on."""
         rows = slice(top, min(top + CHUNK_ROWS + side - 1, height))
-        pair = np.ascontiguousarray(original[rows]), np.ascontiguousarray(decoded[rows])
+        pair = original[rows], decoded[rows]
         if window == "published":
             return float(kernels.cube_ssim(*pair, c1, c2))
         x, y = (part.reshape(len(part), -1) for part in pair)
@@ -202,6 +201,28 @@ def bits_per_pixel(data: bytes, shape: tuple[int, ...]) -> float:
     return 8 * len(data) / (height * width)
 
 
+def compression_ratio(data: bytes, shape: tuple[int, ...]) -> float:
+    """Raw RGB bytes of an image of shape (H, W, …) / bytes of its file.
+
+    Examples
+    --------
+    >>> compression_ratio(bytes(100), (20, 20, 3))
+    12.0
+    """
+    return 3 * shape[0] * shape[1] / len(data)
+
+
+def space_saving_percent(data: bytes, shape: tuple[int, ...]) -> float:
+    """100 × (1 − bytes of a file / raw RGB bytes of its image, of shape (H, W, …)).
+
+    Examples
+    --------
+    >>> space_saving_percent(bytes(300), (20, 20, 3))
+    75.0
+    """
+    return 100 * (1 - len(data) / (3 * shape[0] * shape[1]))
+
+
 def bd_rate(anchor: Curve, method: Curve) -> float | None:
     """Mean change of rate at equal quality, in percent; below zero the method needs fewer bytes.
 
@@ -256,11 +277,16 @@ def front(curve: Curve) -> list[tuple[float, float]]:
     return kept
 
 
-def _check_pair(original: Image, decoded: Image) -> None:
+def _check_pair(original: Image, decoded: Image) -> tuple[Image, Image]:
+    """Return both images contiguous and read-only, so that kernels compile once."""
     check_image(original, "original image")
     check_image(decoded, "decoded image")
     if original.shape != decoded.shape:
         raise ImageError("decoded image", f"the shape {original.shape}", f"{decoded.shape}")
+    pair = np.ascontiguousarray(original).view(), np.ascontiguousarray(decoded).view()
+    for image in pair:
+        image.flags.writeable = False
+    return pair
 
 
 def _delta(anchor: Curve, method: Curve, axis: Literal["rate", "psnr"]) -> float | None:

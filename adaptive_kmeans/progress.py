@@ -1,42 +1,43 @@
-"""A progress bar on anything over a second, silent where standard error is no terminal."""
+"""Progress bars for long work, silent if standard error is not a terminal."""
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Progress = Callable[[str, float], None]
-"""Called with the name of a stage and the finished share of it, 0..1."""
+"""Called with the name of a stage and its finished share, 0..1."""
 
 PATIENCE_S = 0.5
 
 LOADING = "loading kernels; the first run compiles"
 LOADING_S = 5.0
-"""How long the first trial may take before a log says so."""
+"""Seconds that the first trial may take before a log says so."""
 
 LOG_S = 30.0
-"""Seconds between lines where standard error is no terminal."""
+"""Seconds between lines if standard error is not a terminal."""
 
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
-    """Give a callback for stage and share; a bar appears once the work has taken half a second.
+    """Provide a progress callback; a bar appears once the work has taken half a second.
 
     Parameters
     ----------
     title : str
-        What the bar says until the first stage is reported.
+        Text of the bar until the first stage is reported.
     """
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda stage, share: None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda stage, share: None
-        return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     bar = Bar(*columns, TimeElapsedColumn(), console=console, transient=True)
     task = bar.add_task(title, total=1.0)
@@ -53,7 +54,7 @@ def progress_bar(title: str) -> Iterator[Progress]:
 
 
 class TrialBar:
-    """What `trial_bar` gives: trials done and failed, and what there is to say of them."""
+    """Counts trials that are done or failed, and prints messages about them; see `trial_bar`."""
 
     def __init__(self, total: int) -> None:
         from rich.console import Console
@@ -76,7 +77,7 @@ class TrialBar:
         self._loading: threading.Timer | None = None
 
     def load(self) -> None:
-        """Say that kernels are loaded, and maybe compiled, until the next trial is over."""
+        """Say that kernels are being loaded, maybe compiled, until the next trial ends."""
         self.stop()
         self.bar.update(self._task, description=LOADING)
         if not self._console.is_terminal:
@@ -85,13 +86,13 @@ class TrialBar:
             self._loading.start()
 
     def stop(self) -> None:
-        """Say nothing more of loading."""
+        """End the message about loading."""
         if self._loading is not None:
             self._loading.cancel()
             self._loading = None
 
     def count(self, done: int, failed: int) -> None:
-        """Set how many trials are over, `failed` of them beside the `done` ones."""
+        """Set how many trials are done, and how many failed."""
         self._done, self._failed = done, failed
         what = f"trials, {failed} failed" if failed else "trials"
         self.bar.update(self._task, completed=done + failed, description=what)
@@ -100,7 +101,7 @@ class TrialBar:
             self.say(f"{done + failed} of {self._total} {what}")
 
     def __call__(self, message: str = "", *, failed: bool = False) -> None:
-        """Count one more trial, and print what there is to say of it."""
+        """Count one more trial, and print a message if there is one."""
         self.stop()
         self.count(self._done + (not failed), self._failed + failed)
         if message:
@@ -112,13 +113,13 @@ class TrialBar:
 
 
 def say(message: str) -> None:
-    """Print a line on standard error, where no bar is shown."""
+    """Print a line on standard error, without a bar."""
     TrialBar(0).say(message)
 
 
 @contextmanager
 def trial_bar(total: int) -> Iterator[TrialBar]:
-    """Give a bar that counts trials and estimates the time left; a log has a line now and then.
+    """Provide a bar that counts trials and estimates the time left; a log gets a line at times.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Thresholds: from block scores to the region map.
 
 A block is high detail (region 1) when its score is at or above the threshold, as published; else it
-is low detail (region 0). In a flat image every block is at the median, so all of it is region 1 and
-region 0 is empty, which is legal everywhere.
+is low detail (region 0). In a flat image every block is at the median, so that all blocks are
+region 1 and region 0 is empty, which is allowed everywhere.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Scores = npt.NDArray[np.float64]
 
 
 class Threshold(Protocol):
-    """What every threshold does."""
+    """A threshold of block scores."""
 
     def __call__(self, scores: Scores) -> float:
         """Return the score at which high detail begins."""
@@ -40,7 +40,7 @@ class Median:
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean score; detail is rare and strong, so most blocks fall below it."""
+    """The mean score; most blocks are below it, since detail is rare and strong."""
 
     def __call__(self, scores: Scores) -> float:
         """Return the mean score."""

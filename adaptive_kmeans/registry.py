@@ -33,10 +33,10 @@ Member = TypeVar("Member")
 
 @dataclasses.dataclass(frozen=True)
 class _Later:
-    """A member that is loaded once it is asked for.
+    """A member that is loaded when it is first used.
 
-    An entry point is no sure type to ask for: where `importlib_metadata` is imported, as Dask does,
-    the standard library gives the entry points of that package.
+    Its type cannot tell an entry point: once `importlib_metadata` has been imported, as Dask does,
+    the standard library returns that package's entry points.
     """
 
     load: Callable[[], Any]
@@ -50,11 +50,10 @@ class Registry(Generic[Member]):
     family : str
         What a member is, in words, for messages: "detail measure".
     members : mapping of str to type
-        The members that this package brings.
+        The members of this package.
     entry_point_group : str, optional
-        Group of entry points under which other packages register members. They are looked for
-        when a name is asked for that is not in the table, or when all names are listed; each is
-        loaded when its name is asked for.
+        Group of entry points under which other packages register members. They are searched when
+        a name is not in the table, or to list all names; each is loaded when it is first used.
 
     Examples
     --------
@@ -93,7 +92,7 @@ class Registry(Generic[Member]):
         self._members[name] = member
 
     def names(self) -> tuple[str, ...]:
-        """All names, sorted; those of entry points included."""
+        """All names, sorted, including those of entry points."""
         self._find_entry_points()
         return tuple(sorted(self._members))
 
@@ -110,7 +109,7 @@ class Registry(Generic[Member]):
         UnknownNameError
             No member has this name.
         ConfigError
-            The member takes no such value, or cannot be made.
+            The member does not take this value, or cannot be made.
         MissingDependencyError
             It needs a library that is not installed.
         """
@@ -133,7 +132,7 @@ class Registry(Generic[Member]):
             return member(value)  # type: ignore[call-arg]
 
     def setting(self, spec: str) -> str | None:
-        """Return the field that the value in a spec sets; None if the member has no field.
+        """Return the name of the field that the value in a spec sets; None without fields.
 
         Raises
         ------
@@ -157,7 +156,7 @@ class Registry(Generic[Member]):
 
     @contextlib.contextmanager
     def _making(self, name: str) -> Iterator[None]:
-        """Say in one line what another package's code raises while its member is made."""
+        """Turn whatever another package raises, while its member is made, into one line."""
         what = f"{self.family} {name}"
         try:
             yield

@@ -1,17 +1,17 @@
 """Converting an opened image file to (H, W, 3) uint8 sRGB.
 
-What is converted, in this order, and noted:
+Conversions, in this order; each is noted:
 
 ==================== ==============================================================================
 orientation          the EXIF orientation is applied, once
 samples of 16 bits   the high byte is kept, of every channel
-1 bit, gray, palette expanded to RGB; this loses nothing, so it is no note
+1 bit, gray, palette expanded to RGB; this is lossless, so it is not noted
 CMYK, YCbCr, Lab     converted to RGB by the embedded profile, else by Pillow's formula
 color profile        an embedded ICC profile is converted to sRGB (perceptual intent, Little CMS);
                      one that maps every color to within one level of itself is sRGB already
 gamma                a PNG gAMA or cHRM chunk without a profile is ignored, as Pillow does
-alpha                an alpha channel that is opaque everywhere is dropped; another one is refused
-                     unless a background color is given, over which it is flattened
+alpha                an alpha channel that is opaque everywhere is dropped; others are refused
+                     unless a background color is given, over which the image is flattened
 ==================== ==============================================================================
 """
 
@@ -25,7 +25,7 @@ from PIL import Image, ImageCms
 
 from adaptive_kmeans.errors import ImageError, TranslucentError
 
-TURNS = {
+UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -34,7 +34,7 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""How a picture of each EXIF orientation is put upright."""
+"""The operation that turns a picture of each EXIF orientation upright."""
 
 
 def to_srgb(
@@ -45,7 +45,7 @@ def to_srgb(
     Parameters
     ----------
     name : str
-        What errors call the image.
+        Name of the image in errors.
     image : PIL.Image.Image
         The opened file, not yet loaded.
     background : tuple of int or None
@@ -60,18 +60,18 @@ def to_srgb(
     Raises
     ------
     ImageError
-        The image is translucent without a background, or has samples of another kind.
+        The image is translucent without a background, or has samples of an unsupported type.
     """
     if image.format == "MPO":
         notes.append("took the first picture of a JPEG that holds several")
-    # What Pillow will decode, and how it lies; loading forgets both.
+    # Depth and orientation have to be read first: loading forgets both.
     deep = _has_deep_samples(name, image)
     orientation = _orientation(image, notes)
     image.load()
     profile = image.info.get("icc_profile")
-    if orientation in TURNS:
-        if image.format != "TIFF":  # which Pillow has turned while loading
-            image = image.transpose(TURNS[orientation])
+    if orientation in UPRIGHT:
+        if image.format != "TIFF":  # Pillow turns those while loading
+            image = image.transpose(UPRIGHT[orientation])
         notes.append(f"applied the EXIF orientation {orientation}")
     if deep:
         if "transparency" in image.info:
@@ -99,7 +99,7 @@ def _orientation(image: Image.Image, notes: list[str]) -> int:
 
 
 def _has_deep_samples(name: str, image: Image.Image) -> bool:
-    """Whether the file has 16 bits a sample; Pillow drops the low ones of colors."""
+    """Whether the file has 16 bits per sample; Pillow drops the low byte of colors."""
     if image.format == "PNG":
         tiles = getattr(image, "tile", None) or ()
         return any("16" in str(part) for tile in tiles for part in tile[3:])
@@ -113,7 +113,7 @@ def _has_deep_samples(name: str, image: Image.Image) -> bool:
 
 
 def _high_bytes(name: str, image: Image.Image) -> Image.Image:
-    """Keep the high byte of 16-bit gray; color was cut to it when Pillow loaded it."""
+    """Keep the high byte of 16-bit gray; for color, loading has done so."""
     if image.mode.startswith("I;16"):
         high = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
         white_is_zero = getattr(image, "tag_v2", {}).get(262) == 0
@@ -152,7 +152,7 @@ def _apply_profile(image: Image.Image, profile: bytes | None, notes: list[str]) 
 
 
 def _is_identity(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Whether a transform moves no color of a 17×17×17 lattice by more than one level."""
+    """Whether a transform changes no color of a 17×17×17 lattice by more than one level."""
     levels = np.linspace(0, 255, 17).round().astype(np.uint8)
     lattice = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1)
     lattice = lattice.reshape(17, -1, 3)

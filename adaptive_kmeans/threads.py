@@ -1,6 +1,6 @@
-"""Work split over threads; the kernels release the interpreter's lock.
+"""Splitting work over threads; the kernels release the interpreter's lock.
 
-Sums are kept in integers, so results are the same at any number of threads.
+Sums are integers, so that results do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ WAITING_S = 0.1
 
 
 def thread_count() -> int:
-    """Return how many threads to use: ``NUMBA_NUM_THREADS`` if set, else the usable processors.
+    """Return how many threads to use: ``NUMBA_NUM_THREADS`` if set, else the available processors.
 
     Examples
     --------
     >>> thread_count() >= 1
     True
     """
-    asked = os.environ.get("NUMBA_NUM_THREADS", "")
-    if asked.isdecimal() and int(asked) > 0:
-        return int(asked)
+    setting = os.environ.get("NUMBA_NUM_THREADS", "")
+    if setting.isdecimal() and int(setting) > 0:
+        return int(setting)
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return max(1, os.cpu_count() or 1)
 
 
 def split_evenly(total: int, parts: int) -> list[tuple[int, int]]:
-    """Split ``range(total)`` into at most `parts` runs of nearly equal length, none of them empty.
+    """Split ``range(total)`` into at most `parts` runs of nearly equal length, none empty.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def split_evenly(total: int, parts: int) -> list[tuple[int, int]]:
 
 
 class Workers:
-    """A pool of threads for one clustering or one file; a context manager.
+    """A pool of threads, for one clustering or one file; a context manager.
 
     Parameters
     ----------
@@ -84,9 +84,9 @@ class Workers:
     ) -> Iterator[_Result]:
         """Yield what `function` returns for each tuple of arguments, in their order.
 
-        No more than `count` calls run at once, and no more results than that wait to be taken, so
-        that memory is bounded. The first call that fails, in their order, ends it: those behind it
-        that have not begun never do.
+        At most `count` calls run at a time, and at most as many results wait to be taken, so that
+        memory is bounded. The first call that fails, in their order, ends the iteration; later
+        calls that have not started are canceled.
 
         Parameters
         ----------
@@ -95,8 +95,8 @@ class Workers:
         tasks : iterable of tuple
             The arguments of each call.
         waiting : callable, optional
-            Called ten times a second while a result is awaited. With it even one thread is another
-            than the caller's.
+            Called ten times a second while waiting for a result. Calls then never run on the
+            caller's thread.
         """
         if self._pool is None:
             if waiting is None:

@@ -23,7 +23,7 @@ def smooth(height: int = 48, width: int = 64, seed: int = 0) -> npt.NDArray[np.u
 
 
 def clustered(height: int = 40, width: int = 40, seed: int = 1) -> npt.NDArray[np.uint8]:
-    """Return a few dense heaps of colors."""
+    """Return a few dense clusters of colors."""
     rng = np.random.Generator(np.random.PCG64(seed))
     centers = rng.integers(0, 256, (9, 3))
     chosen = centers[rng.integers(0, 9, (height, width))]

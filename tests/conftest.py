@@ -1,4 +1,4 @@
-"""Images that the tests make, and those that lie beside the checkout where there are any."""
+"""Images for tests: made here, and the shared ones beside the checkout if there are any."""
 
 from pathlib import Path
 
@@ -13,13 +13,13 @@ SHARED = Path(__file__).parents[2] / "shared" / "images"
 @pytest.fixture
 def shared_images() -> Path:
     if not SHARED.is_dir():
-        pytest.skip("the shared images are not at hand")
+        pytest.skip("the shared images are not available")
     return SHARED
 
 
 @pytest.fixture(scope="session")
 def photo() -> np.ndarray:
-    """A corner of a photograph whose sides are no multiples of a block: (61, 83, 3)."""
+    """A corner of a photograph whose sides are not multiples of the block size: (61, 83, 3)."""
     return np.ascontiguousarray(ImageSource("chelsea").load()[100:161, 120:203])
 
 

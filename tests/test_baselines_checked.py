@@ -1,6 +1,7 @@
-"""Baselines of other packages, whatever they do: one line, at the config or of the failed trial."""
+"""Baselines of other packages that break the protocol are one line: of the config or the trial."""
 
 import json
+import pickle
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +17,7 @@ from adaptive_kmeans.errors import ConfigError, TrialsFailedError
 from adaptive_kmeans.experiment import run_experiment
 from adaptive_kmeans.experiment.compression import plan
 from adaptive_kmeans.experiment.config import check_config, read_config
-from adaptive_kmeans.experiment.trials import Trial, run_trial
+from adaptive_kmeans.experiment.trials import WARM_UP_SIDE, Trial, run_trial
 
 CONFIG = """
 name = "fakes"
@@ -63,7 +64,7 @@ def folder(tmp_path, monkeypatch, photo):
     return tmp_path
 
 
-def test_a_baseline_of_another_package_is_run_as_ours_are(folder, photo):
+def test_plugin_baselines_run_like_built_in_ones(folder, photo):
     baselines.register("fake", Raw)
     results = run_experiment(Path("fakes.toml"), jobs=1)
     assert not results.failures
@@ -86,7 +87,7 @@ def test_a_baseline_of_another_package_is_run_as_ours_are(folder, photo):
     ],
     ids=range(8),
 )
-def test_one_that_cannot_be_made_is_an_error_of_the_config(folder, member, message):
+def test_baselines_that_cannot_be_made_are_config_errors(folder, member, message):
     baselines.register("fake", member)
     with pytest.raises(ConfigError) as caught:
         run_experiment(Path("fakes.toml"), jobs=1)
@@ -97,7 +98,9 @@ def test_one_that_cannot_be_made_is_an_error_of_the_config(folder, member, messa
     assert not Path("results").exists()
 
 
-IMAGE = "decode of baseline fake: expected an array of shape (61, 83, 3) and dtype uint8, received "
+IMAGE = "decode of baseline fake: expected an array of shape (height, width, 3) and dtype uint8"
+IMAGE += ", received "
+SHAPE = "cat, fake: decode: expected an image of shape (61, 83, 3), received "
 
 
 @pytest.mark.parametrize(
@@ -111,24 +114,23 @@ IMAGE = "decode of baseline fake: expected an array of shape (61, 83, 3) and dty
         (fake(decode=raises), IMAGE + "RuntimeError: a defect of two lines"),
         (fake(decode=lambda self, data: b"pixels"), IMAGE + "bytes"),
         (fake(decode=lambda self, data: np.zeros((61, 83, 4), np.uint8)), IMAGE + "(61, 83, 4) ui"),
-        (fake(decode=lambda self, data: np.zeros((83, 61, 3), np.uint8)), IMAGE + "(83, 61, 3) ui"),
+        (fake(decode=lambda self, data: np.zeros((83, 61, 3), np.uint8)), SHAPE + "(83, 61, 3)"),
         (fake(decode=lambda self, data: np.zeros((61, 83, 3))), IMAGE + "(61, 83, 3) float64"),
     ],
     ids=range(10),
 )
-def test_one_that_makes_no_file_or_no_pixels_fails_its_trial(folder, member, message):
+def test_baselines_that_break_the_protocol_fail_their_trial(folder, member, message):
     baselines.register("fake", member)
     results = run_experiment(Path("fakes.toml"), jobs=1)
     assert [row.method for row in results.rows] == ["jpeg"]
     (failure,) = results.failures
     assert isinstance(failure, TrialsFailedError)
     assert message in str(failure)
-    assert "of baseline fake: " in str(failure)
     assert "\n" not in str(failure)
 
 
 @pytest.mark.parametrize("quality", [np.int64(7), np.float32(7), 7])
-def test_a_setting_may_be_a_number_of_numpy(folder, quality):
+def test_settings_may_be_numpy_numbers(folder, quality):
     baselines.register("fake", fake(quality=quality))
     run_experiment(Path("fakes.toml"), jobs=1)
     results = run_experiment(Path("fakes.toml"), jobs=1)
@@ -140,7 +142,7 @@ class NoDefault(Raw):
     k: int
 
 
-def test_the_figures_decode_by_the_codec_that_encoded(folder):
+def test_figures_decode_with_the_codec_that_encoded(folder):
     baselines.register("fake", NoDefault)
     Path("fakes.toml").write_text(CONFIG + "k = 5\n")
     results = run_experiment(Path("fakes.toml"), jobs=1)
@@ -148,7 +150,7 @@ def test_the_figures_decode_by_the_codec_that_encoded(folder):
     assert Path("results/fakes/figures/details.png").exists()
 
 
-def test_one_whose_import_fails_is_skipped_and_harms_no_other(folder, monkeypatch, capfd):
+def test_a_baseline_whose_import_fails_is_skipped_and_affects_no_other(folder, monkeypatch, capfd):
     points = [
         metadata.EntryPoint("fake", "no_such_package:Codec", "adaptive_kmeans.baselines"),
         metadata.EntryPoint("odd", "json:NoSuchCodec", "adaptive_kmeans.baselines"),
@@ -183,7 +185,7 @@ class Effort(Raw):
         ("fake", "quality", "neither quality nor k"),
     ],
 )
-def test_a_key_that_is_not_the_setting_of_the_codec_is_refused(folder, codec, key, expected):
+def test_keys_that_are_not_settings_of_the_codec_are_refused(folder, codec, key, expected):
     baselines.register("fake", Effort)
     Path("fakes.toml").write_text(
         CONFIG.replace('"jpeg"\nquality = [50]', f'"{codec}"\n{key} = [5]')
@@ -197,10 +199,10 @@ def test_a_key_that_is_not_the_setting_of_the_codec_is_refused(folder, codec, ke
 def planned(*methods: dict[str, object]) -> list[str]:
     listed = [{"method": "baseline", **method} for method in methods]
     config = check_config({"name": "a", "images": ["chelsea"], "methods": listed}, "a.toml")
-    return [trial.codec for trial in plan(config, [ImageSource("chelsea")])]
+    return [trial.codec.label for trial in plan(config, [ImageSource("chelsea")])]
 
 
-def test_equal_codecs_are_one_trial():
+def test_equal_codecs_share_a_trial():
     assert planned({"codec": "jpeg", "quality": [75, 30, 75]}, {"codec": ["jpeg", "webp"]}) == [
         "jpeg:75",
         "jpeg:30",
@@ -212,13 +214,16 @@ def test_equal_codecs_are_one_trial():
     ]
 
 
-def test_keys_of_stored_trials_stay_what_they_were(monkeypatch):
+def test_keys_of_stored_trials_do_not_change(monkeypatch):
     monkeypatch.setattr("adaptive_kmeans.baselines.pixel_codecs.version_of", lambda name: "lib 1")
-    keys = [Trial(ImageSource("a"), spec).key("hash")[:16] for spec in ("jpeg:75", "jpeg", "webp")]
+    trials = [
+        Trial(ImageSource("a"), Baseline.create(spec)) for spec in ("jpeg:75", "jpeg", "webp")
+    ]
+    keys = [trial.key("hash")[:16] for trial in trials]
     assert keys == ["bdecfb4661bb4389", "7e36d7f5f8676ccf", "d347b6a92549ba98"]
 
 
-def test_a_baseline_is_warmed_up_once_and_only_for_times(folder):
+def test_codecs_are_warmed_up_once_and_only_if_timed(folder):
     encoded = []
 
     class Counted(Raw):
@@ -229,21 +234,49 @@ def test_a_baseline_is_warmed_up_once_and_only_for_times(folder):
     baselines.register("counted", Counted)
     source = ImageSource("cat", Path("cat.png"))
     real = (61, 83, 3)
-    assert run_trial(Trial(source, "counted", repeats=0)).row.encode_s is None
+    counted = Baseline.create("counted")
+    assert run_trial(Trial(source, counted, repeats=0)).row.encode_s is None
     assert encoded == [real]
     encoded.clear()
     for _ in range(2):
-        assert run_trial(Trial(source, "counted", repeats=2)).row.encode_s > 0
-    assert encoded == [(32, 32, 3), real, real, real, real]
+        assert run_trial(Trial(source, counted, repeats=2)).row.encode_s > 0
+    assert encoded == [(WARM_UP_SIDE, WARM_UP_SIDE, 3), real, real, real, real]
 
 
-def test_one_that_takes_no_small_image_is_timed_nevertheless(folder):
-    class Large(Raw):
+def test_a_codec_that_refuses_the_warm_up_image_is_still_timed(folder):
+    class Picky(Raw):
         def encode(self, image):
-            if len(image) < 48:
-                raise RuntimeError("too small")
+            if len(image) == WARM_UP_SIDE:
+                raise RuntimeError("not this one")
             return super().encode(image)
 
-    baselines.register("large", Large)
-    outcome = run_trial(Trial(ImageSource("cat", Path("cat.png")), "large", repeats=1))
+    baselines.register("picky", Picky)
+    source = ImageSource("cat", Path("cat.png"))
+    outcome = run_trial(Trial(source, Baseline.create("picky"), repeats=1))
     assert outcome.error is None
+
+
+def test_pickled_baselines_are_recreated_from_their_spec(folder):
+    class NotPicklable(Raw):
+        def __reduce__(self):
+            raise TypeError("not this one")
+
+    baselines.register("fake", NotPicklable)
+    again = pickle.loads(pickle.dumps(Baseline.create("fake")))  # noqa: S301
+    assert again == Baseline.create("fake")
+    assert isinstance(again.codec, NotPicklable)
+
+
+def test_a_process_without_the_codec_fails_the_trial(folder):
+    baselines.register("fake", Raw)
+    trial = pickle.dumps(Trial(ImageSource("cat", Path("cat.png")), Baseline.create("fake")))
+    del baselines._members["fake"]
+    outcome = run_trial(pickle.loads(trial))  # noqa: S301
+    assert "baseline: expected one of" in str(outcome.error)
+
+
+def test_settings_without_a_column_are_part_of_the_method(folder):
+    methods = {spec: Baseline.create(spec).columns["method"] for spec in ("jpeg:5", "jpeg", "png")}
+    assert methods == {"jpeg:5": "jpeg", "jpeg": "jpeg", "png": "png"}
+    assert Baseline.create("webp-lossless:3").columns == {"method": "webp-lossless:3"}
+    assert Baseline.create("webp-lossless") == Baseline.create("webp-lossless:6")

@@ -40,7 +40,7 @@ def command(folder, monkeypatch, capsys):
     return run
 
 
-def test_compress_and_decompress_give_what_the_library_gives(command, photo):
+def test_compress_and_decompress_match_the_library(command, photo):
     code, out, err = command("compress", "cat.png", *SMALL)
     assert (code, err) == (0, "")
     data = Path("cat.akm").read_bytes()
@@ -65,6 +65,37 @@ def test_compress_and_decompress_give_what_the_library_gives(command, photo):
     assert np.array_equal(np.asarray(Image.open("cat.png")), decoded)
 
 
+def test_verify_decodes_the_file_and_refuses_another_image(command, monkeypatch):
+    facts = json.loads(command("compress", "cat.png", *SMALL, "--json")[1])
+    assert facts["decode_s"] is None
+    facts = json.loads(command("compress", "cat.png", *SMALL, "--json", "--verify")[1])
+    assert facts["decode_s"] > 0
+    Path("cat.akm").unlink()
+    decode = akm.decode
+    monkeypatch.setattr("adaptive_kmeans.codec.decode", lambda *a, **b: decode(*a, **b) ^ 1)
+    code, out, err = command("compress", "cat.png", *SMALL, "--verify")
+    assert (code, out) == (3, "")
+    assert err == (
+        "adaptive-kmeans: cat.akm: expected a file that decodes to the encoder's reconstruction, "
+        "received other pixels\n"
+    )
+    assert not Path("cat.akm").exists()
+
+
+def test_compress_imports_neither_experiments_nor_their_libraries(folder):
+    code = (
+        "import sys; sys.argv = ['adaptive-kmeans', 'compress', 'cat.png']\n"
+        "from adaptive_kmeans.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = ('adaptive_kmeans.experiment', 'adaptive_kmeans.baselines', 'sklearn', 'skimage',"
+        " 'matplotlib', 'pandas', 'scipy.ndimage', 'scipy.stats')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.tif", "a.BMP"])
 def test_decompress_writes_the_format_of_the_extension(command, name):
     command("compress", "cat.png", "a.akm", *SMALL)
@@ -75,7 +106,7 @@ def test_decompress_writes_the_format_of_the_extension(command, name):
         assert picture.size == (83, 61)
 
 
-def test_the_defaults_are_those_of_the_design(command):
+def test_default_settings(command):
     command("compress", "cat.png")
     layout = container.inspect(Path("cat.akm").read_bytes())
     assert layout.codewords == (64, 256)
@@ -83,7 +114,7 @@ def test_the_defaults_are_those_of_the_design(command):
     assert Path("cat.akm").read_bytes() == akm.encode(np.asarray(Image.open("cat.png")))
 
 
-def test_one_codebook_by_k(command):
+def test_k_alone_is_regular_kmeans(command):
     command("compress", "cat.png", "--k", "16", "--coder", "fixed-length")
     layout = container.inspect(Path("cat.akm").read_bytes())
     assert (layout.codewords, layout.coder) == ((16,), "fixed-length")
@@ -94,7 +125,7 @@ def test_one_codebook_by_k(command):
     )
 
 
-def test_info_says_where_the_bytes_go(command):
+def test_info_splits_the_bytes_of_a_file(command):
     command("compress", "cat.png", *SMALL)
     code, out, _ = command("info", "cat.akm")
     size = Path("cat.akm").stat().st_size
@@ -136,7 +167,7 @@ def test_restrictive_limits_refuse_what_the_default_ones_take(command):
     assert command("info", "large.akm")[0] == 0
 
 
-def test_json_is_json_even_where_a_number_is_not_finite(command):
+def test_json_is_valid_if_a_number_is_not_finite(command):
     Image.new("RGB", (4, 4), "red").save("red.png")
     code, out, _ = command("compress", "red.png", "--json")
     facts = json.loads(out)
@@ -147,7 +178,7 @@ def test_json_is_json_even_where_a_number_is_not_finite(command):
     assert "lossless" in command("compress", "red.png")[1]
 
 
-def test_compare_tables_regular_and_the_three_measures(command):
+def test_compare_prints_regular_kmeans_and_the_three_measures(command):
     code, out, err = command("compare", "cat.png", *SMALL)
     assert (code, err) == (0, "")
     for method in ("regular", "eigenvalue", "variance", "total-variation"):
@@ -159,7 +190,7 @@ def test_compare_tables_regular_and_the_three_measures(command):
     assert [row["k"] for row in rows] == [6, None, None, None]
 
 
-def test_the_elbow_is_told_and_drawn(command):
+def test_elbow_is_printed_and_drawn(command):
     code, out, err = command("elbow", "cat.png", "--coder", "fixed-length")
     assert (code, err) == (0, "")
     assert out.splitlines()[-1].startswith("elbow at k = ")
@@ -173,14 +204,14 @@ def test_the_elbow_is_told_and_drawn(command):
     assert sizes == sorted(sizes)
 
 
-def test_conversions_are_said(command, photo):
+def test_conversions_are_printed(command, photo):
     Image.fromarray(photo).convert("RGBA").save("opaque.png")
     code, _, err = command("compress", "opaque.png", *SMALL)
     assert code == 0
     assert err == "note: opaque.png: dropped an alpha channel that is opaque everywhere\n"
 
 
-def test_an_unusual_k1_is_said(command):
+def test_an_unusual_k1_is_noted(command):
     code, _, err = command("compress", "cat.png", "--k1", "9", "--k2", "9")
     assert code == 0
     assert err.startswith("note: k1 = 9 is not below k2 = 9")
@@ -343,7 +374,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("line", "prepare", "code", "message"), BAD, ids=[b[0] for b in BAD])
-def test_bad_input_gets_one_line_and_leaves_nothing(command, line, prepare, code, message):
+def test_bad_input_is_one_line_and_changes_no_file(command, line, prepare, code, message):
     if prepare is not None:
         prepare()
     before = {path: path.read_bytes() for path in Path().iterdir()}
@@ -356,7 +387,7 @@ def test_bad_input_gets_one_line_and_leaves_nothing(command, line, prepare, code
     assert {path: path.read_bytes() for path in Path().iterdir()} == before
 
 
-def test_an_existing_target_survives_what_fails(command):
+def test_failures_keep_an_existing_target(command):
     Path("keep.akm").write_bytes(b"precious")
     Path("keep.png").write_bytes(b"precious")
     damaged_akm(slice(-9, -8))
@@ -368,11 +399,11 @@ def test_an_existing_target_survives_what_fails(command):
     assert container.inspect(Path("keep.akm").read_bytes()).codewords == (6, 12)
 
 
-def test_an_interruption_leaves_nothing(command, monkeypatch):
+def test_an_interrupted_compress_writes_no_file(command, monkeypatch):
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("adaptive_kmeans.codec.decode", interrupted)
+    monkeypatch.setattr("adaptive_kmeans.codec.encode_with_reconstruction", interrupted)
     assert command("compress", "cat.png", *SMALL) == (130, "", "adaptive-kmeans: interrupted\n")
     assert not Path("cat.akm").exists()
 
@@ -400,7 +431,7 @@ def test_help_needs_no_heavy_import():
     assert done.stdout == "[]\n"
 
 
-def test_no_command_is_answered_with_the_help(command):
+def test_help_is_printed_without_a_command(command):
     code, out, err = command()
     assert (code, out) == (2, "")
     assert err.count("\n") > 5
@@ -408,20 +439,20 @@ def test_no_command_is_answered_with_the_help(command):
 
 
 @pytest.mark.parametrize("redirection", ["> /dev/full", ">&-"])
-def test_a_standard_output_that_cannot_be_written(folder, redirection):
+def test_an_unwritable_standard_output_is_one_line(folder, redirection):
     for arguments in ("info cat.akm", "compress cat.png -"):
         akm_file = Path("cat.akm")
         akm_file.write_bytes(akm.encode(np.zeros((4, 4, 3), np.uint8)))
         run = f"{sys.executable} -m adaptive_kmeans {arguments} {redirection}"
         done = subprocess.run(run, shell=True, capture_output=True, text=True)  # noqa: S602
         if arguments.startswith("info") and redirection == ">&-":
-            continue  # there is nothing to write to, and nothing is lost
+            continue  # there is nowhere to write, and nothing is lost
         assert done.returncode == 5
         assert done.stderr.startswith("adaptive-kmeans: standard output: expected to be ")
         assert done.stderr.count("\n") == 1
 
 
-def test_a_standard_input_that_is_closed(folder):
+def test_a_closed_standard_input_is_one_line(folder):
     run = f"{sys.executable} -m adaptive_kmeans compress - a.akm <&-"
     done = subprocess.run(run, shell=True, capture_output=True, text=True)  # noqa: S602
     assert done.returncode == 5
@@ -433,7 +464,7 @@ def test_version(command):
     assert command("--version") == (0, f"adaptive-kmeans {akm.__version__}\n", "")
 
 
-def test_a_closed_pipe_is_no_traceback(folder):
+def test_a_closed_pipe_prints_no_traceback(folder):
     run = f"{sys.executable} -m adaptive_kmeans compress cat.png - --k 4 | true"
     done = subprocess.run(run, shell=True, capture_output=True, text=True, env=os.environ)  # noqa: S602
     assert "Traceback" not in done.stderr

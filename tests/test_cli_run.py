@@ -1,4 +1,4 @@
-"""`run`, `report` and `reproduce`, as they are typed."""
+"""The commands `run`, `report` and `reproduce`, in their own processes."""
 
 import csv
 import resource
@@ -83,31 +83,31 @@ def test_run_then_report_then_reproduce(folder):
 
     again = typed("reproduce", "--images", "cat.png")
     assert again.returncode == 0, again.stderr
-    assert again.stdout == f"small: {TRIALS} rows confirmed, 0 differ, 0 not at hand\n"
+    assert again.stdout == f"small: {TRIALS} rows confirmed, 0 differ, 0 without their image\n"
     number = rows()[5]["bytes"].encode()
     changed = table.replace(b"regular,,2,", b"regular,,3,").replace(b"," + number + b",", b",9,")
     Path("results/small/table.csv").write_bytes(changed)
     again = typed("reproduce", "--images", "cat.png")
     assert again.returncode == 6
     lines = again.stdout.splitlines()
-    assert lines[0] == f"small: {TRIALS - 2} rows confirmed, 2 differ, 0 not at hand"
+    assert lines[0] == f"small: {TRIALS - 2} rows confirmed, 2 differ, 0 without their image"
     assert lines[1].startswith("  cat regular 3 ")
     assert lines[1].endswith(": not measured")
     assert f"bytes 9 → {number.decode()}" in lines[2]
     assert "differ from what is committed" in again.stderr
 
 
-def test_another_image_of_the_same_name_is_not_at_hand(folder, photo):
+def test_another_image_of_the_same_name_is_not_compared(folder, photo):
     typed("run", "small.toml")
     Image.fromarray(255 - photo).save("cat.png")
     again = typed("reproduce", "--images", "cat.png")
     assert again.returncode == 6
-    assert again.stdout == f"small: 0 rows confirmed, 0 differ, {TRIALS} not at hand\n"
-    assert "note: rows that are not at hand need their images: --images PATH" in again.stderr
+    assert again.stdout == f"small: 0 rows confirmed, 0 differ, {TRIALS} without their image\n"
+    assert "note: give the images of these rows with --images PATH" in again.stderr
     assert again.stderr.endswith("adaptive-kmeans: nothing was confirmed\n")
 
 
-def test_keys_are_set_from_the_command_line(folder):
+def test_set_overrides_keys_of_the_config(folder):
     run = typed("run", "small.toml", "--set", "name=other", "--set", "methods.0.k=[3, 5]")
     assert run.returncode == 0
     assert [row["k"] for row in rows("other") if row["method"] == "regular"] == ["3", "5"]
@@ -122,7 +122,7 @@ def test_keys_are_set_from_the_command_line(folder):
         ("methods.0.k=0", "small.toml: k: expected an integer in 1..4096, received 0"),
     ],
 )
-def test_a_wrong_change_is_one_line(folder, change, message):
+def test_an_invalid_override_is_one_line(folder, change, message):
     run = typed("run", "small.toml", "--set", change)
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr == f"adaptive-kmeans: {message}\n"
@@ -131,14 +131,14 @@ def test_a_wrong_change_is_one_line(folder, change, message):
 def test_a_dry_run_counts_and_estimates(folder):
     dry = typed("run", "small.toml", "--dry-run")
     assert (dry.returncode, dry.stderr) == (0, "")
-    assert dry.stdout.startswith(f"small: {TRIALS} trials, 0 finished; the others take about ")
+    assert dry.stdout.startswith(f"small: {TRIALS} trials, 0 finished; the rest will take about ")
     assert not Path("results").exists()
     typed("run", "small.toml")
     dry = typed("run", "small.toml", "--dry-run")
-    assert dry.stdout.startswith(f"small: {TRIALS} trials, {TRIALS} finished; the others take ab")
+    assert dry.stdout.startswith(f"small: {TRIALS} trials, {TRIALS} finished; the rest will take ")
 
 
-def test_a_full_disk_is_one_line_and_another_run_completes(folder):
+def test_a_full_disk_is_one_line_and_the_next_run_completes(folder):
     def little_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (24_000, 24_000))
 
@@ -151,7 +151,7 @@ def test_a_full_disk_is_one_line_and_another_run_completes(folder):
     assert len(rows()) == TRIALS
 
 
-def test_a_folder_that_cannot_be_written_is_one_line_and_code_5(folder):
+def test_an_unwritable_folder_is_one_line_and_exit_code_5(folder):
     Path("results/small/trials.sqlite").mkdir(parents=True)
     run = typed("run", "small.toml")
     assert (run.returncode, run.stdout) == (5, "")
@@ -163,7 +163,7 @@ def test_a_folder_that_cannot_be_written_is_one_line_and_code_5(folder):
     assert run.stderr.count("\n") == 1
 
 
-def test_failed_trials_are_said_at_once_and_give_code_6(folder):
+def test_failed_trials_are_printed_at_once_and_exit_with_code_6(folder):
     Image.fromarray(np.zeros((9, 9, 4), np.uint8)).save("glass.png")
     run = typed("run", "small.toml")
     assert run.returncode == 6
@@ -173,7 +173,7 @@ def test_failed_trials_are_said_at_once_and_give_code_6(folder):
     assert f"{TRIALS} trials failed:" in Path("results/small/table.md").read_text()
 
 
-def test_a_baseline_that_is_not_installed_is_skipped_and_said(folder):
+def test_a_baseline_without_its_library_is_skipped_and_printed(folder):
     Path("oxipng.py").write_text("raise ImportError('not here')")
     run = typed("run", "small.toml", "--set", 'methods.2.codec=["jpeg", "png"]', "--set",
                 "methods.2.quality=[50]")  # fmt: skip
@@ -186,7 +186,7 @@ def test_a_baseline_that_is_not_installed_is_skipped_and_said(folder):
     assert len(rows()) == TRIALS
 
 
-def test_without_results_report_and_reproduce_say_so(folder):
+def test_report_and_reproduce_without_results_are_one_line(folder):
     for command in ("report", "reproduce"):
         arguments = ["nowhere"] if command == "report" else ["--results", "nowhere"]
         run = typed(command, *arguments)
@@ -194,7 +194,7 @@ def test_without_results_report_and_reproduce_say_so(folder):
         assert run.stderr.startswith("adaptive-kmeans: nowhere: expected a folder of ")
 
 
-def test_reproduce_says_a_line_for_every_experiment(folder, photo):
+def test_reproduce_prints_a_line_for_every_experiment(folder, photo):
     for name in ("damaged", "small", "tableless"):
         typed("run", "small.toml", "--set", f"name={name}")
     Path("results/damaged/environment.json").write_text("{}")
@@ -202,10 +202,10 @@ def test_reproduce_says_a_line_for_every_experiment(folder, photo):
     again = typed("reproduce", "--images", "cat.png")
     assert again.returncode == 6
     lines = again.stdout.splitlines()
-    assert lines[0] == "damaged: 0 rows confirmed, 1 differ, 0 not at hand"
+    assert lines[0] == "damaged: 0 rows confirmed, 1 differ, 0 without their image"
     assert lines[1].startswith("  failed: KeyError: ")
-    assert lines[2] == f"small: {TRIALS} rows confirmed, 0 differ, 0 not at hand"
-    assert lines[3] == "tableless: 0 rows confirmed, 1 differ, 0 not at hand"
+    assert lines[2] == f"small: {TRIALS} rows confirmed, 0 differ, 0 without their image"
+    assert lines[3] == "tableless: 0 rows confirmed, 1 differ, 0 without their image"
     assert "table.csv: expected a file that can be read" in lines[4]
     assert again.stderr.splitlines()[:3] == [
         "damaged: experiment 1 of 3",
@@ -214,7 +214,7 @@ def test_reproduce_says_a_line_for_every_experiment(folder, photo):
     ]
 
 
-def test_reproduce_tells_a_missing_library_from_a_trial_that_fails(folder):
+def test_reproduce_distinguishes_missing_libraries_from_failed_trials(folder):
     pytest.importorskip("oxipng")
     extra = '[[methods]]\nmethod = "baseline"\ncodec = "png"\n'
     Path("small.toml").write_text(CONFIG + extra)
@@ -223,37 +223,37 @@ def test_reproduce_tells_a_missing_library_from_a_trial_that_fails(folder):
     again = typed("reproduce", "--images", "cat.png")
     assert again.returncode == 0, again.stderr
     assert again.stdout == (
-        f"small: {TRIALS} rows confirmed, 0 differ, 0 not at hand, 1 left out (png)\n"
+        f"small: {TRIALS} rows confirmed, 0 differ, 0 without their image, 1 left out (png)\n"
     )
     Path("oxipng.py").write_text("def optimize_from_memory(*_, **__): raise ValueError('broken')")
     again = typed("reproduce", "--images", "cat.png")
     assert again.returncode == 6
     lines = again.stdout.splitlines()
-    assert lines[0] == f"small: {TRIALS} rows confirmed, 2 differ, 0 not at hand"
+    assert lines[0] == f"small: {TRIALS} rows confirmed, 2 differ, 0 without their image"
     assert lines[1].startswith("  failed: ")
     assert lines[1].endswith("ValueError: broken")
     assert lines[2:] == ["  cat png: not measured"]
     assert again.stderr.count("cat, png: ") == 1
 
 
-def test_a_dry_run_knows_jobs_failures_and_images_that_cannot_be_read(folder):
+def test_a_dry_run_counts_jobs_failures_and_unreadable_images(folder):
     Path("broken.png").write_bytes(b"no image")
     dry = typed("run", "small.toml", "--dry-run", "--jobs", "7")
     assert dry.returncode == 0, dry.stderr
-    assert dry.stdout.startswith(f"small: {2 * TRIALS} trials, 0 finished; the others take ")
-    assert dry.stdout.endswith(" with 7 at once\n")
+    assert dry.stdout.startswith(f"small: {2 * TRIALS} trials, 0 finished; the rest will take ")
+    assert dry.stdout.endswith(", 7 at a time\n")
     assert typed("run", "small.toml").returncode == 6
-    counted = f"small: {2 * TRIALS} trials, {TRIALS} finished, {TRIALS} failed; the others take "
+    counted = f"small: {2 * TRIALS} trials, {TRIALS} finished, {TRIALS} failed; the rest will take "
     dry = typed("run", "small.toml", "--dry-run")
     assert dry.stdout.startswith(counted + "about 0 s")
     dry = typed("run", "small.toml", "--dry-run", "--images", "broken.png", "--retry-failed")
     assert dry.stdout == (
-        f"small: {TRIALS} trials, 0 finished, {TRIALS} failed; the others' time is not known: "
-        "those that were tried failed\n"
+        f"small: {TRIALS} trials, 0 finished, {TRIALS} failed; no time estimate: "
+        "the trials that were tried failed\n"
     )
 
 
-def test_a_report_of_what_has_no_page_is_one_line(folder):
+def test_report_on_results_without_a_page_is_one_line(folder):
     def said(path: str) -> str:
         run = typed("report", path)
         assert run.returncode in (5, 6)
@@ -291,7 +291,7 @@ def test_a_report_of_what_has_no_page_is_one_line(folder):
         ("methods=[{k=3}]", "missing key methods.0.method"),
     ],
 )
-def test_a_wrong_kind_or_method_is_one_line_with_the_known_ones(folder, change, message):
+def test_an_unknown_kind_or_method_is_one_line_with_the_known_ones(folder, change, message):
     run = typed("run", "small.toml", "--set", change)
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr.startswith(f"adaptive-kmeans: small.toml: {message}")
@@ -299,16 +299,16 @@ def test_a_wrong_kind_or_method_is_one_line_with_the_known_ones(folder, change, 
     assert "lambda" not in run.stderr
 
 
-def test_an_anchor_that_is_no_series_is_said(folder):
+def test_an_unknown_anchor_is_noted(folder):
     run = typed("run", "small.toml", "--set", "figures.anchor=reguler")
     assert run.returncode == 0
     assert run.stderr == (
-        "note: nothing is compared: figures.anchor is reguler, and the series are "
+        "note: no comparison: figures.anchor is reguler, and the series are "
         "regular; variance; jpeg\n"
     )
 
 
-def test_names_with_brackets_are_printed_whole(folder):
+def test_names_with_brackets_are_printed_unchanged(folder):
     Path("cat.png").rename("x[red]y[0].png")
     run = typed("run", "small.toml")
     assert run.returncode == 0

@@ -156,7 +156,7 @@ def test_swaps_know_the_clusters_moments():
     assert np.allclose((axes**2).sum(axis=1), 1.0)
 
 
-def test_a_swap_frees_a_double_centroid_for_a_heap_without_one():
+def test_a_swap_frees_a_double_centroid_for_a_cluster_without_one():
     image = np.array([[[10, 10, 10], [12, 10, 10], [200, 0, 0], [200, 60, 0]] * 3], np.uint8)
     points = points_of(image)
     centroids = np.array([[10, 10, 10], [12, 10, 10], [200, 30, 0]], np.float32) * 8

@@ -61,9 +61,9 @@ def test_wu_is_topped_up_where_its_bins_are_too_coarse():
 
 
 @pytest.mark.parametrize("init", ["k-means++", "maximin"])
-def test_spread_initializations_reach_every_heap(init):
-    heaps = np.arange(6.0)[:, None] * 100 + np.random.default_rng(2).random((6, 30))
-    centroids = initialize(heaps.reshape(-1, 1), 6, init)
+def test_spread_initializations_reach_every_cluster(init):
+    clusters = np.arange(6.0)[:, None] * 100 + np.random.default_rng(2).random((6, 30))
+    centroids = initialize(clusters.reshape(-1, 1), 6, init)
     assert sorted((centroids.ravel() // 100).tolist()) == [0, 1, 2, 3, 4, 5]
 
 

@@ -53,32 +53,32 @@ def test_a_set_is_downloaded_once_and_checked(remote, photo):
     assert find_images(["far"]) == found
 
 
-def test_another_file_than_was_meant_is_refused_and_not_kept(remote, tmp_path):
+def test_a_download_with_another_checksum_is_refused_and_not_kept(remote, tmp_path):
     (remote / "1.png").write_bytes(b"something else")
     with pytest.raises(ReadError, match=r"far, 1\.png: .* a folder far with the images, received"):
         find_images(["far"])
     assert [path.name for path in (tmp_path / "data" / "far").iterdir()] == ["0.png"]
 
 
-def test_a_download_that_was_damaged_later_is_fetched_again(remote, tmp_path, photo):
+def test_a_damaged_download_is_fetched_again(remote, tmp_path, photo):
     find_images(["far"])
     (tmp_path / "data" / "far" / "0.png").write_bytes(b"damaged")
     assert (find_images(["far"])[0].load() == photo).all()
 
 
-def test_a_server_that_does_not_answer_is_said_in_one_line(monkeypatch, remote):
+def test_a_server_that_does_not_answer_is_one_line(monkeypatch, remote):
     monkeypatch.setitem(datasets.REMOTE, "far", RemoteSet("http://127.0.0.1:9/", "00  0.png"))
     with pytest.raises(ReadError, match=r"far, 0\.png: expected a download from .*, received \w+"):
         find_images(["far"])
 
 
-def test_a_folder_of_the_name_needs_no_download(remote, photo):
+def test_a_folder_of_that_name_is_used_instead_of_a_download(remote, photo):
     Path("far").mkdir()
     Image.fromarray(photo).save("far/own.png")
     assert [source.name for source in find_images(["far"])] == ["own"]
 
 
-def test_the_library_that_downloads_is_named_when_it_is_missing(remote, monkeypatch):
+def test_the_missing_download_library_is_named(remote, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'adaptive-kmeans\[download\]'"):
         find_images(["far"])

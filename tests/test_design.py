@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 EXIT_CODES = {"usage or config": 2, "input": 3, "limit": 4, "read or write": 5, "failed trials": 6}
 
 
-def test_the_registered_names():
+def test_registered_names():
     assert {"eigenvalue", "variance", "total-variation"} <= set(detail.measures.names())
     assert {"median", "mean", "otsu", "quantile"} <= set(regions.thresholds.names())
     assert {"fixed-length", "deflate"} <= set(coding.coders.names())
@@ -27,7 +27,7 @@ def test_the_registered_names():
         assert all(name == name.lower().replace("_", "-") for name in registry.names())
 
 
-def test_the_public_names():
+def test_public_names():
     settings = akm.Settings(
         k1=32,
         k2=256,
@@ -55,13 +55,13 @@ def test_the_public_names():
         "pass",
     ],
 )
-def test_quantize_is_the_function_whatever_was_imported_before(statement):
+def test_quantize_is_the_function_whatever_was_imported_first(statement):
     code = f"{statement}\nimport adaptive_kmeans as akm\nprint(type(akm.quantize).__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "function\n"
 
 
-def test_an_import_brings_nothing_heavy_and_says_nothing():
+def test_importing_the_package_is_light_and_silent():
     code = "import sys, adaptive_kmeans; print(sorted({m.partition('.')[0] for m in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(eval(done.stdout))  # noqa: S307
@@ -86,7 +86,7 @@ def test_decoding_needs_no_measure_no_clustering_and_no_compiler(coder):
     assert done.stdout == "[]\n"
 
 
-def test_every_error_has_the_builtin_that_fits_and_its_exit_code():
+def test_every_error_has_its_builtin_base_and_exit_code():
     kinds = {
         kind
         for kind in vars(errors).values()
@@ -109,7 +109,7 @@ def test_every_error_has_the_builtin_that_fits_and_its_exit_code():
         assert issubclass(kind, codes[base][1])
 
 
-def test_the_top_level_holds_what_the_design_lists():
+def test_top_level_has_only_the_files_of_the_design():
     tracked = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -121,7 +121,7 @@ def test_the_top_level_holds_what_the_design_lists():
     assert {name for name in top if not name.startswith(".")} <= allowed
 
 
-def test_the_docs_of_a_family_list_its_members():
+def test_docstrings_of_families_list_their_members():
     for package, registry in ((detail, detail.measures), (coding, coding.coders)):
         for name in registry.names():
             assert f"`{name}`" in package.__doc__
@@ -132,12 +132,12 @@ def test_the_command_is_installed_under_its_name():
     assert scripts == {"adaptive-kmeans": "adaptive_kmeans.cli:main"}
 
 
-def test_the_speeds_of_the_readme_are_those_of_the_results():
+def test_speeds_in_the_readme_match_the_results():
     summary = (ROOT / "results" / "clustering_speed" / "summary.md").read_text()
     assert summary in (ROOT / "README.md").read_text()
 
 
-def test_the_sizes_of_the_readme_are_those_of_the_results():
+def test_sizes_in_the_readme_match_the_results():
     summary = (ROOT / "results" / "coding_size" / "summary.md").read_text().splitlines()
     ours = [line for line in summary if " | context-mixing | " in line and "| set |" not in line]
     readme = (ROOT / "README.md").read_text().splitlines()
@@ -145,7 +145,7 @@ def test_the_sizes_of_the_readme_are_those_of_the_results():
     assert set(ours) <= set(readme)
 
 
-def test_the_numbers_of_the_readme_are_those_of_the_results():
+def test_published_numbers_in_the_readme_match_the_results():
     published = (ROOT / "results" / "region_study" / "published.md").read_text()
     table = published.partition("\n\n")[2]
     assert len(table.splitlines()) == 2 + 12

@@ -78,7 +78,7 @@ def test_every_image_method_and_parameter_is_measured_on_the_decoded_file(folder
     assert table.peak_mb.ge(0).all() or table.peak_mb.isna().all()
 
 
-def test_a_metric_whose_library_is_missing_is_left_out_and_said(folder, monkeypatch, capfd):
+def test_a_metric_without_its_library_is_skipped_and_printed(folder, monkeypatch, capfd):
     Path("small.toml").write_text(CONFIG.replace('"ssim-published"', '"ssimulacra2"'))
     found = importlib.util.find_spec
     monkeypatch.setattr(
@@ -89,7 +89,7 @@ def test_a_metric_whose_library_is_missing_is_left_out_and_said(folder, monkeypa
     assert all(row.ssimulacra2 is None and row.ssim is not None for row in results.rows)
 
 
-def test_perceived_quality_has_its_columns_figures_and_deltas(folder):
+def test_perceptual_metrics_have_columns_figures_and_deltas(folder):
     perceived = 'metrics = ["ssimulacra2", "ciede2000"]'
     text = CONFIG.replace('metrics = ["psnr", "ssim", "ssim-published"]', perceived)
     Path("small.toml").write_text(text.replace("k = [2, 5]", "k = [2, 5, 9]"))
@@ -152,14 +152,16 @@ def test_several_jobs_give_the_same_table(folder):
     assert tables[0] == tables[1]
 
 
-def test_timed_trials_run_one_by_one_which_is_said(folder, capfd):
+def test_timed_trials_run_one_at_a_time_with_a_note(folder, capfd):
     assert run_experiment(Path("small.toml"), jobs=2).rows[0].encode_s > 0
-    assert "note: trials run one by one here, since their times count" in capfd.readouterr().err
+    assert (
+        "note: trials run one at a time, because their times are measured" in capfd.readouterr().err
+    )
     environment = json.loads(Path("results/small/environment.json").read_text())
     assert environment["jobs"] == 1
 
 
-def test_what_else_lies_in_the_folder_stays(folder):
+def test_other_files_in_the_folder_of_results_are_kept(folder):
     Path("results/small/figures").mkdir(parents=True)
     Path("results/small/README.md").write_text("findings")
     Path("results/small/figures/stale.png").touch()
@@ -177,7 +179,7 @@ def test_conversions_are_recorded(folder, photo):
     assert notes == ["dropped an alpha channel that is opaque everywhere"]
 
 
-def test_a_failed_trial_leaves_the_others(folder):
+def test_a_failed_trial_does_not_affect_the_others(folder):
     Image.new("RGBA", (9, 9), (1, 2, 3, 4)).save("glass.png")
     results = run_experiment(Path("small.toml"), images=["glass.png", "a.png"])
     assert len(results.rows) == len(results.failures) == 8
@@ -186,7 +188,7 @@ def test_a_failed_trial_leaves_the_others(folder):
     assert environment["failures"] == 8
 
 
-def test_a_run_without_any_success_keeps_the_old_results(folder):
+def test_a_run_without_success_keeps_the_old_results(folder):
     Image.new("RGBA", (9, 9), (1, 2, 3, 4)).save("glass.png")
     with pytest.raises(TrialsFailedError, match=r"all 8 trials failed, the first: glass\.png"):
         run_experiment(Path("small.toml"), images=["glass.png"])
@@ -198,12 +200,12 @@ def test_a_run_without_any_success_keeps_the_old_results(folder):
     assert Path("results/small/table.csv").read_bytes() == table
 
 
-def test_the_same_settings_are_measured_once(folder):
+def test_duplicate_settings_are_measured_once(folder):
     Path("small.toml").write_text(CONFIG.replace("k = [2, 5]", "k = [2, 2, 5]"))
     assert len(run_experiment(Path("small.toml"), images=["a.png"]).rows) == 8
 
 
-def test_a_run_that_is_interrupted_keeps_the_old_results(folder, monkeypatch):
+def test_an_interrupted_run_keeps_the_old_results(folder, monkeypatch):
     run_experiment(Path("small.toml"))
     written = [*Path("results").rglob("*.*")]
     before = {p: p.read_bytes() for p in written if p.is_file() and p.suffix != ".sqlite"}
@@ -218,7 +220,7 @@ def test_a_run_that_is_interrupted_keeps_the_old_results(folder, monkeypatch):
     assert not list(Path("results").rglob(".part-*"))
 
 
-def test_tables_keep_infinity_and_leave_out_what_does_not_apply(folder):
+def test_tables_keep_infinity_and_omit_columns_that_do_not_apply(folder):
     Image.new("RGB", (9, 9), "teal").save("flat.png")
     rows = run_experiment(Path("small.toml"), images=["flat.png"]).rows
     assert "inf" in tables.to_csv(rows, Row)
@@ -254,7 +256,7 @@ engine = "scikit-learn"
 """
 
 
-def test_engines_are_timed_in_turns_and_their_error_is_that_of_8_bit_pixels(folder, photo):
+def test_engines_alternate_and_their_error_is_that_of_8_bit_pixels(folder, photo):
     Path("speed.toml").write_text(SPEED)
     results = run_experiment(Path("speed.toml"))
     table = pd.read_csv("results/speed/table.csv")
@@ -278,7 +280,7 @@ def test_engines_are_timed_in_turns_and_their_error_is_that_of_8_bit_pixels(fold
     ]
 
 
-def test_an_engine_that_fails_is_a_failure_and_the_others_are_timed(folder):
+def test_a_failing_engine_does_not_affect_the_others(folder):
     pytest.importorskip("libimagequant")
     text = SPEED.replace('"scikit-learn"', '"libimagequant"').replace("k = [3, 8]", "k = [1, 8]")
     Path("speed.toml").write_text(text)
@@ -289,7 +291,7 @@ def test_an_engine_that_fails_is_a_failure_and_the_others_are_timed(folder):
     assert len(results.rows) == 2 * 3 - 1
 
 
-def test_an_engine_that_is_not_installed_is_left_out_and_said(folder, monkeypatch, capfd):
+def test_an_engine_without_its_library_is_skipped_and_printed(folder, monkeypatch, capfd):
     missing = SPEED.replace('"scikit-learn"', '"opencv"')
     Path("speed.toml").write_text(missing)
     monkeypatch.syspath_prepend(folder)  # which a spawned process inherits
@@ -349,7 +351,7 @@ def test_files_of_coders_are_set_beside_those_of_peers(two_sets, photo):
     pd.testing.assert_frame_equal(numbers(again), numbers(table))
 
 
-def test_translucent_images_are_skipped_and_said_unless_there_is_a_background(two_sets, capfd):
+def test_translucent_images_are_skipped_and_printed_without_a_background(two_sets, capfd):
     config = SIZES.replace('"set/b.png"', '"glass.png"').replace('peers = ["webp', "peers = [] #")
     Image.new("RGBA", (9, 9), (1, 2, 3, 4)).save("glass.png")
     Path("sizes.toml").write_text(config)
@@ -378,7 +380,7 @@ def test_a_codec_that_decodes_to_other_pixels_is_a_failure(two_sets, monkeypatch
     )
 
 
-def test_a_peer_that_is_not_installed_is_left_out_and_said(two_sets, monkeypatch, capfd):
+def test_a_peer_without_its_library_is_skipped_and_printed(two_sets, monkeypatch, capfd):
     from adaptive_kmeans.experiment.studies import coding_size
 
     monkeypatch.setitem(sys.modules, "oxipng", None)
@@ -399,7 +401,7 @@ def test_a_peer_that_is_not_installed_is_left_out_and_said(two_sets, monkeypatch
         ("k = [3, 16]", "effort = 3", "missing key k"),
     ],
 )
-def test_a_wrong_config_of_coders_is_refused(folder, old, new, message):
+def test_an_invalid_coding_size_config_is_refused(folder, old, new, message):
     Path("sizes.toml").write_text(SIZES.replace(old, new))
     with pytest.raises(AdaptiveKMeansError, match=message):
         read_config(Path("sizes.toml"))

@@ -26,7 +26,7 @@ def test_a_peer_decodes_to_the_reconstruction(spec, k, photo):
     assert np.array_equal(decoded, quantized.reconstruct())
 
 
-def test_the_codebook_is_counted_in_a_file_of_indices(photo):
+def test_a_file_of_indices_includes_the_codebook(photo):
     pytest.importorskip("imagecodecs")
     quantized = akm.quantize(photo, akm.Settings.regular(16))
     data = JpegXLIndex(1).encode(quantized)
@@ -35,7 +35,7 @@ def test_the_codebook_is_counted_in_a_file_of_indices(photo):
     assert data[49:51] == b"\xff\x0a"  # the signature of a bare JPEG XL stream
 
 
-def test_palettes_are_in_the_order_of_luma(photo):
+def test_palettes_are_sorted_by_luma(photo):
     quantized = akm.quantize(photo, akm.Settings.regular(32))
     palette, indices = palette_and_indices(quantized)
     luma = palette.astype(int) @ (299, 587, 114)
@@ -46,13 +46,13 @@ def test_palettes_are_in_the_order_of_luma(photo):
 
 
 @pytest.mark.parametrize("settings", [akm.Settings(2, 3), akm.Settings.regular(300)])
-def test_what_has_no_palette_is_refused(settings, photo):
+def test_images_without_a_single_palette_are_refused(settings, photo):
     with pytest.raises(ConfigError, match=r"peer: expected (an image of one|at most 256)"):
         palette_and_indices(akm.quantize(photo, settings))
 
 
 @pytest.mark.parametrize("spec", ["png8-oxipng:7", "webp-lossless:9", "jpeg-xl:0", "jpeg-xl:x"])
-def test_levels_have_a_range(spec):
+def test_levels_out_of_range_are_refused(spec):
     with pytest.raises(ConfigError):
         peers.create(spec)
 

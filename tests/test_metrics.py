@@ -19,13 +19,13 @@ def noisy(photo, random):
     return np.clip(photo + noise, 0, 255).astype(np.uint8)
 
 
-def test_psnr_is_scikit_images(photo, noisy):
+def test_psnr_matches_scikit_image(photo, noisy):
     assert akm.psnr(photo, noisy) == pytest.approx(peak_signal_noise_ratio(photo, noisy), abs=1e-9)
     mse = ((photo.astype(float) - noisy) ** 2).mean()
     assert akm.psnr(photo, noisy) == pytest.approx(10 * math.log10(255**2 / mse), abs=1e-9)
 
 
-def test_ssim_is_scikit_images(photo, noisy):
+def test_ssim_matches_scikit_image(photo, noisy):
     standard = structural_similarity(
         photo,
         noisy,
@@ -88,7 +88,7 @@ def test_rates_and_curves_of_other_types_are_refused():
                 measure(curve, wrong)
 
 
-def test_ssimulacra2_is_the_packages_of_the_same_pixels(photo, noisy, tmp_path):
+def test_ssimulacra2_matches_the_package(photo, noisy, tmp_path):
     Image.fromarray(photo).save(tmp_path / "a.png")
     Image.fromarray(noisy).save(tmp_path / "b.png")
     score = akm.ssimulacra2(photo, noisy)

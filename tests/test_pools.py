@@ -1,4 +1,4 @@
-"""Trials that kill their process, drivers that are killed, and clusters that come and go."""
+"""Trials that kill their process, killed drivers, and workers that come and go."""
 
 import json
 import os
@@ -77,7 +77,7 @@ def states() -> list[str]:
     database = sqlite3.connect("results/deadly/trials.sqlite")
     try:
         found = [state for (state,) in database.execute("SELECT state FROM trials")]
-    except sqlite3.OperationalError:  # whose tables are still to be made
+    except sqlite3.OperationalError:  # its tables do not exist yet
         found = []
     database.close()
     return sorted(found)
@@ -86,7 +86,7 @@ def states() -> list[str]:
 def wait_for(what, timeout=60.0):
     deadline = time.monotonic() + timeout
     while not what():
-        assert time.monotonic() < deadline, "it never came to be"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.05)
 
 
@@ -98,7 +98,7 @@ def half(number: int, pids: str) -> int:
     return number // 2
 
 
-def test_the_call_that_kills_its_process_is_found_and_all_others_end(tmp_path):
+def test_the_call_that_kills_its_process_is_found_and_the_others_complete(tmp_path):
     calls = iter([(number, str(tmp_path)) for number in (0, 2, 3, 4, 6, 8)])
     said = []
     found = {
@@ -126,7 +126,7 @@ def test_a_study_reports_what_died_and_keeps_the_order(tmp_path, capfd):
     assert "failed: image 1" in capfd.readouterr().err
 
 
-def test_a_defect_of_a_study_is_a_failure_of_its_image(tmp_path):
+def test_a_bug_in_a_study_is_a_failure_of_its_image(tmp_path):
     from adaptive_kmeans.datasets import ImageSource
 
     rows, failures = runner.measure_all(rows_or_death, [(ImageSource("a"), "?", str(tmp_path))])
@@ -166,7 +166,7 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
-def test_processes_end_with_a_driver_that_is_killed(folder):
+def test_processes_end_when_their_driver_is_killed(folder):
     more = ["--set", f"methods.0.k={list(range(2, 200))}", "--jobs", "2"]
     driver = subprocess.Popen(command(*more), stderr=subprocess.DEVNULL)
     try:
@@ -208,7 +208,7 @@ def cluster(workers: int):
 
 def test_a_trial_that_kills_its_dask_worker_is_stored_as_failed(folder):
     one = ["--set", 'images=["0.png"]', "--set", "methods.0.k=[2]"]
-    with cluster(3) as (address, _, _):  # one dies at first, one with the suspect alone
+    with cluster(3) as (address, _, _):  # one dies with all calls, one with the suspect alone
         run = typed("--scheduler", address, *one)
     assert run.returncode == 6, run.stderr
     assert "1 trials failed, the first with: 0, deadly: its process died" in run.stderr
@@ -230,13 +230,13 @@ def test_a_scheduler_without_workers_and_one_that_goes_away_are_one_line_each(fo
         run.stderr.close()
         assert rest == (
             f"adaptive-kmeans: Dask scheduler {address}: expected to stay while trials run, "
-            "received it is gone\n"
+            "received it went away\n"
         )
     assert typed("--jobs", "1", *alive).returncode == 0
     assert states() == 4 * ["done"]
 
 
-def test_workers_that_come_late_are_used(folder):
+def test_workers_that_join_late_are_used(folder):
     alive = ["--set", 'methods=[{method="regular", k=[2, 3], coder="deflate"}]']
     with cluster(0) as (address, processes, add):
         run = subprocess.Popen(

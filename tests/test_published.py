@@ -1,4 +1,4 @@
-"""Published numbers beside ours, and pmephin's on its own test image, where that is at hand."""
+"""Published numbers and ours; pmephin's on its own test image, if that is available."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ k2 = 6
 """
 
 
-def test_published_numbers_are_set_beside_ours_of_the_same_file(tmp_path, monkeypatch, photo):
+def test_published_numbers_are_listed_with_ours_of_the_same_file(tmp_path, monkeypatch, photo):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(photo).save("a.png")
     Image.fromarray(photo[::-1]).save("b.png")

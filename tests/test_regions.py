@@ -29,7 +29,7 @@ def test_equal_scores_are_all_high_detail(spec, score):
     assert classify(np.full((3, 7), score), thresholds.create(spec)).all()
 
 
-def test_half_a_quantile_is_the_median():
+def test_the_half_quantile_is_the_median():
     assert Quantile(0.5)(SCORES) == thresholds.create("median")(SCORES) == 6.5
 
 

@@ -16,7 +16,7 @@ class Member:
     size: int = 3
 
 
-def test_a_second_member_of_a_name_is_refused():
+def test_a_duplicate_name_is_refused():
     registry = Registry("thing", {"a": Member})
     with pytest.raises(ConfigError, match="thing 'a'"):
         registry.register("a", Member)
@@ -40,7 +40,7 @@ def test_other_packages_add_members_by_entry_point(monkeypatch):
     assert registry.names() == ("a", "largest")
 
 
-def test_entry_points_may_be_those_of_the_backport(monkeypatch):
+def test_entry_points_of_the_backport_are_loaded(monkeypatch):
     entry = SimpleNamespace(name="b", load=lambda: Member)
     monkeypatch.setattr(metadata, "entry_points", lambda group: [entry])
     registry = Registry("thing", {"a": Member}, entry_point_group="adaptive_kmeans.test")
@@ -61,7 +61,7 @@ def test_entry_points_may_be_those_of_the_backport(monkeypatch):
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_an_error_keeps_its_message_on_the_way_between_processes(error):
+def test_errors_keep_their_message_when_pickled(error):
     back = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert type(back) is type(error)
     assert str(back) == str(error)

@@ -24,7 +24,7 @@ def files() -> list[Measured]:
     return named([Measured(row) for row in rows])
 
 
-def test_an_image_that_a_lossy_series_codes_without_loss_is_left_out_of_all_means():
+def test_an_image_that_a_lossy_series_codes_losslessly_is_excluded_from_all_means():
     (title, members), *rest = panels(files(), psnr).items()
     assert not rest
     assert title == "set, mean of 4 images (1 lossless left out)"
@@ -33,7 +33,7 @@ def test_an_image_that_a_lossy_series_codes_without_loss_is_left_out_of_all_mean
     assert curve(regular, psnr) == [(1.0, 31.5), (2.0, 41.5)]
 
 
-def test_a_set_whose_images_are_all_lossless_at_some_choice_keeps_the_others():
+def test_if_all_images_are_lossless_at_some_choice_other_choices_are_averaged():
     rows = [row(f"{i}", "regular", 30.0 + i, 1.0, k=4) for i in range(5)]
     rows += [row(f"{i}", "regular", math.inf, 2.0, k=16) for i in range(5)]
     few_colors = named([Measured(row) for row in rows])
@@ -43,7 +43,7 @@ def test_a_set_whose_images_are_all_lossless_at_some_choice_keeps_the_others():
     assert against_rate(few_colors, psnr, "PSNR, dB") is not None
 
 
-def test_a_few_images_keep_axes_of_their_own():
+def test_a_few_images_have_separate_axes():
     few = [m for m in files() if m.row.image in ("3", "4")]
     assert list(panels(few, psnr)) == ["3", "4"]
 

@@ -37,7 +37,7 @@ def test_curves_that_barely_overlap_are_refused():
     assert bd_rate(ANCHOR, [(1.0, math.inf), (2.0, math.inf), (3.0, math.inf)]) is None
 
 
-def test_points_that_cost_more_for_less_are_left_out():
+def test_points_that_cost_more_for_less_are_excluded():
     worse = [*ANCHOR, (1.5, 32.0), (3.0, 36.0)]
     assert front(worse) == ANCHOR
     assert bd_rate(ANCHOR, worse) == pytest.approx(0, abs=1e-9)

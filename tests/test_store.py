@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from adaptive_kmeans.baselines.checked import Baseline
+from adaptive_kmeans.codec import AdaptiveKMeans, Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import OutputError, ReadError
 from adaptive_kmeans.experiment import results, run_experiment
@@ -90,14 +92,14 @@ def test_a_trial_is_claimed_once(tmp_path, store):
     assert store.states(["a", "b"]) == {"a": "done", "b": "waiting"}
 
 
-def test_claims_of_a_runner_that_ended_are_given_up(tmp_path, store):
+def test_claims_of_a_runner_that_ended_are_released(tmp_path, store):
     store.add([("a", "a trial")])
     with Store(tmp_path) as other:
         assert other.claim("a")
     assert store.states(["a"]) == {"a": "waiting"}
 
 
-def test_claims_of_a_process_that_is_gone_are_given_up(tmp_path, store):
+def test_claims_of_a_dead_process_expire(tmp_path, store):
     store.add([("a", "a trial")])
     child = subprocess.Popen(
         [
@@ -130,7 +132,7 @@ def test_a_runner_that_lost_its_claim_stores_nothing(tmp_path, store):
     assert store.over(["a"])["a"].row == {"bytes": 2}
 
 
-def test_another_layout_is_refused(tmp_path):
+def test_another_version_of_the_tables_is_refused(tmp_path):
     with sqlite3.connect(tmp_path / "trials.sqlite") as database:
         database.execute("PRAGMA user_version = 99")
     database.close()
@@ -138,7 +140,7 @@ def test_another_layout_is_refused(tmp_path):
         Store(tmp_path)
 
 
-def test_what_is_no_store_is_refused(tmp_path):
+def test_other_files_are_refused_as_stores(tmp_path):
     (tmp_path / "trials.sqlite").write_bytes(b"not a database" * 100)
     with pytest.raises(OutputError, match="a store of trials that can be written"):
         Store(tmp_path)
@@ -146,25 +148,26 @@ def test_what_is_no_store_is_refused(tmp_path):
         Store(tmp_path / "missing", create=False)
 
 
-def test_the_key_is_of_all_that_numbers_depend_on():
-    import adaptive_kmeans as akm
+def test_keys_depend_on_everything_that_numbers_depend_on():
+    def regular(k: int, **others: object) -> AdaptiveKMeans:
+        return AdaptiveKMeans(Settings.regular(k, **others))
 
-    trial = Trial(ImageSource("a"), akm.Settings.regular(4))
+    trial = Trial(ImageSource("a"), regular(4))
     others = [
-        Trial(ImageSource("a"), akm.Settings.regular(5)),
-        Trial(ImageSource("a"), akm.Settings.regular(4, seed=1)),
-        Trial(ImageSource("a"), akm.Settings.regular(4, coder="fixed-length")),
-        Trial(ImageSource("a"), akm.Settings.regular(4), metrics=("psnr",)),
-        Trial(ImageSource("a"), akm.Settings.regular(4), repeats=3),
-        Trial(ImageSource("a"), "jpeg:4"),
-        Trial(ImageSource("a"), "jpeg:5"),
+        Trial(ImageSource("a"), regular(5)),
+        Trial(ImageSource("a"), regular(4, seed=1)),
+        Trial(ImageSource("a"), regular(4, coder="fixed-length")),
+        Trial(ImageSource("a"), regular(4), metrics=("psnr",)),
+        Trial(ImageSource("a"), regular(4), repeats=3),
+        Trial(ImageSource("a"), Baseline.create("jpeg:4")),
+        Trial(ImageSource("a"), Baseline.create("jpeg:5")),
     ]
     keys = {trial.key("hash"), trial.key("another hash"), *(t.key("hash") for t in others)}
     assert len(keys) == 2 + len(others)
     assert trial.key("hash") == Trial(ImageSource("b"), trial.codec).key("hash")
 
 
-def test_what_is_finished_is_not_run_again(folder, monkeypatch):
+def test_finished_trials_are_not_run_again(folder, monkeypatch):
     first = run_experiment(Path("many.toml"), jobs=1)
     before = table()
     monkeypatch.setattr("adaptive_kmeans.experiment.runner.run_trial", None)
@@ -173,7 +176,7 @@ def test_what_is_finished_is_not_run_again(folder, monkeypatch):
     pd.testing.assert_frame_equal(table(), before)
 
 
-def test_a_config_that_grows_runs_what_is_new(folder):
+def test_a_larger_config_runs_only_new_trials(folder):
     run_experiment(Path("many.toml"), jobs=1)
     before = rows_of(Path("results/many"))
     Path("many.toml").write_text(CONFIG.replace("13]", "13, 21]"))
@@ -195,7 +198,7 @@ def test_the_same_pixels_under_two_names_are_two_rows_and_one_trial(folder):
     )
 
 
-def test_failed_trials_are_rows_with_their_error_and_run_again_when_asked(folder, monkeypatch):
+def test_failed_trials_are_stored_and_run_again_on_request(folder, monkeypatch):
     from adaptive_kmeans import codec
 
     def broken(*_: object, **__: object) -> bytes:
@@ -203,7 +206,6 @@ def test_failed_trials_are_rows_with_their_error_and_run_again_when_asked(folder
 
     with monkeypatch.context() as patch:
         patch.setattr(codec, "encode", broken)
-        patch.setattr(codec, "warm_up", lambda settings: None)
         with pytest.raises(Exception, match=rf"all {TRIALS} trials failed"):
             run_experiment(Path("many.toml"), jobs=1)
     with pytest.raises(Exception, match="ZeroDivisionError: a defect"):
@@ -214,7 +216,7 @@ def test_failed_trials_are_rows_with_their_error_and_run_again_when_asked(folder
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_run_that_is_killed_goes_on_where_it_was(folder, jobs):
+def test_a_killed_run_resumes_where_it_stopped(folder, jobs):
     run_experiment(Path("many.toml"), results=Path("whole"), jobs=1)
     whole = pd.read_csv("whole/many/table.csv")
     random = np.random.default_rng(jobs)
@@ -285,7 +287,7 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_table(folder):
     pd.testing.assert_frame_equal(table(), pd.read_csv("alone/many/table.csv"))
 
 
-def test_a_scheduler_that_does_not_answer_is_said(folder, monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_an_error(folder, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr("adaptive_kmeans.experiment.cluster.ANSWER_S", 1.0)
     with pytest.raises(ReadError, match="Dask scheduler"):
@@ -309,7 +311,7 @@ def test_the_report_needs_neither_images_nor_trials(folder, monkeypatch):
         write_report(Path("elsewhere"))
 
 
-def test_a_claim_without_its_runner_is_given_up(tmp_path, store):
+def test_a_claim_without_its_runner_expires(tmp_path, store):
     store.add([("a", "a trial")])
     assert store.claim("a")
     with sqlite3.connect(tmp_path / "trials.sqlite") as database:
@@ -319,7 +321,7 @@ def test_a_claim_without_its_runner_is_given_up(tmp_path, store):
         assert other.states(["a"]) == {"a": "waiting"}
 
 
-def test_what_no_longer_applies_is_not_left_beside_a_new_table(folder):
+def test_outdated_files_are_removed_when_tables_are_rewritten(folder):
     run_experiment(Path("many.toml"), jobs=1)
     for name in ("summary.md", "comparison.csv"):
         Path("results/many", name).write_text("of another table")
@@ -335,7 +337,7 @@ def test_an_image_that_changed_is_measured_again(folder, photo):
     assert [row.psnr_db for row in first] != [row.psnr_db for row in second]
 
 
-def test_odd_names_and_shapes_do_not_spoil_tables_and_figures(folder):
+def test_unusual_names_and_shapes_work_in_tables_and_figures(folder):
     names = [r"a$\frac$", "p|q", "tall"]
     for name, shape in zip(names, [(9, 9, 3), (8, 9, 3), (1500, 1, 3)], strict=True):
         Image.fromarray(np.arange(np.prod(shape), dtype=np.uint32).astype(np.uint8).reshape(shape)
@@ -349,7 +351,7 @@ def test_odd_names_and_shapes_do_not_spoil_tables_and_figures(folder):
     assert cells in Path("results/many/report.html").read_text()
 
 
-def test_who_draws_figures_does_not_keep_others_from_running_trials(tmp_path, store):
+def test_drawing_figures_does_not_block_other_runners(tmp_path, store):
     store.add([("a", "a trial")])
     with store.publishing(), Store(tmp_path) as other:
         start = time.monotonic()
@@ -375,7 +377,7 @@ def test_one_runner_publishes_at_a_time(tmp_path, store):
     assert order == ["first", "other"]
 
 
-def test_who_is_killed_while_publishing_is_not_waited_for(tmp_path, store):
+def test_a_runner_killed_while_publishing_blocks_nobody(tmp_path, store):
     code = (
         "import os, signal, sys; from pathlib import Path;"
         "from adaptive_kmeans.experiment.store import Store;"
@@ -418,13 +420,13 @@ def test_figures_are_never_lost_while_they_are_replaced(tmp_path, monkeypatch, s
     assert (tmp_path / "figures/stale.png").exists() == (steps < 3)
 
 
-def test_what_a_killed_run_left_is_swept(folder):
+def test_leftovers_of_a_killed_run_are_removed(folder):
     Path("results/many/.part-left").mkdir(parents=True)
     run_experiment(Path("many.toml"), images=["0.png"], jobs=1)
     assert not list(Path("results/many").glob(".part-*"))
 
 
-def test_a_log_says_that_kernels_are_loaded_only_if_it_takes_long(folder, monkeypatch, capfd):
+def test_a_log_mentions_loading_only_if_it_takes_long(folder, monkeypatch, capfd):
     from adaptive_kmeans import progress
     from adaptive_kmeans.experiment import runner
 

@@ -1,4 +1,4 @@
-"""The studies of what measures of detail pick, and of elbows."""
+"""The studies of classifiers and of elbows."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def errors(image, k):
     return ((image.astype(int) - decoded) ** 2).sum(axis=-1)
 
 
-def test_measures_are_set_beside_each_other_and_the_rate_distortion_choice(folder, photo):
+def test_measures_are_compared_with_each_other_and_the_rate_distortion_choice(folder, photo):
     results = run_experiment(Path("choices.toml"))
     assert not results.failures
     assert tables.to_terminal(results.rows).row_count == len(results.rows) == 2 * 2 * 2 * (3 + 3)
@@ -137,7 +137,7 @@ def test_kappa_is_that_of_all_blocks(random):
     assert agreement(np.ones_like(one), np.ones_like(one)) == (100.0, None)
 
 
-def test_an_image_that_the_small_codebook_holds_has_no_benefit(folder):
+def test_an_image_that_fits_the_small_codebook_has_no_benefit(folder):
     Image.new("RGB", (9, 9), "teal").save("flat.png")
     rows = run_experiment(Path("choices.toml"), images=["flat.png"]).rows
     assert {row.benefit_percent for row in rows} == {row.kappa for row in rows} == {None}
@@ -172,7 +172,7 @@ def test_every_image_has_one_elbow_among_its_files(folder, photo):
     assert [path.name for path in results.paths()] == ["table.md", "summary.md", *figures]
 
 
-def test_an_image_without_loss_and_one_of_one_color_have_an_elbow(folder):
+def test_lossless_and_one_color_images_have_an_elbow(folder):
     Image.new("RGB", (9, 9), "teal").save("flat.png")
     Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3)).save("few.png")
     rows = run_experiment(Path("elbows.toml"), images=["flat.png", "few.png"]).rows
@@ -214,7 +214,7 @@ def test_an_image_that_cannot_be_read_is_a_failure(folder, name):
         ("elbows", "k = ", 'color_space = "xyz"\nk = ', "color space: expected one of"),
     ],
 )
-def test_a_wrong_config_is_refused(folder, name, old, new, message):
+def test_an_invalid_config_is_refused(folder, name, old, new, message):
     path = Path(f"{name}.toml")
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(AdaptiveKMeansError, match=message):
@@ -233,7 +233,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_committed_rows_are_confirmed_and_changed_numbers_are_told(folder, name):
+def test_committed_rows_are_confirmed_and_changed_numbers_are_listed(folder, name):
     images = ["a.png", "set/b.png"]
     rows = run_experiment(Path(f"{name}.toml"), images=images).rows
     again = next(reproduce(Path("results"), images, [name]))

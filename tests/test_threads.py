@@ -7,7 +7,7 @@ from adaptive_kmeans.threads import Workers
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_results_come_in_order_and_no_more_calls_run_at_once_than_there_are_threads(count):
+def test_results_are_in_order_and_calls_are_limited_to_the_threads(count):
     running, most, lock = 0, 0, threading.Lock()
 
     def square(x: int) -> int:

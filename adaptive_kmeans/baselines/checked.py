@@ -1,22 +1,26 @@
-"""Baselines for experiments: codecs that are checked, since other packages may have brought them.
+"""Baselines as experiments use them: named, and checked, since other packages may bring them.
 
-What a codec is and does is compared with `ImageCodec` here and nowhere else. One that cannot be
-made is an error of the config; one that makes no file or no pixels fails its trial.
+Whether a member of `baselines` keeps the `Codec` protocol is checked here and nowhere else. One
+that cannot be made is an error of the config; one that returns no file or no pixels fails its
+trial.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import numbers
 import reprlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from adaptive_kmeans.baselines.formats import Pixels
-from adaptive_kmeans.baselines.image_codecs import ImageCodec, baselines
+from adaptive_kmeans.baselines.image_codecs import baselines
+from adaptive_kmeans.codec import Codec
 from adaptive_kmeans.errors import (
     AdaptiveKMeansError,
     ConfigError,
@@ -24,36 +28,39 @@ from adaptive_kmeans.errors import (
     one_line,
 )
 
+COLUMNS = ("k", "quality")
+"""Settings of baselines that are columns of a table."""
+
 
 @dataclass(frozen=True)
 class Baseline:
-    """A codec of `baselines` that does what `ImageCodec` says, or says what it did instead.
+    """A member of `baselines` as a `NamedCodec` that does what it says, or fails with a message.
+
+    Two of them are equal when their codecs and settings are, however the specs put it.
 
     Parameters
     ----------
-    spec : str
+    label : str
         The spec that it was made from.
     full_spec : str
-        The same for all specs of equal codecs: with the setting, be it the default.
+        The spec with its setting spelled out, even where it is the default.
     version : str
-        Its declared version.
-    k, quality : int or float or None
-        Its settings of these names.
-    codec : ImageCodec
-        The codec itself.
+        The codec's declared version.
+    columns : dict
+        Its method, and the settings `k` and `quality` where it has them.
 
     Examples
     --------
-    >>> Baseline.create("jpeg").full_spec, Baseline.create("webp-lossless").full_spec
-    ('jpeg:75', 'webp-lossless')
+    >>> Baseline.create("jpeg") == Baseline.create("jpeg:75")
+    True
+    >>> Baseline.create("jpeg").columns
+    {'method': 'jpeg', 'quality': 75}
     """
 
-    spec: str
+    label: str = field(compare=False)
     full_spec: str
-    version: str
-    k: float | None
-    quality: float | None
-    codec: ImageCodec
+    version: str = field(compare=False)
+    columns: dict[str, Any] = field(compare=False)
 
     @classmethod
     def create(cls, spec: str) -> Baseline:
@@ -64,7 +71,7 @@ class Baseline:
         UnknownNameError
             No codec has this name.
         ConfigError
-            It cannot be made, or its version or a setting is of no use in a table.
+            It cannot be made, or its version or a setting cannot stand in a table.
         MissingDependencyError
             It needs a library that is not installed.
         """
@@ -72,13 +79,30 @@ class Baseline:
         name, setting = spec.partition(":")[0], baselines.setting(spec)
         with _blaming(ConfigError, f"baseline {spec}", "a version and settings that can be read"):
             version = codec.version
-            k, quality = getattr(codec, "k", None), getattr(codec, "quality", None)
+            values = {key: getattr(codec, key, None) for key in COLUMNS}
             full_spec = name if setting is None else f"{name}:{getattr(codec, setting)}"
         if not isinstance(version, str):
             raise ConfigError(f"version of baseline {spec}", "a str", reprlib.repr(version))
-        k = _number(f"k of baseline {spec}", k)
-        quality = _number(f"quality of baseline {spec}", quality)
-        return cls(spec, full_spec, version, k, quality, codec)
+        # A setting that has no column of its own is told by the name.
+        columns: dict[str, Any] = {"method": name if setting in COLUMNS else spec}
+        for key, value in values.items():
+            if value is not None:
+                columns[key] = _number(f"{key} of baseline {spec}", value)
+        return cls(spec, full_spec, version, columns)
+
+    @functools.cached_property
+    def codec(self) -> Codec:
+        """The member itself, which each process makes anew."""
+        return baselines.create(self.label)
+
+    def __reduce__(self) -> tuple[type[Baseline], tuple[Any, ...]]:
+        # Without the member, which may not be picklable, or not installed where a trial is run.
+        return Baseline, (self.label, self.full_spec, self.version, self.columns)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The spec, and the declared version."""
+        return {"baseline": self.label, "version": self.version}
 
     def encode(self, image: Pixels) -> bytes:
         """Encode (H, W, 3) pixels as the bytes of a file.
@@ -88,7 +112,7 @@ class Baseline:
         TrialsFailedError
             The codec raised an error, or returned something else.
         """
-        what, expected = f"encode of baseline {self.spec}", "bytes, at least one"
+        what, expected = f"encode of baseline {self.label}", "bytes, at least one"
         with _blaming(TrialsFailedError, what, expected):
             data = self.codec.encode(image)
         if not isinstance(data, bytes) or not data:
@@ -96,39 +120,29 @@ class Baseline:
             raise TrialsFailedError(what, expected, received)
         return data
 
-    def decode(self, data: bytes, shape: tuple[int, ...] | None = None) -> Pixels:
-        """Decode a file to pixels of a shape, (H, W, 3), or of any such shape.
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file: (H, W, 3).
 
         Raises
         ------
         TrialsFailedError
             The codec raised an error, or returned something else.
         """
-        what = f"decode of baseline {self.spec}"
-        expected = f"an array of shape {shape or '(height, width, 3)'} and dtype uint8"
+        what = f"decode of baseline {self.label}"
+        expected = "an array of shape (height, width, 3) and dtype uint8"
         with _blaming(TrialsFailedError, what, expected):
             pixels = self.codec.decode(data)
         if not isinstance(pixels, np.ndarray):
             raise TrialsFailedError(what, expected, type(pixels).__name__)
-        right = pixels.shape == shape if shape else pixels.ndim == 3 and pixels.shape[2] == 3
-        if not right or pixels.dtype != np.uint8:
+        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
             raise TrialsFailedError(what, expected, f"{pixels.shape} {pixels.dtype}")
         return pixels
 
-    def warm_up(self) -> None:
-        """Code a small image, so that libraries are loaded and kernels compiled before the clock.
 
-        More colors than any palette has: what these need would not run otherwise.
-        """
-        noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-        with contextlib.suppress(AdaptiveKMeansError):  # what is wrong, a trial will tell
-            self.decode(self.encode(noise))
-
-
-def decoder(name: str, settings: dict[str, float | None]) -> Baseline:
-    """Return a baseline that decodes what the one of these settings, by their names, encoded."""
-    value = settings.get(baselines.setting(name) or "")
-    return Baseline.create(name if value is None else f"{name}:{value:g}")
+def decoder(method: str, columns: Mapping[str, float | None]) -> Baseline:
+    """Return the baseline that decodes the file of a row, by its method and its other columns."""
+    value = columns.get(baselines.setting(method) or "")
+    return Baseline.create(method if value is None else f"{method}:{value:g}")
 
 
 @contextlib.contextmanager
@@ -142,10 +156,8 @@ def _blaming(kind: type[AdaptiveKMeansError], what: str, expected: str) -> Itera
         raise kind(what, expected, one_line(error)) from error
 
 
-def _number(what: str, value: object) -> float | None:
-    """Return a setting as a number that JSON has; NumPy's are none."""
-    if value is None:
-        return None
+def _number(what: str, value: object) -> float:
+    """Return a setting as a number of Python's, since JSON does not take NumPy's."""
     if isinstance(value, numbers.Integral):
         return int(value)
     if isinstance(value, numbers.Real) and math.isfinite(value):

@@ -1,8 +1,8 @@
-"""Engines that find a codebook, ours among them: pixels in, codebook and labels out.
+"""Clustering engines, ours among them: from pixels to a codebook and labels.
 
-Every engine starts from the 8-bit pixels and ends with a codeword for each pixel, without
-dithering; conversions that a library needs are part of its time. Iterations, tolerances and
-initialization are those that a user of the library would meet first, or that the name says.
+Every engine starts from 8-bit pixels and ends with a codeword for each pixel, without dithering;
+conversions that a library needs count as its time. Iterations, tolerances and initialization are
+the defaults that a user of the library would get, unless stated below.
 
 ===================== =====================================================================
 `adaptive-kmeans`     ours; `adaptive-kmeans:exact` iterates until no label changes
@@ -32,8 +32,8 @@ Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """What an engine found.
+class EngineResult:
+    """The codebook and the labels that an engine found.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Found:
     labels : (n,) integers
         Each pixel's codeword, in raster order.
     iterations : int or None
-        How often all points were assigned, where the library says so.
+        Number of times that all points were assigned, if the library says so.
     """
 
     codebook: npt.NDArray[Any]
@@ -51,10 +51,10 @@ class Found:
 
 
 class Engine(Protocol):
-    """What every engine does."""
+    """A clustering engine."""
 
-    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
-        """Find k codewords for an (H, W, 3) image with a number of threads."""
+    def __call__(self, image: Pixels, k: int, threads: int) -> EngineResult:
+        """Find k codewords for an (H, W, 3) image, on a number of threads."""
         ...
 
 
@@ -69,7 +69,7 @@ class AdaptiveKMeans:
     Parameters
     ----------
     mode : {"default", "exact"}
-        Stop at the default tolerance, or when no label changes.
+        Whether to stop at the default tolerance, or when no label changes.
     """
 
     mode: str = "default"
@@ -78,7 +78,7 @@ class AdaptiveKMeans:
         if self.mode not in ("default", "exact"):
             raise ConfigError("adaptive-kmeans", "default or exact", self.mode)
 
-    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
+    def __call__(self, image: Pixels, k: int, threads: int) -> EngineResult:
         """Cluster the distinct colors."""
         from adaptive_kmeans import clustering
 
@@ -88,35 +88,35 @@ class AdaptiveKMeans:
             colors = histogram.sets[0]
             found = clustering.cluster_colors(colors, k, tolerance=tolerance, workers=workers)
             labels = histogram.map_labels(image, None, found.labels, workers)
-        return Found(found.centroids, labels.ravel(), found.iterations)
+        return EngineResult(found.centroids, labels.ravel(), found.iterations)
 
 
 @dataclass(frozen=True)
 class ScikitLearn:
     """scikit-learn's KMeans, once from k-means++, until no label changes."""
 
-    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
+    def __call__(self, image: Pixels, k: int, threads: int) -> EngineResult:
         """Cluster all pixels."""
         from sklearn.cluster import KMeans
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(threads):
             fitted = KMeans(k, n_init=1, tol=0, random_state=0).fit(_float_points(image, float))
-        return Found(fitted.cluster_centers_, fitted.labels_, fitted.n_iter_)
+        return EngineResult(fitted.cluster_centers_, fitted.labels_, fitted.n_iter_)
 
 
 @dataclass(frozen=True)
 class MiniBatch:
     """scikit-learn's MiniBatchKMeans with its defaults."""
 
-    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
+    def __call__(self, image: Pixels, k: int, threads: int) -> EngineResult:
         """Cluster all pixels."""
         from sklearn.cluster import MiniBatchKMeans
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(threads):
             fitted = MiniBatchKMeans(k, n_init=1, random_state=0).fit(_float_points(image, float))
-        return Found(fitted.cluster_centers_, fitted.labels_, fitted.n_iter_)
+        return EngineResult(fitted.cluster_centers_, fitted.labels_, fitted.n_iter_)
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class OpenCV:
 
     iterations: int = 25
 
-    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
+    def __call__(self, image: Pixels, k: int, threads: int) -> EngineResult:
         """Cluster all pixels."""
         cv2 = library("cv2", "opencv-python-headless")
         cv2.setNumThreads(threads)
@@ -133,7 +133,7 @@ class OpenCV:
         stop = (cv2.TERM_CRITERIA_MAX_ITER, self.iterations, 0)
         points = _float_points(image, np.float32)
         _, labels, codebook = cv2.kmeans(points, k, None, stop, 1, cv2.KMEANS_PP_CENTERS)
-        return Found(codebook, labels.ravel(), self.iterations)
+        return EngineResult(codebook, labels.ravel(), self.iterations)
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Faiss:
 
     iterations: int = 25
 
-    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
+    def __call__(self, image: Pixels, k: int, threads: int) -> EngineResult:
         """Cluster all pixels."""
         faiss = library("faiss", "faiss-cpu")
         faiss.omp_set_num_threads(threads)
@@ -152,14 +152,14 @@ class Faiss:
         )
         engine.train(points)
         _, labels = engine.index.search(points, 1)
-        return Found(engine.centroids, labels.ravel(), self.iterations)
+        return EngineResult(engine.centroids, labels.ravel(), self.iterations)
 
 
 @dataclass(frozen=True)
 class LibImageQuant:
-    """Quantization as pngquant does it, undithered; threads are those of the process."""
+    """The library of pngquant, without dithering; threads are set for the process."""
 
-    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
+    def __call__(self, image: Pixels, k: int, threads: int) -> EngineResult:
         """Cluster a histogram of the pixels."""
         imagequant = library("libimagequant", "libimagequant")
         height, width = image.shape[:2]
@@ -171,15 +171,15 @@ class LibImageQuant:
         result = picture.quantize(attributes)
         result.dithering_level = 0.0
         labels = np.frombuffer(bytes(result.remap_image(picture)), np.uint8)
-        return Found(np.array([(c.r, c.g, c.b) for c in result.get_palette()]), labels)
+        return EngineResult(np.array([(c.r, c.g, c.b) for c in result.get_palette()]), labels)
 
 
-def _pillow(image: Pixels, k: int, **options: Any) -> Found:
+def _pillow(image: Pixels, k: int, **options: Any) -> EngineResult:
     from PIL import Image
 
     quantized = Image.fromarray(image).quantize(k, dither=Image.Dither.NONE, **options)
     palette = np.array(quantized.getpalette(), np.uint8).reshape(-1, 3)
-    return Found(palette, np.asarray(quantized).ravel())
+    return EngineResult(palette, np.asarray(quantized).ravel())
 
 
 @dataclass(frozen=True)
@@ -194,8 +194,8 @@ class MedianCut:
 
     refinement: int = 1
 
-    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
-        """Cut the box of colors; Pillow has one thread."""
+    def __call__(self, image: Pixels, k: int, threads: int) -> EngineResult:
+        """Cut the box of colors; Pillow uses one thread."""
         from PIL import Image
 
         return _pillow(image, k, method=Image.Quantize.MEDIANCUT, kmeans=self.refinement)
@@ -205,8 +205,8 @@ class MedianCut:
 class Octree:
     """Pillow's octree."""
 
-    def __call__(self, image: Pixels, k: int, threads: int) -> Found:
-        """Merge the leaves of an octree; Pillow has one thread."""
+    def __call__(self, image: Pixels, k: int, threads: int) -> EngineResult:
+        """Merge the leaves of an octree; Pillow uses one thread."""
         from PIL import Image
 
         return _pillow(image, k, method=Image.Quantize.FASTOCTREE)

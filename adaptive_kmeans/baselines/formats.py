@@ -1,4 +1,4 @@
-"""What codecs of this room share: the formats that several write, and the range of a setting."""
+"""File formats that several baselines use, and a check of settings."""
 
 from __future__ import annotations
 
@@ -16,58 +16,52 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def check_setting(what: str, value: object, low: int, high: int) -> None:
-    """Refuse a setting that is no integer in a range.
+    """Refuse a setting that is not an integer in a range.
 
     Raises
     ------
     ConfigError
-        It is none.
+        It is not.
     """
     if not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(what, f"an integer in {low}..{high}", value)
 
 
 def encode_by_pillow(picture: Image.Image, kind: str, **options: Any) -> bytes:
-    """Write a picture in a format of Pillow's."""
+    """Encode a picture in one of Pillow's formats."""
     file = io.BytesIO()
     picture.save(file, kind, **options)
     return file.getvalue()
 
 
 def decode_by_pillow(data: bytes) -> Pixels:
-    """Read a file in a format of Pillow's: (H, W, 3)."""
+    """Decode a file in one of Pillow's formats: (H, W, 3)."""
     with Image.open(io.BytesIO(data)) as picture:
         return np.asarray(picture.convert("RGB"))
 
 
-def encode_webp_lossless(image: Pixels, method: int) -> bytes:
-    """Write (H, W, 3) pixels as lossless WebP at an effort of 0..6."""
-    picture = Image.fromarray(image)
-    return encode_by_pillow(picture, "WEBP", lossless=True, quality=100, method=method)
-
-
 def encode_palette_png(palette: Pixels, indices: Pixels) -> bytes:
-    """Write (H, W) indices and their palette, (k, 3), as a PNG."""
+    """Encode (H, W) indices and their palette, (k, 3), as a PNG."""
     picture = Image.fromarray(indices)
     picture.putpalette(palette.tobytes())
     return encode_by_pillow(picture, "PNG", optimize=True)
 
 
 def optimize_png(data: bytes, level: int) -> bytes:
-    """Make a PNG smaller by oxipng at a level of 0..6, to the same pixels."""
+    """Losslessly optimize a PNG by oxipng at a level of 0..6."""
     oxipng = library("oxipng", "pyoxipng")
     optimized: bytes = oxipng.optimize_from_memory(data, level=level)
     return optimized
 
 
 def encode_jpeg_xl(image: Pixels, effort: int, **options: Any) -> bytes:
-    """Write (H, W, 3) pixels or an (H, W) plane as JPEG XL, on one thread."""
+    """Encode (H, W, 3) pixels or an (H, W) plane as JPEG XL, on one thread."""
     imagecodecs = library("imagecodecs", "imagecodecs")
     data: bytes = imagecodecs.jpegxl_encode(image, effort=effort, numthreads=1, **options)
     return data
 
 
 def decode_jpeg_xl(data: bytes) -> Pixels:
-    """Read JPEG XL, on one thread: (H, W, 3), or (H, W) of a plane."""
+    """Decode JPEG XL on one thread: (H, W, 3), or (H, W) for a plane."""
     pixels: Pixels = library("imagecodecs", "imagecodecs").jpegxl_decode(data, numthreads=1)
     return pixels

@@ -10,7 +10,7 @@ from adaptive_kmeans.errors import MissingDependencyError
 
 
 def library(name: str, package: str) -> ModuleType:
-    """Import a library, or say which extra brings it.
+    """Import a library, or raise an error that names its extra.
 
     Raises
     ------

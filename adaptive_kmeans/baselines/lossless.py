@@ -1,9 +1,8 @@
-"""Lossless codecs that code what a quantizer left, each as a whole file: the peers of our coders.
+"""Lossless codecs of quantized images, the peers of our coders. Each writes a whole file.
 
-Every peer codes the reconstruction of a quantized image of one region and decodes to exactly its
-pixels. Those that take a palette or a plane of indices get the codebook in the order of luma, in
-which near indices are near in brightness: the best that a codec can get that takes an index for a
-gray.
+Every peer codes the reconstruction of a quantized image with one region, and decodes to exactly its
+pixels. Those that code a palette or a plane of indices get the codebook sorted by luma, so that
+near indices are near in brightness: the best case for a codec that treats an index as a gray level.
 
 ===================== =====================================================================
 `png8-oxipng`         PNG with a palette, by Pillow, then oxipng at level 4 (`png8-oxipng:6`
@@ -23,6 +22,7 @@ from typing import Protocol
 
 import numpy as np
 
+from adaptive_kmeans.baselines import pixel_codecs
 from adaptive_kmeans.baselines.formats import (
     Pixels,
     check_setting,
@@ -30,9 +30,9 @@ from adaptive_kmeans.baselines.formats import (
     decode_jpeg_xl,
     encode_jpeg_xl,
     encode_palette_png,
-    encode_webp_lossless,
     optimize_png,
 )
+from adaptive_kmeans.codec import Codec
 from adaptive_kmeans.errors import ConfigError, CorruptError
 from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.quantize import Quantized
@@ -42,7 +42,7 @@ MAX_PALETTE = 256
 
 
 class Peer(Protocol):
-    """What every peer does."""
+    """A lossless codec of quantized images."""
 
     def encode(self, quantized: Quantized) -> bytes:
         """Code the reconstruction of a quantized image as the bytes of a file."""
@@ -54,7 +54,7 @@ class Peer(Protocol):
 
 
 def palette_and_indices(quantized: Quantized) -> tuple[Pixels, Pixels]:
-    """Return the codebook in the order of luma, (k, 3), and the indices into it, (H, W) uint8.
+    """Return the codebook sorted by luma, (k, 3), and the indices into it, (H, W) uint8.
 
     Raises
     ------
@@ -104,8 +104,26 @@ class Png8Oxipng:
         return decode_by_pillow(data)
 
 
+class _OfPixels:
+    """A peer that codes the reconstructed pixels by a lossless codec of `pixel_codecs`."""
+
+    def __post_init__(self) -> None:
+        self._codec()  # checks the setting, and that its library is there
+
+    def _codec(self) -> Codec:
+        raise NotImplementedError
+
+    def encode(self, quantized: Quantized) -> bytes:
+        """Code the pixels."""
+        return self._codec().encode(quantized.reconstruct())
+
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file."""
+        return self._codec().decode(data)
+
+
 @dataclass(frozen=True)
-class WebPLossless:
+class WebPLossless(_OfPixels):
     """Lossless WebP of the RGB pixels, which finds palettes by itself.
 
     Parameters
@@ -116,20 +134,12 @@ class WebPLossless:
 
     method: int = 6
 
-    def __post_init__(self) -> None:
-        check_setting("webp-lossless method", self.method, 0, 6)
-
-    def encode(self, quantized: Quantized) -> bytes:
-        """Code the pixels."""
-        return encode_webp_lossless(quantized.reconstruct(), self.method)
-
-    def decode(self, data: bytes) -> Pixels:
-        """Decode a file."""
-        return decode_by_pillow(data)
+    def _codec(self) -> Codec:
+        return pixel_codecs.WebPLossless(self.method)
 
 
 @dataclass(frozen=True)
-class JpegXL:
+class JpegXL(_OfPixels):
     """Lossless JPEG XL of the RGB pixels.
 
     Parameters
@@ -140,24 +150,16 @@ class JpegXL:
 
     effort: int = 7
 
-    def __post_init__(self) -> None:
-        check_setting("jpeg-xl effort", self.effort, 1, 10)
-
-    def encode(self, quantized: Quantized) -> bytes:
-        """Code the pixels."""
-        return encode_jpeg_xl(quantized.reconstruct(), self.effort, lossless=True)
-
-    def decode(self, data: bytes) -> Pixels:
-        """Decode a file."""
-        return decode_jpeg_xl(data)
+    def _codec(self) -> Codec:
+        return pixel_codecs.JpegXLLossless(self.effort)
 
 
 @dataclass(frozen=True)
 class JpegXLIndex:
     """Lossless JPEG XL of the indices as a gray image, behind the codebook.
 
-    The file is one byte, the number of codewords less one; the codebook in the order of luma, three
-    bytes a codeword; and the JPEG XL stream.
+    The file is one byte, the number of codewords minus one; the codebook sorted by luma, three
+    bytes per codeword; and the JPEG XL stream.
 
     Parameters
     ----------

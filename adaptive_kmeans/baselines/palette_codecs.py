@@ -1,4 +1,4 @@
-"""Codecs of a palette: a quantizer of k colors, and indices in a file that others invented."""
+"""Codecs with a palette: a quantizer of k colors, and a file format for the indices."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from adaptive_kmeans.quantize import Quantized
 
 @dataclass(frozen=True)
 class _Palette:
-    """A quantizer of k colors whose pixels go into a PNG with a palette."""
+    """A quantizer of k colors, and a PNG with a palette."""
 
     k: int = 256
 
@@ -36,7 +36,7 @@ class _Palette:
 
     @property
     def version(self) -> str:
-        """Name and version of the libraries that make the files."""
+        """Names and versions of the libraries that write the files."""
         return f"{version_of('pyoxipng')}, {self._quantizer_version()}"
 
     def _quantizer_version(self) -> str:
@@ -90,7 +90,7 @@ class Libimagequant(_Palette):
     """The library of pngquant, without dithering."""
 
     def __post_init__(self) -> None:
-        """Check that the library is there."""
+        """Check that the library is installed."""
         super().__post_init__()
         library("libimagequant", "libimagequant")
 
@@ -103,9 +103,9 @@ class Libimagequant(_Palette):
 
 @dataclass(frozen=True)
 class KCompress:
-    """K-Compress's form: two 4-bit indices a byte as a gray PNG, and a NumPy file of the colors.
+    """K-Compress's format: a gray PNG with two 4-bit indices per byte, and a NumPy file of colors.
 
-    One file holds both, behind the width and the size of the NumPy file, eight bytes in all.
+    One file holds both, after eight bytes with the width and the size of the NumPy file.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class KCompress:
 
     @property
     def version(self) -> str:
-        """Name and version of what makes the files."""
+        """Names and versions of what writes the files."""
         return f"{version_of('pillow')}, adaptive-kmeans encoder {ENCODER_VERSION}"
 
     def encode(self, image: Pixels) -> bytes:
@@ -147,7 +147,7 @@ class KCompress:
 
 @dataclass(frozen=True)
 class Npz:
-    """PaiAkshay998's form: the indices, a byte each, and the centroids in a compressed `.npz`.
+    """PaiAkshay998's format: the indices, one byte each, and the centroids in a compressed `.npz`.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ class Npz:
 
     @property
     def version(self) -> str:
-        """Name and version of what makes the files."""
+        """Names and versions of what writes the files."""
         return f"{version_of('numpy')}, adaptive-kmeans encoder {ENCODER_VERSION}"
 
     def encode(self, image: Pixels) -> bytes:

@@ -1,4 +1,4 @@
-"""Codecs of pixels, with and without loss: JPEG, WebP, AVIF, JPEG XL and PNG."""
+"""Codecs of pixels, lossy and lossless: JPEG, WebP, AVIF, JPEG XL and PNG."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from adaptive_kmeans.baselines.formats import (
     decode_jpeg_xl,
     encode_by_pillow,
     encode_jpeg_xl,
-    encode_webp_lossless,
     optimize_png,
 )
 from adaptive_kmeans.baselines.libraries import library, version_of
@@ -23,7 +22,7 @@ from adaptive_kmeans.errors import MissingDependencyError
 
 @dataclass(frozen=True)
 class _ByPillow:
-    """A codec of Pillow's at a quality."""
+    """A codec of Pillow with a quality setting."""
 
     quality: int = 75
 
@@ -32,7 +31,7 @@ class _ByPillow:
 
     @property
     def version(self) -> str:
-        """Name and version of the library that makes the files."""
+        """Name and version of the library that writes the files."""
         return version_of("pillow")
 
     def _options(self) -> tuple[str, dict[str, Any]]:
@@ -49,7 +48,7 @@ class _ByPillow:
 
 
 class Jpeg(_ByPillow):
-    """JPEG: progressive, with optimized Huffman tables; chroma halved below quality 90."""
+    """JPEG: progressive, with optimized Huffman tables; chroma subsampled below quality 90."""
 
     def _options(self) -> tuple[str, dict[str, Any]]:
         subsampling = "4:2:0" if self.quality < 90 else "4:4:4"
@@ -58,7 +57,7 @@ class Jpeg(_ByPillow):
 
 
 class WebP(_ByPillow):
-    """Lossy WebP at its greatest effort."""
+    """Lossy WebP at its highest effort."""
 
     def _options(self) -> tuple[str, dict[str, Any]]:
         return "WEBP", {"quality": self.quality, "method": 6}
@@ -80,16 +79,28 @@ class Avif(_ByPillow):
 
 @dataclass(frozen=True)
 class WebPLossless:
-    """Lossless WebP at its greatest effort."""
+    """Lossless WebP.
+
+    Parameters
+    ----------
+    method : int
+        Effort, 0..6.
+    """
+
+    method: int = 6
+
+    def __post_init__(self) -> None:
+        check_setting("webp-lossless method", self.method, 0, 6)
 
     @property
     def version(self) -> str:
-        """Name and version of the library that makes the files."""
+        """Name and version of the library that writes the files."""
         return version_of("pillow")
 
     def encode(self, image: Pixels) -> bytes:
         """Encode pixels."""
-        return encode_webp_lossless(image, method=6)
+        options = {"lossless": True, "quality": 100, "method": self.method}
+        return encode_by_pillow(Image.fromarray(image), "WEBP", **options)
 
     def decode(self, data: bytes) -> Pixels:
         """Decode a file."""
@@ -105,7 +116,7 @@ class Png:
 
     @property
     def version(self) -> str:
-        """Name and version of the library that makes the files."""
+        """Name and version of the library that writes the files."""
         return version_of("pyoxipng")
 
     def encode(self, image: Pixels) -> bytes:
@@ -124,7 +135,7 @@ class JpegXL:
     Parameters
     ----------
     quality : int
-        30..99, turned into Butteraugli's distance as libjxl's own tools do:
+        30..99, converted to a Butteraugli distance as by libjxl's own tools:
         0.1 + 0.09 (100 − quality).
     """
 
@@ -136,7 +147,7 @@ class JpegXL:
 
     @property
     def version(self) -> str:
-        """Name and version of the library that makes the files."""
+        """Name and version of the library that writes the files."""
         return version_of("imagecodecs")
 
     def encode(self, image: Pixels) -> bytes:
@@ -150,19 +161,28 @@ class JpegXL:
 
 @dataclass(frozen=True)
 class JpegXLLossless:
-    """Lossless JPEG XL at effort 7."""
+    """Lossless JPEG XL.
+
+    Parameters
+    ----------
+    effort : int
+        libjxl's effort, 1..10.
+    """
+
+    effort: int = 7
 
     def __post_init__(self) -> None:
+        check_setting("jpeg-xl-lossless effort", self.effort, 1, 10)
         library("imagecodecs", "imagecodecs")
 
     @property
     def version(self) -> str:
-        """Name and version of the library that makes the files."""
+        """Name and version of the library that writes the files."""
         return version_of("imagecodecs")
 
     def encode(self, image: Pixels) -> bytes:
         """Encode pixels."""
-        return encode_jpeg_xl(image, effort=7, lossless=True)
+        return encode_jpeg_xl(image, self.effort, lossless=True)
 
     def decode(self, data: bytes) -> Pixels:
         """Decode a file."""

@@ -1,6 +1,6 @@
 """K-means for colors: exact, deterministic and fast.
 
-In the order of the data: `count_colors` finds the distinct colors, `initialize` the first
+In the order of the data flow: `count_colors` finds the distinct colors, `initialize` the first
 centroids, `cluster_colors` a codebook for one region, `cluster_regions` the codebooks and the index
 map of an image. `assign_points`, `compute_centroids`, `initialize` and `kmeans` are the textbook's
 steps for points in any dimension, and `elbow` chooses k.

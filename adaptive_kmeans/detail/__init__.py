@@ -33,7 +33,7 @@ __all__ = ["DetailMeasure", "Eigenvalue", "TotalVariation", "Variance", "measure
 
 
 class DetailMeasure(Protocol):
-    """What every detail measure does."""
+    """A detail measure."""
 
     def __call__(self, image: npt.NDArray[np.uint8], grid: BlockGrid) -> npt.NDArray[np.float64]:
         """Score the blocks of an (H, W, 3) uint8 image: (rows, columns) float64, finite."""

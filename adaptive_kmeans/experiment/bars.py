@@ -1,4 +1,4 @@
-"""Bars: quality by codebook size, and where the bits of a file go."""
+"""Bar charts: quality by codebook size, and how the bits of a file divide up."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from adaptive_kmeans.experiment.schema import Published, PublishedRow
 from adaptive_kmeans.experiment.series import Measured, finite, panels, values
 from adaptive_kmeans.experiment.style import COLORS, DPI, HATCHES
 
-MOST_GROUPS, MOST_BARS = 10, 40
-"""Groups of bars side by side, and bars one below the other."""
+MAX_GROUPS, MAX_BARS = 10, 40
+"""Most groups side by side, and most bars below each other."""
 
 
 def quality_bars(measured: Sequence[Measured], published: Published | None) -> Figure | None:
-    """PSNR above SSIM, a column of axes an image; groups are methods, bars the codebook sizes.
+    """Draw PSNR above SSIM, a column for each image; groups are methods, bars codebook sizes.
 
-    A black line across a bar is what was published.
+    A black line across a bar is the published number.
     """
     by_ssim = any(m.row.ssim_published is not None for m in measured)
     metrics: list[tuple[str, Callable[[Row | PublishedRow], float | None]]] = [
         ("PSNR, dB", lambda row: row.psnr_db),
         ("SSIM, 3×3×3 window" if by_ssim else "SSIM", lambda row: row.ssim_published or row.ssim),
     ]
-    measured = [m for m in measured if m.row.coder is not None]
+    measured = [m for m in measured if m.row.is_ours]
     metrics = [(label, value) for label, value in metrics if values(measured, value)]
     ks, groups = {m.smaller_codebook for m in measured}, {m.series for m in measured}
-    if not metrics or not ks or len(ks) > len(COLORS) or len(groups) > MOST_GROUPS:
+    if not metrics or not ks or len(ks) > len(COLORS) or len(groups) > MAX_GROUPS:
         return None
     columns = len(panels(measured, metrics[0][1]))
     size = (max(6.0, 4.2 * columns), 2.6 * len(metrics) + 0.4)
@@ -90,12 +90,12 @@ def _draw_bars(
 
 
 def rate_split(measured: Sequence[Measured]) -> Figure | None:
-    """Where the bits go: header, codebooks, region map, indices, as means over the images."""
-    ours = [m for m in measured if m.row.index_map_bytes is not None]
+    """Draw how bits divide into header, codebooks, region map and indices, as means over images."""
+    ours = [m for m in measured if m.row.is_ours]
     groups: dict[str, list[Row]] = {}
     for m in ours:
         groups.setdefault(m.title, []).append(m.row)
-    if not 0 < len(groups) <= MOST_BARS:
+    if not 0 < len(groups) <= MAX_BARS:
         return None
     figure = Figure(figsize=(8.0, 1.2 + 0.22 * len(groups)), layout="constrained")
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""Workers of a Dask cluster that run calls."""
+"""Running calls on the workers of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -11,37 +11,36 @@ from adaptive_kmeans.errors import MissingDependencyError, ReadError
 from adaptive_kmeans.experiment.pools import STAY, Pool, Say
 
 ANSWER_S = 10.0
-"""How long a scheduler may take to answer."""
+"""Seconds that a scheduler may take to answer."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The workers of a Dask scheduler, which moves the trials of one that dies to another one.
+    """The workers of a Dask scheduler, which moves the trials of a worker that dies to another.
 
     Parameters
     ----------
     address : str
-        The scheduler's.
+        Address of the scheduler.
     """
 
     address: str
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return f"Dask scheduler {self.address}"
 
     @contextmanager
     def open(self, say: Say, *, alone: bool) -> Iterator[Pool]:
-        """Connect, and say it when there are no workers."""
+        """Connect, and report when there are no workers."""
         try:
             from distributed import Client, KilledWorker
         except ImportError as error:
             expected = "it to be installed: pip install 'adaptive-kmeans[distributed]'"
             raise MissingDependencyError("library distributed", expected, str(error)) from error
-        with _silent(
-            "distributed", "distributed.client"
-        ):  # what they would say is said in one line
+        # Errors are reported in one line, not in their logs.
+        with _silent("distributed", "distributed.client"):
             try:
                 client = Client(self.address, timeout=ANSWER_S)
             except (OSError, ValueError) as error:
@@ -54,7 +53,7 @@ class Cluster:
                 try:
                     count: int = sum(client.nthreads().values())
                 except (OSError, RuntimeError) as error:
-                    raise ReadError(self.name, STAY, "it is gone") from error
+                    raise ReadError(self.name, STAY, "it went away") from error
                 waiting = waiting and not count
                 return count
 

@@ -1,7 +1,7 @@
-"""Series against an anchor, image by image and summed up: which method wins at the same bytes.
+"""Comparing series with an anchor at equal bytes, on each image and summed up.
 
-An anchor is a method, such as "regular". A series is compared with the anchor's series of its own
-coder, where there is one, so that what a coder buys and what a method buys stay apart.
+An anchor is a method, such as "regular". A series is compared with the anchor's series that has the
+same coder, if there is one, so that gains of a coder and of a method are not mixed up.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from adaptive_kmeans.progress import say
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """A row of `comparison.csv`: a series beside its anchor on one image.
+    """A row of `comparison.csv`: a series compared with its anchor on one image.
 
-    Deltas are of the series against the anchor: a BD-rate below zero means fewer bytes at equal
-    quality. They are None where the two curves barely overlap or have fewer than three points, and
-    for metrics that were not asked for.
+    A BD-rate below zero means that the series needs fewer bytes than the anchor at equal quality.
+    Deltas are None where the two curves barely overlap or have fewer than three points, and for
+    metrics that were not measured.
     """
 
     image_set: str
@@ -53,7 +53,7 @@ DELTAS = {
     "BD-rate by SSIMULACRA 2 %": ("bd_rate_ssimulacra2_percent", bd_rate, ssimulacra2),
     "BD-rate by CIEDE2000 %": ("bd_rate_ciede2000_percent", bd_rate, minus_ciede2000),
 }
-"""Titles of the deltas: their column, how they are computed, and the quality."""
+"""The deltas by title: their column, the function that computes them, and the quality."""
 
 
 def compare(measured: Sequence[Measured], anchor: str) -> list[ComparisonRow]:
@@ -62,14 +62,14 @@ def compare(measured: Sequence[Measured], anchor: str) -> list[ComparisonRow]:
     Parameters
     ----------
     measured : sequence of Measured
-        The trials that succeeded, their series named.
+        The trials that succeeded, with the names of their series.
     anchor : str
         Name of a series, or of a method, which has a series for each coder.
 
     Returns
     -------
     list of ComparisonRow
-        Series by series; nothing when no series has three points on an image, or none is the
+        Series by series; empty if no series has three points on an image, or if there is no such
         anchor, which is printed.
     """
     groups = by_series(measured)
@@ -79,9 +79,7 @@ def compare(measured: Sequence[Measured], anchor: str) -> list[ComparisonRow]:
     if not anchors:
         if len(groups) > 1:
             known = "; ".join(groups)
-            say(
-                f"note: nothing is compared: figures.anchor is {anchor}, and the series are {known}"
-            )
+            say(f"note: no comparison: figures.anchor is {anchor}, and the series are {known}")
         return []
     rows = []
     for name, members in groups.items():
@@ -103,7 +101,7 @@ def compare(measured: Sequence[Measured], anchor: str) -> list[ComparisonRow]:
 
 
 def _alike(anchor: Row, row: Row) -> tuple[bool, bool, bool]:
-    """Say in what an anchor is like a series, what matters most first."""
+    """Return which settings an anchor shares with a series, the most important first."""
     return (
         anchor.coder == row.coder,
         anchor.color_space == row.color_space,
@@ -112,12 +110,12 @@ def _alike(anchor: Row, row: Row) -> tuple[bool, bool, bool]:
 
 
 def to_markdown(rows: Sequence[ComparisonRow]) -> str:
-    """Return the means over images as a Markdown table, with intervals, wins and what was refused.
+    """Return a Markdown table of means over images, with intervals, wins and refused images.
 
     Returns
     -------
     str
-        The table, or "" when there is nothing to compare.
+        The table, or "" if there are no rows.
     """
     if not rows:
         return ""

@@ -1,8 +1,8 @@
-"""The compression experiment: its trials go through the store, its table and figures come from it.
+"""The compression experiment: a store of its trials, and the table and figures made from it.
 
-What an experiment shows of a store, which may hold more, is its *view*: the keys of its trials in
-the order of the table, and the picture of its figures. The view is stored as well, so that table
-and figures can be made again without the images and without running a trial.
+A store may hold more trials than an experiment has. Its *view* of the store is the keys of its
+trials, in the order of the table, and the image for its figures. The view is stored too, so that
+the table and figures can be made again without images and without running a trial.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from adaptive_kmeans import image
-from adaptive_kmeans.baselines.checked import Baseline
-from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import (
     AdaptiveKMeansError,
@@ -34,7 +32,7 @@ from adaptive_kmeans.experiment.trials import METRICS, Trial, expand, load, pixe
 from adaptive_kmeans.progress import say
 
 VIEW = "view"
-"""Name of the stored file that holds the view."""
+"""Key of the stored file that holds the view."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +44,13 @@ class View:
     trials : list of [key, image name, set name]
         Its trials, in the order of the table.
     picture : str or None
-        The image whose pixels figures show.
+        Name of the image that figures show.
     original : str or None
-        Name of the stored file that holds this image as it was.
+        Key of the stored file with the original of this image.
     figures : dict
-        The config's part on figures.
+        The section ``figures`` of the config.
     published : dict or None
-        Its part on published numbers.
+        Its section ``published``.
     """
 
     trials: list[tuple[str, str, str]]
@@ -63,38 +61,37 @@ class View:
 
 
 def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[Trial]:
-    """List the trials of an experiment; what lacks its library is left out, and said.
+    """List the trials of an experiment; codecs and metrics without their library are skipped.
 
-    A codec that the config names in two ways, such as ``jpeg`` and ``jpeg:75``, is tried once.
+    Skipped ones are printed. A codec that the config names in two ways, such as ``jpeg`` and
+    ``jpeg:75``, has one trial per image.
 
     Returns
     -------
     list of Trial
         Image by image, in the order of the config's methods.
     """
-    codecs: dict[Settings | str, Settings | str] = {}
-    missing: dict[str, None] = {}
-    for codec in config.codecs():
-        try:
-            full = Baseline.create(codec).full_spec if isinstance(codec, str) else codec
-            codecs.setdefault(full, codec)
-        except MissingDependencyError as error:
-            missing[f"skipped: {codec.partition(':')[0]}: {error}"] = None  # type: ignore[union-attr]
+    skipped: dict[str, None] = {}  # a set in order
+
+    def skip(name: str, error: MissingDependencyError) -> None:
+        skipped[f"skipped: {name}: {error}"] = None
+
+    codecs = list(config.codecs(skip))
     metrics = []
     for name in config.metrics:
         package = METRICS[name].package
         if package is None or importlib.util.find_spec(package) is not None:
             metrics.append(name)
         else:
-            missing[f"skipped: {name}: pip install 'adaptive-kmeans[metrics]' brings it"] = None
-    for message in missing:
+            skipped[f"skipped: {name}: pip install 'adaptive-kmeans[metrics]' brings it"] = None
+    for message in skipped:
         say(message)
     repeats = config.repeats if config.timing else 0
-    return expand(sources, codecs.values(), metrics, config.background, repeats)
+    return expand(sources, codecs, metrics, config.background, repeats)
 
 
 def keyed(config: CompressionConfig, sources: Sequence[ImageSource]) -> dict[str, Trial]:
-    """Return the trials of an experiment by their keys, under which the store has them."""
+    """Return the trials of an experiment by their keys in the store."""
     return dict(_plan_keyed(config, sources, _hashes(sources, config.background)))
 
 
@@ -107,7 +104,7 @@ def run(
     scheduler: str | None = None,
     retry_failed: bool = False,
 ) -> View:
-    """Run what the store does not hold yet, store the view and return it.
+    """Run the trials that the store does not hold yet; store the view and return it.
 
     Parameters
     ----------
@@ -120,7 +117,7 @@ def run(
     jobs, scheduler
         See `run_stored`.
     retry_failed : bool
-        Whether trials that failed before are run again.
+        Whether to run failed trials again.
     """
     hashes = _hashes(sources, config.background)
     shown: list[tuple[str, str, str]] = []
@@ -142,23 +139,23 @@ def run(
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a stored view shows.
+class StoredTrials:
+    """The trials of a view that have ended, and how to show them.
 
     Parameters
     ----------
     measured : list of Measured
-        The trials that succeeded, their series named.
+        The trials that succeeded, with the names of their series.
     failures : list of AdaptiveKMeansError
-        Why others did not.
+        Errors of the others.
     shown : Shown
-        The image of the figures.
+        The image that figures show.
     figures : Figures
-        Which figures are asked for.
+        Which figures to draw.
     published : Published or None
-        Published numbers, to be set beside ours.
+        Published numbers to compare with.
     seconds : float
-        Time of all trials together, those of earlier runs included.
+        Total time of all trials, including those of earlier runs.
     """
 
     measured: list[Measured]
@@ -169,8 +166,8 @@ class Found:
     seconds: float
 
 
-def found(store: Store, view: View | None = None) -> Found:
-    """Return what a view shows; by default that of the last run.
+def stored_trials(store: Store, view: View | None = None) -> StoredTrials:
+    """Return the trials of a view; by default that of the last run.
 
     Raises
     ------
@@ -192,7 +189,7 @@ def found(store: Store, view: View | None = None) -> Found:
         if trial.row is None:
             failures.append(TrialsFailedError(trial.error or ""))
             continue
-        # The same pixels may be there under several names.
+        # The same pixels may have several names.
         row = _row(trial.row, name, set_name, store)
         data = store.file(key) if name == view.picture else None
         measured.append(Measured(row, data))
@@ -201,11 +198,13 @@ def found(store: Store, view: View | None = None) -> Found:
     shown = Shown(view.picture, pixels)
     published = None if view.published is None else Published.model_validate(view.published)
     seconds = sum(trial.seconds for trial in over.values())
-    return Found(named(measured), failures, shown, Figures(**view.figures), published, seconds)
+    return StoredTrials(
+        named(measured), failures, shown, Figures(**view.figures), published, seconds
+    )
 
 
 def _row(cells: dict[str, Any], name: str, set_name: str, store: Store) -> Row:
-    """Make a row of what is stored; metrics that are newer than it were not asked for."""
+    """Make a row of a stored trial; metrics that were added later are None."""
     metrics = dict.fromkeys(metric.column for metric in METRICS.values())
     try:
         return Row(**{**metrics, **cells, "image": name, "image_set": set_name})
@@ -222,7 +221,7 @@ def _plan_keyed(
 
 
 def _hashes(sources: Sequence[ImageSource], background: str | None) -> dict[str, str]:
-    load.cache_clear()  # an image may have changed since another run in this process
+    load.cache_clear()  # an image may have changed since an earlier run in this process
     return {source.name: _hash(source, background) for source in sources}
 
 
@@ -230,11 +229,11 @@ def _hash(source: ImageSource, background: str | None) -> str:
     try:
         return pixel_hash(load(source, background))
     except AdaptiveKMeansError as error:
-        return f"unreadable: {error}"  # its trials will fail, and say so
+        return f"unreadable: {error}"  # its trials will report it
 
 
 def _absolute(trial: Trial) -> Trial:
-    """Name a trial's file by its whole path, since workers have folders of their own."""
+    """Make the path of a trial's image absolute, since workers run in other folders."""
     if trial.image.path is None:
         return trial
     image = dataclasses.replace(trial.image, path=trial.image.path.absolute())
@@ -244,7 +243,7 @@ def _absolute(trial: Trial) -> Trial:
 def _store_picture(
     config: CompressionConfig, sources: Sequence[ImageSource], hashes: dict[str, str], store: Store
 ) -> tuple[str | None, str | None]:
-    """Store the image that figures show; by default the first one that can be read."""
+    """Store the original of the image that figures show, by default the first readable one."""
     names = [source.name for source in sources if not hashes[source.name].startswith("unreadable")]
     if not names:
         return None, None

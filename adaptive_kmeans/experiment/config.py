@@ -1,6 +1,6 @@
-"""Reading configs: TOML files that are validated, and may be changed by ``key=value``.
+"""Reading configs: TOML files, validated, whose keys ``key=value`` can override.
 
-What they can say is in `schema`, and for each kind of study in its module of `studies`.
+Their keys are in `schema`, and for each kind of study in its module of `studies`.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> Experiment:
     path : Path
         The TOML file.
     changes : sequence of str
-        ``key=value`` that replace what the file says: a dotted key, with the number of an element
-        of a list from 0 on, and a TOML value, such as ``methods.0.k=[16, 32]``. A value that is no
-        TOML is taken as a string.
+        ``key=value`` to override keys of the file: a dotted key, in which elements of lists are
+        numbered from 0, and a TOML value, such as ``methods.0.k=[16, 32]``. A value that is not
+        valid TOML is taken as a string.
 
     Raises
     ------
     ReadError
         The file cannot be read.
     ConfigError
-        It is no TOML, or has an unknown key or a value out of range; the message names the key.
+        It is not valid TOML, or has an unknown key or an invalid value; the message names the key.
     """
     try:
         text = files.read_bytes(path, MAX_CONFIG_BYTES).decode("utf-8-sig")
@@ -90,10 +90,10 @@ def check_config(document: dict[str, Any], source: str) -> Experiment:
 
 
 def _first_problem(error: ValidationError) -> str:
-    """Say the first problem in one line: the key, what is wrong, what was received."""
+    """Describe the first problem in one line: the key, what is wrong, what was received."""
     problem = error.errors(include_url=False)[0]
     path = [str(part) for part in problem["loc"]]
-    if problem["type"].startswith("union_tag"):  # a method, which is told by its name
+    if problem["type"].startswith("union_tag"):  # the name of a method
         key = problem["ctx"]["discriminator"].strip("_'()")
         path.append(key)
         known = problem["ctx"].get("expected_tags", "").replace("'", "")

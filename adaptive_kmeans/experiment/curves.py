@@ -1,4 +1,4 @@
-"""Curves: quality and time against the rate, a panel an image or a mean over images."""
+"""Curves of quality and time against the rate: a panel for each image, or a mean over images."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ from adaptive_kmeans.metrics import front
 def against_rate(
     measured: Sequence[Measured], quality: Callable[[Row], float | None], label: str
 ) -> Figure | None:
-    """Quality against bits per pixel, a curve a series: the best choices of its parameters.
+    """Plot quality against bits per pixel, a curve for each series through its best choices.
 
-    Choices that another one of the series beats in both are faint. Where images are averaged, the
-    band holds the middle half of the images at each choice. A lossless codec is a vertical line.
+    Choices of parameters that another choice of the series beats in both are faint dots. Where
+    images are averaged, a band covers the middle half of the images. A lossless codec is a vertical
+    line.
     """
     grouped = panels(measured, quality)
     if not any(values(members, quality) for members in grouped.values()):
@@ -77,7 +78,7 @@ def _draw_series(
         return
     points = curve(members, quality)
     best = front(points)
-    # Hollow markers let curves be seen that lie on one another.
+    # Hollow markers keep curves visible that lie on top of each other.
     hollow: dict[str, Any] = {"markersize": 5, "markerfacecolor": "none", "linewidth": 1.3}
     axes.plot(*_columns(best), label=name, **look, **hollow)
     others = sorted(set(points) - set(best))
@@ -85,7 +86,7 @@ def _draw_series(
 
 
 def _is_wide(panels: Iterable[Sequence[Measured]]) -> bool:
-    """Say whether the rates of a panel differ by a factor of ten."""
+    """Return whether the rates in some panel differ by a factor of ten."""
     rates = [[m.row.bits_per_pixel for m in members] for members in panels]
     return any(max(of_panel) > 10 * min(of_panel) for of_panel in rates)
 
@@ -100,7 +101,7 @@ def _set_rate_axis(axes: Axes, is_wide: bool) -> None:
 
 
 def time_against_rate(measured: Sequence[Measured]) -> Figure | None:
-    """Seconds to encode against bits per pixel, for experiments that ask for times."""
+    """Plot seconds to encode against bits per pixel, if times were measured."""
     timed = [m for m in measured if m.row.encode_s]
     if not timed:
         return None
@@ -115,7 +116,7 @@ def time_against_rate(measured: Sequence[Measured]) -> Figure | None:
     axes.yaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("rate, bits per pixel of the file, mean over the images")
-    axes.set_ylabel("encoding, seconds an image")
+    axes.set_ylabel("encoding, seconds per image")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", fontsize=8)
     return figure
@@ -124,7 +125,7 @@ def time_against_rate(measured: Sequence[Measured]) -> Figure | None:
 def _draw_band(
     axes: Axes, members: Sequence[Measured], quality: Callable[[Row], float | None], color: str
 ) -> None:
-    """Fill between the quartiles of quality over images, for series swept in one parameter."""
+    """Fill between the quartiles of quality over images, for series with one swept parameter."""
     groups: dict[tuple[object, ...], list[Row]] = {}
     for m in members:
         groups.setdefault((m.row.k, m.row.k1, m.row.k2, m.row.quality), []).append(m.row)

@@ -11,8 +11,8 @@ from typing import Any
 
 from adaptive_kmeans.errors import OutputError
 
-LAYOUT = 1
-"""Version of the tables below; a store of another one is refused."""
+SCHEMA_VERSION = 1
+"""Version of the tables below; stores of other versions are refused."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS trials (
@@ -31,14 +31,14 @@ CREATE TABLE IF NOT EXISTS publisher (one INTEGER PRIMARY KEY CHECK (one = 1), r
 
 
 class Database:
-    """A file with the tables of a store, which threads may share.
+    """The SQLite file of a store; threads may share it.
 
     Parameters
     ----------
     path : Path
         The file.
     create : bool
-        Whether the tables are made where there are none.
+        Whether to create the tables if there are none.
 
     Raises
     ------
@@ -48,7 +48,7 @@ class Database:
 
     def __init__(self, path: Path, *, create: bool) -> None:
         self.path = path
-        self._lock = threading.Lock()  # the sign of life comes from a thread of its own
+        self._lock = threading.Lock()  # heartbeats come from another thread
         with self._errors():
             self._connection = sqlite3.connect(
                 path, timeout=60.0, isolation_level=None, check_same_thread=False
@@ -62,12 +62,12 @@ class Database:
     def _prepare(self, create: bool) -> None:
         with self.transaction() as run:
             version = run("PRAGMA user_version").fetchone()[0]
-            if version not in ((0, LAYOUT) if create else (LAYOUT,)):
-                expected = f"tables of version {LAYOUT}; move the file away to start afresh"
+            if version not in ((0, SCHEMA_VERSION) if create else (SCHEMA_VERSION,)):
+                expected = f"tables of version {SCHEMA_VERSION}; move the file away to start afresh"
                 raise OutputError(str(self.path), expected, f"version {version}")
             for statement in _TABLES.split(";"):
                 run(statement)
-            run(f"PRAGMA user_version = {LAYOUT}")
+            run(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
         """Close the file."""
@@ -75,7 +75,7 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Any]:
-        """Give a function that executes SQL; all of it takes effect, or nothing."""
+        """Provide a function that executes SQL; all of it takes effect, or nothing."""
         with self._lock, self._errors():
             self._connection.execute("BEGIN IMMEDIATE")
             try:

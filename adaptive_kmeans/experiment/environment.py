@@ -1,4 +1,4 @@
-"""What the numbers of a run depend on beside its code: the config, images, libraries, machine."""
+"""What the numbers of a run depend on besides its code: config, images, libraries, machine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LIBRARIES = (
 
 
 def resolved(config: Experiment, sources: Sequence[ImageSource]) -> str:
-    """Return the config as TOML with every default filled in, and images by name."""
+    """Return the config as TOML, with all defaults filled in and images by name."""
     import tomli_w
 
     document = config.model_dump(exclude_none=True)
@@ -44,12 +44,12 @@ def resolved(config: Experiment, sources: Sequence[ImageSource]) -> str:
 
 
 def environment(sources: Sequence[ImageSource], background: str | None, **run: Any) -> str:
-    """Return as JSON what the numbers depend on beside the config.
+    """Return as JSON what the numbers depend on besides the config.
 
     Parameters
     ----------
     sources : sequence of ImageSource
-        The images; one that cannot be read is left out.
+        The images; unreadable ones are left out.
     background : str or None
         Color for translucent images.
     **run

@@ -1,4 +1,4 @@
-"""How many trials an experiment has, and how long they may take."""
+"""Estimating how long the trials of an experiment take."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def estimate(
     changes: Sequence[str] = (),
     retry_failed: bool = False,
 ) -> str:
-    """Say how many trials there are, how many are finished, and how long the others may take.
+    """Count the trials and the finished ones, and estimate how long the others take.
 
-    The time of a trial is the mean of the finished ones; where there are none, that of
-    `SAMPLES` trials that lie far apart in the plan, which are run and forgotten.
+    The estimate is the mean time of the finished trials. If there are none, `SAMPLES` trials spread
+    over the plan are run, and their results discarded.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def estimate(
     """
     config, sources = read_experiment(config_path, images, changes)
     if not isinstance(config, CompressionConfig):
-        return f"{config.name}: {config.kind} on {len(sources)} images; its time is not estimated"
+        return f"{config.name}: {config.kind} on {len(sources)} images; no time estimate"
     trials = compression.keyed(config, sources)
     folder = results / config.name
     over = {}
@@ -60,13 +60,13 @@ def estimate(
     if left and not seconds:
         seconds = _sample(left)
     if left and not seconds:
-        return f"{text}; the others' time is not known: those that were tried failed"
+        return f"{text}; no time estimate: the trials that were tried failed"
     total = statistics.fmean(seconds) * len(left) / jobs if left else 0.0
-    return f"{text}; the others take about {_duration(total)} with {jobs} at once"
+    return f"{text}; the rest will take about {_duration(total)}, {jobs} at a time"
 
 
 def _sample(trials: Sequence[Trial]) -> list[float]:
-    """Run a few trials, and return the seconds that those which succeed take."""
+    """Run a few trials, and return the seconds of those that succeed."""
     step = max(1, len(trials) // SAMPLES)
     run_trial(trials[0])  # loads the kernels
     outcomes = [run_trial(trial) for trial in trials[::step][:SAMPLES]]
@@ -74,7 +74,7 @@ def _sample(trials: Sequence[Trial]) -> list[float]:
 
 
 def _duration(seconds: float) -> str:
-    """Say a time in the unit that fits.
+    """Format a time in a suitable unit.
 
     Examples
     --------

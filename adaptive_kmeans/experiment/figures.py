@@ -1,7 +1,7 @@
-"""Figures of an experiment, from what its store holds: PNG, and PDF of those that are drawings.
+"""Figures of an experiment, from its store: PNG files, and PDF files of plots.
 
-Each is left out where the trials have nothing to show. Several images have axes of their own; many
-are averaged.
+A figure is left out if the trials have no data for it. Several images have separate axes; many are
+averaged.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from adaptive_kmeans.experiment.style import DPI, UNDATED
 
 @dataclass(frozen=True)
 class Shown:
-    """The image whose pixels figures show.
+    """The image that figures show.
 
     Parameters
     ----------
     name : str or None
-        Its name; None where no image could be read.
+        Its name; None if no image could be read.
     pixels : (H, W, 3) uint8 or None
         The image.
     """
@@ -48,23 +48,23 @@ def draw_all(
     folder: Path,
     measured: Sequence[Measured],
     shown: Shown,
-    asked: Figures,
+    config: Figures,
     published: Published | None = None,
 ) -> None:
-    """Draw the figures that the trials allow into a folder.
+    """Draw the figures that the trials have data for, into a folder.
 
     Parameters
     ----------
     folder : Path
-        Where the files go.
+        Folder to write to.
     measured : sequence of Measured
-        The trials that succeeded, their series named.
+        The trials that succeeded, with the names of their series.
     shown : Shown
-        The image whose pixels are shown; its trials have their files.
-    asked : Figures
+        The image to show; its trials have their files.
+    config : Figures
         Which figures, in which formats.
     published : Published, optional
-        Published numbers, which the bars of quality are marked with.
+        Published numbers to mark in the bar charts.
     """
     drawings: dict[str, Callable[[], Figure | None]] = {
         "quality": lambda: quality_bars(measured, published),
@@ -78,8 +78,8 @@ def draw_all(
         "time_against_rate": lambda: time_against_rate(measured),
     }
     for name, draw in drawings.items():
-        if name in asked.draw and (figure := draw()) is not None:
-            for suffix in asked.formats:
+        if name in config.draw and (figure := draw()) is not None:
+            for suffix in config.formats:
                 figure.savefig(folder / f"{name}.{suffix}", dpi=DPI, metadata=UNDATED.get(suffix))
     pictured = [m for m in measured if m.row.image == shown.name and m.data is not None]
     if shown.pixels is None or not pictured:
@@ -90,5 +90,5 @@ def draw_all(
         "details": details,
     }
     for name, arrange in grids.items():
-        if name in asked.draw and (figure := arrange(shown.pixels, pictured)) is not None:
+        if name in config.draw and (figure := arrange(shown.pixels, pictured)) is not None:
             figure.savefig(folder / f"{name}.png", pil_kwargs={"compress_level": 3})

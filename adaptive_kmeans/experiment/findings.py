@@ -1,4 +1,4 @@
-"""What an experiment found, of whatever kind, and how that is shown."""
+"""The findings of an experiment of any kind, and how they are shown."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from adaptive_kmeans.experiment.trials import METRICS
 
 
 @dataclass(frozen=True)
-class Found:
-    """What an experiment measured, and how it is shown.
+class Findings:
+    """What an experiment measured, and how to show it.
 
     Parameters
     ----------
     rows : list
         The rows of its table.
     failures : list of AdaptiveKMeansError
-        Why there are not more.
+        Errors of the trials that failed.
     row_type : type
         Their dataclass.
     draw : callable
         Draws the figures into a folder.
     texts : dict of str to str
-        More files, by name; an empty one is not written.
+        Other files to write, by name; empty ones are not written.
     facts : dict
-        What is to be known of the measurements beside them, for `environment.json`.
+        What `environment.json` records of the measurements.
     """
 
     rows: list[Any]
@@ -47,18 +47,18 @@ class Found:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def study(config: Experiment, sources: Sequence[ImageSource], jobs: int) -> Found:
+def study(config: Experiment, sources: Sequence[ImageSource], jobs: int) -> Findings:
     """Run an experiment that has no store."""
     kind = STUDIES[config.kind]
     rows, failures = kind.measure(config, sources, jobs)
     summary = kind.summarize(rows) if rows else ""
     draw = partial(kind.draw, rows=rows)
-    return Found(rows, failures, kind.row, draw, {"summary.md": summary})
+    return Findings(rows, failures, kind.row, draw, {"summary.md": summary})
 
 
-def stored(store: Store, view: compression.View | None = None) -> Found:
-    """Return what the store of an experiment of compression holds."""
-    found = compression.found(store, view)
+def stored(store: Store, view: compression.View | None = None) -> Findings:
+    """Return the findings of a compression experiment, from its store."""
+    found = compression.stored_trials(store, view)
     compared = comparison.compare(found.measured, found.figures.anchor)
     csv = tables.to_csv(compared, comparison.ComparisonRow) if compared else ""
     texts = {
@@ -70,14 +70,18 @@ def stored(store: Store, view: compression.View | None = None) -> Found:
         figures.draw_all,
         measured=found.measured,
         shown=found.shown,
-        asked=found.figures,
+        config=found.figures,
         published=found.published,
     )
     rows = [m.row for m in found.measured]
-    asked = {
+    metrics = {
         name: metric.settings
         for name, metric in METRICS.items()
         if any(getattr(row, metric.column) is not None for row in rows)
     }
-    facts = {"trial_seconds": round(found.seconds, 2), "metrics": asked, "encoder": ENCODER_VERSION}
-    return Found(rows, found.failures, Row, draw, texts, facts)
+    facts = {
+        "trial_seconds": round(found.seconds, 2),
+        "metrics": metrics,
+        "encoder": ENCODER_VERSION,
+    }
+    return Findings(rows, found.failures, Row, draw, texts, facts)

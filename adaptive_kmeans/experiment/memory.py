@@ -1,4 +1,4 @@
-"""The peak of the memory that a piece of work takes, where the system says: Linux, with glibc."""
+"""The peak memory of a block of code, on Linux with glibc."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class PeakMemory:
-    """Measures what a block of code needs at its peak beyond what the process held before it.
+    """Measures the peak memory of a block of code, beyond what the process held before it.
 
-    What the allocator holds back of earlier work is given to the system first: else the next work
-    would seem to need nothing. Only one such block counts at a time, and other threads count too.
+    Memory that the allocator kept from earlier work is first returned to the system, or the block
+    would seem to need none. Only one block can be measured at a time, and other threads count too.
 
     Examples
     --------
@@ -25,7 +25,7 @@ class PeakMemory:
     """
 
     mb: float | None = None
-    """The peak in MB of 2²⁰ bytes, after the block; None where the system does not say."""
+    """The peak in MB of 2²⁰ bytes, set after the block; None on other systems."""
 
     _before: float | None = None
 

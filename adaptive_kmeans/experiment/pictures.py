@@ -1,6 +1,6 @@
-"""Pictures of an experiment: where its regions are, and what its files look like.
+"""Pictures of an experiment: its regions, and its decoded images.
 
-All pictures are decoded from the trials' files, or are the original.
+All pictures but the original are decoded from the files of the trials.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ Pixels = npt.NDArray[np.uint8]
 PICTURE_DPI = 110
 
 TITLE_HEIGHT, GAP, LETTER = 42, 8, 7
-"""Pixels above a picture for its two lines of title, between pictures, and across a letter."""
+"""In pixels: two title lines above a picture, the gap between pictures, a letter's width."""
 
-MOST_HEIGHT = 800
-"""Of a picture in a grid, in pixels."""
+MAX_HEIGHT = 800
+"""Greatest height of a picture in a grid, in pixels."""
 
-MOST_ROWS, MOST_COLUMNS = 6, 8
-"""Of a grid; a figure that needs more is left out."""
+MAX_ROWS, MAX_COLUMNS = 6, 8
+"""Limits of a grid; a figure that needs more is left out."""
 
-MOST_CROPS = 6
-"""Crops side by side, which leaves room to magnify them."""
+MAX_CROPS = 6
+"""Most crops side by side, so that they can be magnified."""
 
 CROP = 96
-"""Side in pixels of the magnified part of a picture."""
+"""Side of the magnified part of a picture, in pixels."""
 
-MOST_ERROR = 32
-"""Error in levels of 255 at which an error map is darkest."""
+MAX_ERROR = 32
+"""Error, in levels of 255, that is black in an error map."""
 
 
 def classification_maps(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
-    """Draw the original, then the image with each measure's low-detail blocks in black."""
+    """Draw the original, and for each measure the image with its low-detail blocks in black."""
     adaptive = [m for m in reversed(measured) if m.row.method == "region-adaptive"]
     first = {m.row.label if m.row.threshold == "median" else m.series: m for m in adaptive}
-    if not 0 < len(first) <= MOST_COLUMNS:
+    if not 0 < len(first) <= MAX_COLUMNS:
         return None
     titles, pictures = ["original"], [original]
     for series, m in sorted(first.items()):
@@ -56,11 +56,11 @@ def classification_maps(original: Pixels, measured: Sequence[Measured]) -> Figur
 
 
 def reconstructions(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
-    """Rows of k1, columns of methods; the first trial of each cell."""
-    measured = [m for m in measured if m.row.coder is not None]
+    """Draw a row for each k1 and a column for each method, with the first trial of each cell."""
+    measured = [m for m in measured if m.row.is_ours]
     columns = list(dict.fromkeys(m.series for m in measured))
     rows = sorted({m.smaller_codebook for m in measured})
-    if not (0 < len(rows) <= MOST_ROWS and 0 < len(columns) <= MOST_COLUMNS):
+    if not (0 < len(rows) <= MAX_ROWS and 0 < len(columns) <= MAX_COLUMNS):
         return None
     cells = {(m.smaller_codebook, m.series): m for m in reversed(measured)}
     titles, pictures = [], []
@@ -72,15 +72,14 @@ def reconstructions(original: Pixels, measured: Sequence[Measured]) -> Figure | 
 
 
 def details(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
-    """Magnify the busiest part of the picture: original, then each series at its median rate.
+    """Magnify the busiest part of the image: the original, then each series at its median rate.
 
-    Below each crop lies its error: the greatest of the three channels', black at `MOST_ERROR`
-    levels.
+    Below each crop is its error, the largest of the three channels', black at `MAX_ERROR` levels.
     """
     by_series: dict[str, list[Measured]] = {}
     for m in measured:
         by_series.setdefault(m.series, []).append(m)
-    if not by_series or len(by_series) >= 2 * MOST_COLUMNS:
+    if not by_series or len(by_series) >= 2 * MAX_COLUMNS:
         return None
     top, left = _busiest(original)
     crop = slice(top, top + CROP), slice(left, left + CROP)
@@ -92,18 +91,18 @@ def details(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
         titles.append(_cell_title(chosen))
         crops.append(decoded)
         errors.append(_error_map(original[crop], decoded))
-    captions = [""] + [f"error, black is {MOST_ERROR} levels"] * (len(titles) - 1)
+    captions = [""] + [f"error, black is {MAX_ERROR} levels"] * (len(titles) - 1)
     return _picture_grid(*_wrap((titles, captions), (crops, errors)))
 
 
 def _wrap(
     titles: Sequence[list[str]], pictures: Sequence[list[Pixels]]
 ) -> tuple[list[list[str]], list[list[Pixels | None]]]:
-    """Break rows of pictures into rows of at most `MOST_CROPS`, kept one below the other."""
+    """Wrap rows of pictures at `MAX_CROPS`, keeping those of a column below each other."""
     wrapped_titles: list[list[str]] = []
     wrapped: list[list[Pixels | None]] = []
     total = len(titles[0])
-    rows = -(-total // MOST_CROPS)
+    rows = -(-total // MAX_CROPS)
     across = -(-total // rows)
     for start in range(0, total, across):
         for line, row in zip(titles, pictures, strict=True):
@@ -114,7 +113,7 @@ def _wrap(
 
 
 def _busiest(original: Pixels) -> tuple[int, int]:
-    """Return where the square of the greatest variance starts, on a grid of half its side."""
+    """Return the corner of the square with the greatest variance, in steps of half its side."""
     height, width = original.shape[:2]
     tops = range(0, max(1, height - CROP + 1), CROP // 2)
     lefts = range(0, max(1, width - CROP + 1), CROP // 2)
@@ -126,7 +125,7 @@ def _busiest(original: Pixels) -> tuple[int, int]:
 
 def _error_map(original: Pixels, decoded: Pixels) -> Pixels:
     error = np.abs(original.astype(np.int16) - decoded).max(axis=-1)
-    shades = colormaps["magma_r"](np.minimum(error / MOST_ERROR, 1.0), bytes=True)
+    shades = colormaps["magma_r"](np.minimum(error / MAX_ERROR, 1.0), bytes=True)
     return np.ascontiguousarray(shades[..., :3])
 
 
@@ -145,15 +144,15 @@ def _picture_grid(
     pictures: Sequence[Sequence[Pixels | None]],
     shape: tuple[int, ...] | None = None,
 ) -> Figure:
-    """Put pictures of one size in a grid, each below its title, pixel for pixel.
+    """Arrange pictures of one size in a grid, each below its title, at whole pixels.
 
-    Small pictures are magnified by whole factors, large ones are shrunk before matplotlib, which
-    would take far longer, sees them.
+    Small pictures are magnified by integer factors. Large ones are shrunk first, since matplotlib
+    would take much longer to do it.
     """
     height, width = (pictures[0][0].shape if shape is None else shape)[:2]  # type: ignore[union-attr]
     rows, columns = len(pictures), len(pictures[0])
     wanted = min(3.2, 13 / columns) * PICTURE_DPI
-    wanted = min(wanted, MOST_HEIGHT * width / height)
+    wanted = min(wanted, MAX_HEIGHT * width / height)
     scale = max(1, int(wanted / width)) if width < wanted else wanted / width
     size = max(1, round(width * scale)), max(1, round(height * scale))
     longest = max(len(line) for of_row in titles for title in of_row for line in title.split("\n"))

@@ -1,8 +1,8 @@
-"""Calls in other processes, one of which may die of it.
+"""Calls in other processes, any of which may crash.
 
-A call may kill the process that runs it: out of memory, or by a defect of a library. Which one of
-those in flight did it is not known, so that each of them is suspect and runs again, alone in a
-process of its own. The one that dies there is the culprit, and all others go on.
+A call may kill its process, by running out of memory or by a bug in a library. Which of the calls
+in flight did so is unknown, so each of them is a suspect and runs again, alone in a process. The
+one that crashes again is the culprit; all others complete.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ Call = tuple[Any, ...]
 Say = Callable[[str], None]
 
 LOOK_S = 3.0
-"""How long nothing may end before a pool looks whether anything can."""
+"""Seconds without a result before a pool checks whether one can still come."""
 
 STAY = "to stay while trials run"
-"""What is expected of a place."""
+"""What errors expect of a place."""
 
 
 @dataclass(frozen=True)
 class Died:
-    """What a call gave that killed its process; `how` is the signal where the system tells."""
+    """The result of a call that killed its process; `how` is the signal, if it is known."""
 
     how: str
 
@@ -46,18 +46,18 @@ class Died:
 
 @dataclass(frozen=True)
 class Pool:
-    """A place while it is open.
+    """An open place, to which calls can be submitted.
 
     Parameters
     ----------
     executor : Executor
-        Where calls are submitted.
+        Runs the calls.
     width : callable
-        Says how many calls keep it busy.
+        Returns how many calls keep it busy.
     deaths : tuple of exception types
         What a call's future raises when its process died.
     look : callable
-        Called when nothing has ended for a while.
+        Called when there has been no result for a while.
     """
 
     executor: Executor
@@ -71,23 +71,24 @@ class Place(Protocol):
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
 
     def open(self, say: Say, *, alone: bool) -> AbstractContextManager[Pool]:
-        """Give a pool, of one process where a call is to run alone."""
+        """Open a pool; of one process if `alone`."""
 
 
 def run_calls(
     function: Callable[..., Any], calls: Iterator[Call], place: Place, say: Say
 ) -> Iterator[tuple[Call, Any]]:
-    """Yield each call with what it returned, or with `Died`, in the order in which they end.
+    """Yield each call with its result, or with `Died`, as they finish.
 
     Parameters
     ----------
     function : callable
-        At the top level of a module, so that other processes find it. What it raises ends it all.
+        A function of a module, so that other processes can import it. An error that it raises ends
+        the run.
     calls : iterator of tuple
-        The arguments of each call; one is taken when there is room to run it.
+        The arguments of each call, taken as processes become free.
     place : Place
         Where they run.
     say : callable
@@ -96,10 +97,10 @@ def run_calls(
     Raises
     ------
     ReadError
-        The place is gone, or cannot run the function.
+        The place went away, or cannot run the function.
     """
     while suspects := (yield from _together(function, calls, place, say)):
-        say(f"a process died; what it may have been runs again, one by one ({len(suspects)})")
+        say(f"a process died; its {len(suspects)} possible causes run again, one at a time")
         for call, _ in suspects:
             yield from (yield from _together(function, iter([call]), place, say, alone=True))
 
@@ -112,7 +113,7 @@ def _together(
     *,
     alone: bool = False,
 ) -> Generator[tuple[Call, Any], None, list[tuple[Call, Died]]]:
-    """Run calls until one dies or there are no more; return the suspects."""
+    """Run calls until one dies or none are left; return the suspects."""
     suspects: list[tuple[Call, Died]] = []
     with place.open(say, alone=alone) as pool:
         flying: dict[Future[Any], Call] = {}
@@ -133,7 +134,7 @@ def _together(
                     codes = re.search(r"\{(.*)\}", str(death))
                     suspects.append((call, Died(codes[1] if codes else "")))
                 except CancelledError as error:
-                    raise ReadError(place.name, STAY, "it is gone") from error
+                    raise ReadError(place.name, STAY, "it went away") from error
                 except Exception as error:
                     received = f"{type(error).__name__}: {error}"
                     raise ReadError(place.name, "one that can run trials", received) from error
@@ -144,7 +145,7 @@ def _together(
 def _submit(pool: Pool, function: Callable[..., Any], call: Call) -> Future[Any]:
     try:
         return pool.executor.submit(function, *call)
-    except BrokenExecutor as error:  # a process died since the last look
+    except BrokenExecutor as error:  # a process has just died
         future: Future[Any] = Future()
         future.set_exception(error)
         return future

@@ -1,4 +1,4 @@
-"""Processes of this machine that run calls, and end with their driver."""
+"""Running calls in processes of this machine, which end with their driver."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from adaptive_kmeans.experiment.pools import Pool, Say
 
 ORPHAN_S = 1.0
-"""How often a process looks whether its driver is still there."""
+"""Seconds between checks of a process for its driver."""
 
 THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS")
-"""What libraries ask how many threads they may use."""
+"""Where libraries look up how many threads they may use."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Processes:
     Parameters
     ----------
     jobs : int
-        How many at once.
+        How many at a time.
     threads : int
-        How many threads each may use.
+        How many threads each of them may use.
     """
 
     jobs: int
@@ -37,7 +37,7 @@ class Processes:
 
     @contextmanager
     def open(self, say: Say, *, alone: bool) -> Iterator[Pool]:
-        """Start processes, and end them whatever happens."""
+        """Start processes, and end them in any case."""
         from joblib.externals.loky import ProcessPoolExecutor
 
         jobs = 1 if alone else self.jobs
@@ -54,12 +54,12 @@ class Processes:
 
 
 def _end_with(driver: int) -> None:
-    """End this process once its driver is gone, which may have been killed."""
+    """End this process when its driver has ended or was killed."""
 
     def watch() -> None:
         while os.getppid() == driver:
             time.sleep(ORPHAN_S)
         os._exit(1)
 
-    if os.name != "nt":  # where a process keeps the number of a parent that is gone
+    if os.name != "nt":  # where a process keeps the id of a parent that has ended
         threading.Thread(target=watch, daemon=True).start()

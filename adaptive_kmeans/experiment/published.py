@@ -1,4 +1,4 @@
-"""Numbers of a paper beside ours, for the files that both have."""
+"""Comparing the numbers of a paper with ours."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ TITLES = {
     "ssim_published": "SSIM, 3×3×3",
     "bytes": "bytes",
 }
-"""Columns that can be published, and what the table calls them."""
+"""Columns that a paper may have, and their titles in the table."""
 
 
 def find(published: Published | None, m: Measured) -> PublishedRow | None:
-    """Return what was published of the same image, method and smaller codebook."""
+    """Return the published row of the same image, method and smaller codebook."""
     if published is None or m.row.image != published.image:
         return None
     own = m.row.label, m.smaller_codebook
@@ -27,14 +27,14 @@ def find(published: Published | None, m: Measured) -> PublishedRow | None:
 
 
 def to_markdown(measured: Sequence[Measured], published: Published | None) -> str:
-    """Return a Markdown table of "published → ours", and our other files of as many codewords.
+    """Return a Markdown table of "published → ours", and of our other files of these sizes.
 
-    What was published of a file that we do not have is in the table all the same.
+    Published rows without a file of ours are in the table, too.
 
     Returns
     -------
     str
-        The table below its source, or "" when the published image was not measured.
+        The source and the table, or "" if the published image was not measured.
     """
     ours = [m for m in measured if published is not None and m.row.image == published.image]
     if published is None or not ours:

@@ -1,7 +1,7 @@
-"""A page to read in a browser: tables, figures and pictures of an experiment in one HTML file.
+"""The report of an experiment: one HTML file of tables, figures and pictures.
 
-Everything is inline, so that the file can be sent alone. Columns sort by a click, and two pictures
-of the same image are swiped over each other.
+Everything is inline, so that the file stands alone. A click sorts by a column, and a slider
+compares two pictures of the same image.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from adaptive_kmeans.experiment.series import Measured
 from adaptive_kmeans.experiment.store import FILE_NAME, Store
 from adaptive_kmeans.progress import say
 
-MOST_PICTURES = 24
-"""Pictures that can be swiped; more are in the folder of figures."""
+MAX_PICTURES = 24
+"""Most pictures to compare by the slider; the folder of figures has all."""
 
 FILE, CONFIG = "report.html", "config.toml"
 
 
 def write_report(folder: Path) -> list[Path]:
-    """Make tables and figures again and write `report.html`, from stored trials alone.
+    """Rewrite tables and figures and write `report.html`, from stored trials alone.
 
     Parameters
     ----------
     folder : Path
-        A folder of results, or a folder that holds several.
+        A folder of results, or the parent of several.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def write_report(folder: Path) -> list[Path]:
     Raises
     ------
     ReadError
-        No folder of results with a store is there.
+        There is no folder of results with a store.
     """
     folders = [folder] if (folder / FILE_NAME).exists() else _with_store(folder)
     pages: list[Path] = []
@@ -58,7 +58,7 @@ def write_report(folder: Path) -> list[Path]:
         with Store(place, create=False) as store, results.publishing(store, place):
             try:
                 results.publish_again(place, store)
-            except TrialsFailedError as error:  # nothing there is finished
+            except TrialsFailedError as error:  # no trial is finished
                 if place == folders[-1] and not pages:
                     raise
                 say(f"skipped: {error}")
@@ -69,7 +69,7 @@ def write_report(folder: Path) -> list[Path]:
 
 
 def _with_store(folder: Path) -> list[Path]:
-    """Return the folders of results with a store in a folder, or say what is there instead."""
+    """Return the folders of results with a store in a folder, or raise an error without one."""
     found = [path.parent for path in sorted(folder.glob(f"*/{FILE_NAME}"))]
     if found:
         return found
@@ -87,13 +87,13 @@ def _with_store(folder: Path) -> list[Path]:
 
 
 def _page(folder: Path, store: Store) -> str:
-    found = compression.found(store)
+    found = compression.stored_trials(store)
     parts = {
         "title": html.escape(folder.resolve().name),
         "count": str(len(found.measured)),
         "failures": "".join(f"<li>{html.escape(str(failure))}</li>" for failure in found.failures),
-        "summary": _stated(folder / "summary.md", "Compared"),
-        "published": _stated(folder / "published.md", "Published → ours"),
+        "summary": _titled_table(folder / "summary.md", "Compared"),
+        "published": _titled_table(folder / "published.md", "Published → ours"),
         "figures": "".join(map(_figure, sorted((folder / "figures").glob("*.png")))),
         "swipe": _swipe(found.measured, found.shown),
         "table": _table(_cells(tables.to_markdown([m.row for m in found.measured]))),
@@ -102,15 +102,15 @@ def _page(folder: Path, store: Store) -> str:
 
 
 def _cells(markdown: str) -> list[list[str]]:
-    """Take the cells of a Markdown table of ours, without the line below the heads."""
+    """Return the cells of a Markdown table of ours, without the line below the header."""
     lines = [line for line in markdown.splitlines() if line.startswith("|")]
     split = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
     rows = [[cell.strip().replace(r"\|", "|") for cell in line] for line in split]
     return rows[:1] + rows[2:]
 
 
-def _stated(path: Path, title: str) -> str:
-    """Return the table of a Markdown file under a title, or "" where there is none."""
+def _titled_table(path: Path, title: str) -> str:
+    """Return the table of a Markdown file under a title, or "" if there is none."""
     table = _table(_cells(path.read_text("utf-8"))) if path.exists() else ""
     return table and f'<section class="scroll"><h2>{title}</h2>{table}</section>'
 
@@ -131,7 +131,7 @@ def _line(tag: str, cells: Sequence[str], marks: Sequence[str]) -> str:
 
 
 def _is_numbers(column: Sequence[str]) -> bool:
-    """Say whether what stands below a head are numbers, or nothing."""
+    """Return whether the cells below the header are all numbers or empty."""
     return all(re.match(r"[+-]?\d|[–∞]|$", cell) for cell in column[1:])
 
 
@@ -142,11 +142,11 @@ def _figure(path: Path) -> str:
 
 
 def _swipe(measured: Sequence[Measured], shown: Shown) -> str:
-    """Two pictures one over the other, a slider between them, and a list for each side."""
+    """Return two overlaid pictures with a slider between them, and a list for each side."""
     pictured = [m for m in measured if m.row.image == shown.name and m.data is not None]
     if shown.pixels is None or not pictured:
         return ""
-    step = math.ceil(len(pictured) / MOST_PICTURES)
+    step = math.ceil(len(pictured) / MAX_PICTURES)
     sources = {f"{shown.name}, original": _inline(_png(shown.pixels))}
     for m in pictured[::step]:
         rate = f"{m.row.bits_per_pixel:.2f} bits per pixel"
@@ -191,7 +191,7 @@ th[data-order="1"]::after { content: " ▲"; } th[data-order="-1"]::after { cont
 #slider { width: 100%; margin: 0.4em 0 0; }
 </style></head><body>
 <h1>$title</h1>
-<p>$count trials. Rate is 8 × file bytes / pixels, of files that were decoded again.</p>
+<p>$count trials. Rate is 8 × file bytes / pixels, of files that have been decoded.</p>
 <ul>$failures</ul>
 $summary
 $published

@@ -1,9 +1,9 @@
-"""Running committed experiments again, and saying which of their numbers are confirmed.
+"""Running committed experiments again and comparing their numbers.
 
 A committed experiment is a folder of results with its resolved config and its table. Its images are
-looked for by name, among the bundled ones and in folders that are given, and must have the pixels
-that the committed environment records. Every row that can be measured again is compared with the
-committed one of the same parameters; times are not.
+searched by name, among the bundled ones and in the given folders, and must have the pixels whose
+hash the committed environment records. Every row that can be measured again is compared with the
+committed row of the same parameters, except for times.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ TOLERANCES = {
     "high_percent": 0.1,
     "benefit_percent": 0.1,
 }
-"""Largest differences of what our codec gives, whose bytes must be equal."""
+"""Largest absolute differences for our codec, whose bytes must be equal."""
 
 RELATIVE = 0.01
-"""Largest relative difference of what other libraries give: their versions differ."""
+"""Largest relative difference for other libraries, whose versions differ."""
 
 ROUNDING = 1e-9
-"""Largest relative difference of what our codec gives: logarithms differ in their last digit."""
+"""Largest relative difference for our codec: logarithms may differ in their last digit."""
 
 TIMES = ("encode_s", "decode_s", "seconds", "seconds_min", "seconds_max", "runs", "peak_mb")
 OURS = ("fixed-length", "deflate", "context-mixing", "adaptive-kmeans")
-OURS_ALONE = ("without", "other", "is_elbow")
-"""Columns of tables that have no rows of other libraries."""
+OURS_ONLY = ("without", "other", "is_elbow")
+"""Columns of those tables that have only our codec."""
 
 NUMBERS = (*TOLERANCES, "bytes", "payload_bytes", "mse", "is_elbow")
 DERIVED = (
@@ -62,32 +62,31 @@ DERIVED = (
     "iterations",
     "codewords",
 )
-"""Columns that follow from the others."""
+"""Columns that are derived from others."""
 
 Cells = dict[str, str]
 
-
 NAMES = ("codec", "engine", "method")
-"""Columns that name what may be left out, where its library is missing."""
+"""Columns that name what is left out if its library is missing."""
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What became of one committed experiment.
+    """How the numbers of a committed experiment compare with those of a new run.
 
     Parameters
     ----------
     name : str
         The experiment.
     confirmed : int
-        Rows whose numbers are as committed.
+        Rows with the committed numbers.
     differing : list of str
-        Rows with another number, and which; rows that should have been measured and were not; or
-        why the experiment could not be run.
+        Rows with other numbers, and which; rows that were not measured but should be; or why the
+        experiment could not be run.
     missing : int
-        Rows of images that are not at hand, with the pixels that were measured.
+        Rows of images that are not available with the pixels of the committed run.
     left_out : list of str
-        What each row names that was left out, since its library is missing.
+        The codec or engine of each row that was left out because its library is missing.
     """
 
     name: str
@@ -98,7 +97,7 @@ class Reproduction:
 
     def __str__(self) -> str:
         counted = f"{self.name}: {self.confirmed} rows confirmed, {len(self.differing)} differ, "
-        counted += f"{self.missing} not at hand"
+        counted += f"{self.missing} without their image"
         if not self.left_out:
             return counted
         names = ", ".join(dict.fromkeys(self.left_out))
@@ -111,7 +110,7 @@ def reproduce(
     names: Sequence[str] = (),
     say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Reproduction]:
-    """Run committed experiments again and compare, one by one; one that fails ends no other.
+    """Run committed experiments again, one at a time, and compare; a failure does not end the rest.
 
     Parameters
     ----------
@@ -120,7 +119,7 @@ def reproduce(
     images : sequence of str
         Files, folders and globs of images that are not bundled.
     names : sequence of str
-        The experiments; all by default.
+        The experiments to run; all by default.
     say : callable
         Called with a line before each experiment, which may take minutes.
 
@@ -137,23 +136,23 @@ def reproduce(
     for name in names:
         if name not in folders:
             raise ConfigError("experiment", f"one of {', '.join(folders)}", name)
-    at_hand = {source.name: source for source in find_images([*BUNDLED, *images])}
+    available = {source.name: source for source in find_images([*BUNDLED, *images])}
     chosen = list(dict.fromkeys(names or folders))
     for number, name in enumerate(chosen, start=1):
         say(f"{name}: experiment {number} of {len(chosen)}")
         try:
-            found = _reproduce(name, folders[name], at_hand)
+            found = _reproduce(name, folders[name], available)
         except AdaptiveKMeansError as error:
             found = Reproduction(name, 0, [f"failed: {error}"])
-        except (ValueError, LookupError, TypeError) as error:  # a file that no run wrote
+        except (ValueError, LookupError, TypeError) as error:  # a file was edited or is damaged
             found = Reproduction(name, 0, [f"failed: {type(error).__name__}: {error}"])
         yield found
 
 
-def _reproduce(name: str, folder: Path, at_hand: dict[str, ImageSource]) -> Reproduction:
+def _reproduce(name: str, folder: Path, available: dict[str, ImageSource]) -> Reproduction:
     before = _rows(folder / "table.csv")
     config = read_config(folder / "config.toml")
-    usable = _usable(folder, config.images, config.background, at_hand)
+    usable = _usable(folder, config.images, config.background, available)
     if not usable:
         return Reproduction(name, 0, [], len(before))
     changes = []
@@ -197,19 +196,19 @@ def _compare(
 
 
 def _named(row: Cells) -> str:
-    """Return what a row measures, such as a codec; "" where all of it is ours."""
+    """Return the codec, engine or method of a row; "" if the table has only ours."""
     return next((row[column] for column in NAMES if column in row), "")
 
 
 def _usable(
-    folder: Path, names: Sequence[str], background: str | None, at_hand: dict[str, ImageSource]
+    folder: Path, names: Sequence[str], background: str | None, available: dict[str, ImageSource]
 ) -> list[ImageSource]:
-    """Return the images that are at hand with the pixels that were measured."""
+    """Return the images that are available with the pixels of the committed run."""
     text = files.read_bytes(folder / "environment.json", 2**24)
     recorded = json.loads(text)["images"]
     usable = []
     for name in names:
-        source = at_hand.get(name)
+        source = available.get(name)
         if source is None or name not in recorded:
             continue
         try:
@@ -227,7 +226,7 @@ def _rows(path: Path) -> list[Cells]:
 
 
 def _key(row: Cells) -> tuple[str, ...]:
-    """Return a row's parameters: every column that is no number that was measured."""
+    """Return the parameters of a row: all columns that are not measured."""
     measured = {*NUMBERS, *TIMES, *DERIVED}
     return tuple(value for column, value in row.items() if column not in measured)
 
@@ -239,7 +238,7 @@ def _agrees(column: str, row: Cells, again: Cells) -> bool:
     if math.isnan(old) or old == new:
         return math.isnan(old) == math.isnan(new)
     named = [row.get(key) for key in ("coder", "codec", "engine", "without")]
-    ours = any(key in row for key in OURS_ALONE) or any(
+    ours = any(key in row for key in OURS_ONLY) or any(
         value is not None and value.partition(":")[0] in OURS for value in named
     )
     if not ours:

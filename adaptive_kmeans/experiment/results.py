@@ -1,4 +1,4 @@
-"""The folder of results: what an experiment gave, put in place once all of it is there."""
+"""Running an experiment and writing its folder of results, which is replaced as a whole."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _STAGED = ".part-"
 
 @dataclass(frozen=True)
 class Results:
-    """What a run wrote.
+    """What a run wrote, and what its trials gave.
 
     Parameters
     ----------
     folder : Path
         The folder of results.
     rows : list of Row, or of another experiment's rows
-        The trials that succeeded.
+        Rows of the trials that succeeded.
     failures : list of AdaptiveKMeansError
-        Why the others did not.
+        Errors of the others.
     seconds : float
-        Time of the whole run, figures included.
+        Time of the whole run, including figures.
     """
 
     folder: Path
@@ -71,38 +71,38 @@ def run_experiment(
     images : sequence of str, optional
         Images to measure instead of the config's: files, folders, globs or bundled names.
     results : Path
-        The folder in which the experiment gets a folder of its name, which holds ``table.csv``,
-        ``table.md``, ``table.tex``, ``config.toml``, ``environment.json`` and ``figures/``, and the
-        store of its trials: what is finished there is not run again.
+        The parent of the folder of results, which has the name of the experiment and holds
+        ``table.csv``, ``table.md``, ``table.tex``, ``config.toml``, ``environment.json``,
+        ``figures/``, and the store of trials: finished trials are not run again.
     jobs : int, optional
-        Trials at once, each in a process; by default as many as there are processors. An experiment
-        of times always runs them one by one.
+        Trials to run at a time, each in a process; by default one per processor. Experiments that
+        measure times always run them one at a time.
     scheduler : str, optional
         Address of a Dask scheduler whose workers run the trials.
     changes : sequence of str
-        ``key=value`` that replace what the config says; see `read_config`.
+        ``key=value`` to override keys of the config; see `read_config`.
     retry_failed : bool
-        Whether trials that failed in an earlier run are run again.
+        Whether to run trials again that failed in an earlier run.
 
     Raises
     ------
     ConfigError, ReadError
         The config or an image's name is wrong.
     OutputError
-        The folder cannot be written; what stood there is unharmed.
+        The folder cannot be written; earlier results in it are kept.
     TrialsFailedError
-        No trial succeeded; what stood there is unharmed.
+        No trial succeeded; earlier results are kept.
     """
     start = time.perf_counter()
     config, sources = read_experiment(config_path, images, changes)
     folder = files.make_folder(results / config.name)
     if not isinstance(config, CompressionConfig):
-        jobs = jobs or 1  # what is timed has the machine to itself
+        jobs = jobs or 1  # studies may measure times
         found = findings.study(config, sources, jobs)
-        return _publish(folder, found, start, _Run(config, sources, jobs))
+        return _publish(folder, found, start, _RunRecord(config, sources, jobs))
     if config.timing:
         if scheduler is not None or jobs not in (None, 1):
-            say("note: trials run one by one here, since their times count")
+            say("note: trials run one at a time, because their times are measured")
         jobs, scheduler = 1, None
     jobs = jobs or thread_count()
     with Store(folder) as store:
@@ -110,13 +110,13 @@ def run_experiment(
         view = compression.run(config, sources, store, jobs=jobs, **options)
         with publishing(store, folder):
             found = findings.stored(store, view)
-            return _publish(folder, found, start, _Run(config, sources, jobs))
+            return _publish(folder, found, start, _RunRecord(config, sources, jobs))
 
 
 def read_experiment(
     config_path: Path, images: Sequence[str] | None = None, changes: Sequence[str] = ()
 ) -> tuple[Experiment, list[ImageSource]]:
-    """Read a config and find its images, or others that take their place."""
+    """Read a config and find its images, or the ones given instead."""
     config = read_config(config_path, changes)
     if images is not None:
         config = config.model_copy(update={"images": list(images)})
@@ -128,7 +128,7 @@ def read_experiment(
 
 @contextlib.contextmanager
 def publishing(store: Store, folder: Path) -> Iterator[None]:
-    """Be the only one who writes a folder's tables and figures; sweep what a killed one left."""
+    """Lock a folder's tables and figures for writing; remove what a killed run left behind."""
     with store.publishing():
         for left in folder.glob(f"{_STAGED}*"):
             shutil.rmtree(left, ignore_errors=True)
@@ -136,19 +136,19 @@ def publishing(store: Store, folder: Path) -> Iterator[None]:
 
 
 def publish_again(folder: Path, store: Store) -> Results:
-    """Make the tables and figures of a folder of results again, from its store alone."""
+    """Rewrite the tables and figures of a folder of results from its store alone."""
     return _publish(folder, findings.stored(store), time.perf_counter())
 
 
 @dataclass(frozen=True)
-class _Run:
-    """A run that measured something: what there is to tell beside its rows."""
+class _RunRecord:
+    """What a run says of itself beside its rows: its config and its environment."""
 
     config: Experiment
     sources: Sequence[ImageSource]
     jobs: int
 
-    def texts(self, found: findings.Found, seconds: float) -> dict[str, str]:
+    def texts(self, found: findings.Findings, seconds: float) -> dict[str, str]:
         facts = {
             "trials": len(found.rows) + len(found.failures),
             "failures": len(found.failures),
@@ -164,8 +164,10 @@ class _Run:
         }
 
 
-def _publish(folder: Path, found: findings.Found, start: float, run: _Run | None = None) -> Results:
-    """Write tables and figures; and, after a run, its config and environment."""
+def _publish(
+    folder: Path, found: findings.Findings, start: float, run: _RunRecord | None = None
+) -> Results:
+    """Write tables and figures, and after a run its config and environment."""
     rows, failures = found.rows, found.failures
     with _staging(folder) as staged:
         if not rows:
@@ -178,7 +180,7 @@ def _publish(folder: Path, found: findings.Found, start: float, run: _Run | None
         found.draw(drawn)
         texts = {
             "table.csv": tables.to_csv(rows, found.row_type),
-            "table.md": tables.to_markdown(rows) + _said(failures),
+            "table.md": tables.to_markdown(rows) + _failure_list(failures),
             "table.tex": tables.to_latex(rows),
             **found.texts,
             **({} if run is None else run.texts(found, time.perf_counter() - start)),
@@ -186,12 +188,12 @@ def _publish(folder: Path, found: findings.Found, start: float, run: _Run | None
         for name, text in texts.items():
             if text:
                 (staged / name).write_text(text, encoding="utf-8")
-            else:  # what an earlier run had to say is no longer so
+            else:  # an earlier run's no longer applies
                 (folder / name).unlink(missing_ok=True)
     return Results(folder, rows, failures, time.perf_counter() - start)
 
 
-def _said(failures: Sequence[AdaptiveKMeansError]) -> str:
+def _failure_list(failures: Sequence[AdaptiveKMeansError]) -> str:
     lines = [f"- {' '.join(str(failure).split())}" for failure in failures]
     return "\n".join([f"\n{len(lines)} trials failed:", "", *lines, ""]) if lines else ""
 
@@ -205,7 +207,7 @@ def _check_picture(config: CompressionConfig, sources: list[ImageSource]) -> Non
 
 @contextlib.contextmanager
 def _staging(folder: Path) -> Iterator[Path]:
-    """Give a folder to write in, whose files replace those of `folder` when all went well."""
+    """Provide a folder to write to, whose files replace those of `folder` on success."""
     try:
         staged = Path(tempfile.mkdtemp(prefix=_STAGED, dir=folder))
         try:
@@ -214,7 +216,7 @@ def _staging(folder: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(staged, ignore_errors=True)
             with contextlib.suppress(OSError):
-                folder.rmdir()  # only if nothing was ever put there
+                folder.rmdir()  # only succeeds if it is empty
     except AdaptiveKMeansError:
         raise
     except OSError as error:
@@ -223,7 +225,7 @@ def _staging(folder: Path) -> Iterator[Path]:
 
 
 def _put_in_place(staged: Path, folder: Path) -> None:
-    """Replace file by file, so that whoever is killed meanwhile leaves each of them new or old."""
+    """Replace the files one by one: after a kill, each of them is the old or the new one."""
     figures = folder / "figures"
     figures.mkdir(exist_ok=True)
     new = [path.relative_to(staged) for path in sorted(staged.rglob("*")) if path.is_file()]

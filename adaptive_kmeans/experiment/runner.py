@@ -1,7 +1,7 @@
-"""Running trials: one by one, in processes of this machine, or on a Dask cluster.
+"""Running trials: one at a time, in processes of this machine, or on a Dask cluster.
 
-Only the driver touches the store. It claims a trial when there is room to run it, and stores what
-came back, so that several drivers on one folder share the work.
+Only the driver accesses the store. It claims a trial when a process is free and stores the outcome,
+so that several drivers on one folder share the work.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _Row = TypeVar("_Row")
 POLL_S = 0.5
 
 RECOUNT_S = 5.0
-"""How often trials are counted that other runners finish."""
+"""How often the trials that other runners finish are counted."""
 
 
 def run_trials(trials: Sequence[Trial]) -> list[Outcome]:
-    """Run trials one by one, without a store, and return their outcomes in the same order."""
+    """Run trials one at a time, without a store, and return their outcomes in the same order."""
     outcomes = []
     with trial_bar(len(trials)) as bar:
         bar.load()
@@ -50,10 +50,10 @@ def measure_all(
     Parameters
     ----------
     measure : callable
-        At the top level of a module, so that other processes find it. It returns rows, and errors
-        where some of them could not be measured; one that it raises stands for all of a call's.
+        A function of a module, so that other processes can import it. It returns rows, and an error
+        for each that could not be measured; if it raises an error, that is the call's only result.
     calls : sequence of tuple
-        The arguments of each call, an image first.
+        The arguments of each call, beginning with an image.
     jobs : int
         Processes at once.
 
@@ -79,7 +79,7 @@ def measure_all(
 def _results(
     measure: Callable[..., Any], calls: Sequence[tuple[Any, ...]], jobs: int, say: Say
 ) -> Iterator[tuple[int, Any]]:
-    """Yield the number of each call with its results, in the order in which they end."""
+    """Yield the number of each call with its results, as they finish."""
     threads = max(1, thread_count() // jobs)
     numbered = ((number, measure, *call) for number, call in enumerate(calls))
     if jobs == 1:
@@ -93,7 +93,7 @@ def _results(
 
 
 def _attempt(_: int, measure: Callable[..., Any], *call: Any) -> Any:
-    """Call a function, and return what it raises as its only result."""
+    """Call a function; if it raises an error, return that as its only result."""
     try:
         return measure(*call)
     except AdaptiveKMeansError as error:
@@ -112,29 +112,29 @@ def run_stored(
     scheduler: str | None = None,
     kept: Collection[str] = (),
 ) -> None:
-    """Run the trials that are not over yet and store what they gave.
+    """Run the trials that have not ended yet, and store their outcomes.
 
-    Returns once all are over, be it in another runner on the same store.
+    Returns once all have ended, including those that other runners on the same store have claimed.
 
     Parameters
     ----------
     trials : mapping of str to Trial
-        The trials by their keys, in the order in which they are run.
+        The trials by their keys, in the order to run them.
     store : Store
-        Where they are stored.
+        Where to store them.
     jobs : int
         Trials at once, each in a process with its share of the threads.
     scheduler : str, optional
         Address of a Dask scheduler, whose workers run them instead.
     kept : collection of str
-        Keys of the trials whose files are stored as well, for figures.
+        Keys of the trials whose files are stored too, for figures.
 
     Raises
     ------
     OutputError
         The store cannot be written.
     ReadError
-        The scheduler does not answer, or is gone.
+        The scheduler does not answer, or went away.
     """
     keys = list(trials)
     with trial_bar(len(keys)) as bar:
@@ -145,7 +145,7 @@ def run_stored(
             waiting = [key for key in keys if states[key] == "waiting"]
             if not waiting and not tally["running"]:
                 return
-            if not waiting:  # another runner is at the rest
+            if not waiting:  # other runners have the rest
                 bar.stop()
                 time.sleep(POLL_S)
                 continue
@@ -164,7 +164,7 @@ def run_stored(
 
 
 def _count(bar: TrialBar, states: Mapping[str, str]) -> collections.Counter[str]:
-    """Show how many trials are over, those of other runners included."""
+    """Show how many trials have ended, including those of other runners."""
     tally = collections.Counter(states.values())
     bar.count(tally["done"], tally["failed"])
     return tally
@@ -182,7 +182,7 @@ def _report(bar: TrialBar, outcome: Outcome) -> None:
 def _outcomes(
     claimed: Iterator[tuple[str, Trial]], jobs: int, scheduler: str | None, say: Say
 ) -> Iterator[tuple[str, Outcome]]:
-    """Run what is claimed, claiming more only when there is room, and yield what is over."""
+    """Run claimed trials, claiming more as processes become free, and yield the outcomes."""
     if scheduler is None and jobs == 1:
         yield from ((key, run_trial(trial)) for key, trial in claimed)
         return
@@ -196,6 +196,6 @@ def _outcomes(
 
 
 def _run_capped(_: str, trial: Trial, threads: int) -> Outcome:
-    """Run a trial in a process that has a share of the machine."""
+    """Run a trial with a share of the machine's threads."""
     os.environ["NUMBA_NUM_THREADS"] = str(threads)
     return run_trial(trial)

@@ -1,4 +1,4 @@
-"""What a config of an experiment says: images, methods and swept parameters.
+"""The keys of an experiment's config: images, methods and swept parameters.
 
 .. code-block:: toml
 
@@ -7,16 +7,16 @@
     images = ["chelsea", "coffee"]      # bundled names, files, folders, globs
     background = "white"                # for translucent images; optional
     metrics = ["psnr", "ssim"]          # and "ssim-published", "ciede2000", "ssimulacra2"
-    timing = false                      # true runs trials one by one, and times count
+    timing = false                      # true measures times, and runs trials one at a time
     repeats = 1                         # of encoding and decoding, for the median of the times
 
     [figures]
-    picture = "chelsea"                 # whose pixels the figures show; the first image by default
-    anchor = "regular"                  # the method that others are compared with
+    picture = "chelsea"                 # image to show in figures; by default the first one
+    anchor = "regular"                  # method to compare the others with
     draw = ["quality"]                  # figures; all by default
-    formats = ["png", "pdf"]            # of drawings; grids of pictures are PNG files
+    formats = ["png", "pdf"]            # of plots; grids of pictures are PNG files
 
-    [published]                         # numbers of a paper, set beside ours; optional
+    [published]                         # numbers of a paper to compare with; optional
     source = "A. Author, Title, 2020"
     image = "chelsea"
     rows = [{ method = "regular", k = 16, psnr_db = 30.5 }]     # k is k1 of two codebooks
@@ -36,23 +36,22 @@
     codec = ["jpeg", "webp"]            # see `adaptive_kmeans.baselines.image_codecs`
     quality = [50, 75, 90]              # or k, for those that have a palette
 
-Every parameter of a method takes a value or a list; lists are swept, all combinations of them.
+Every parameter of a method takes a value or a list; all combinations of the lists are run.
 
-Configs of other kinds have a key ``kind``, and are described where their study is: see `studies`.
+Configs of other kinds have a key ``kind`` and are documented in their modules: see `studies`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal, get_args
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from adaptive_kmeans.baselines.checked import Baseline
 from adaptive_kmeans.baselines.image_codecs import baselines
-from adaptive_kmeans.codec import Settings
+from adaptive_kmeans.codec import AdaptiveKMeans, NamedCodec, Settings
 from adaptive_kmeans.errors import ConfigError, MissingDependencyError
 from adaptive_kmeans.image import parse_color
 
@@ -60,7 +59,7 @@ Metric = Literal["psnr", "ssim", "ssim-published", "ciede2000", "ssimulacra2"]
 
 
 def listed(value: object) -> object:
-    """Return a value that stands alone as a list of it."""
+    """Return a single value as a list."""
     return value if isinstance(value, list) else [value]
 
 
@@ -76,35 +75,53 @@ Drawing = Literal[
     "rate_split",
     "time_against_rate",
 ]
-"""The figures; one that the trials have nothing to show of is left out."""
+"""The figures; one is left out if no trial has data for it."""
 
 Integers = Annotated[list[int], BeforeValidator(listed), Field(min_length=1)]
 Names = Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
 
 
 class Strict(BaseModel):
-    """A part of a config: keys that it does not know are refused, and nothing is converted."""
+    """A section of a config: unknown keys are refused, and no value is converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class _Shared(Strict):
-    """Parameters that every method has."""
+Skip = Callable[[str, MissingDependencyError], None]
+"""Called with the name of a codec whose library is missing, and the error."""
+
+
+class _OurMethod(Strict):
+    """Parameters that both of our methods have."""
 
     block_size: Integers = [Settings.block_size]
     coder: Names = [Settings.coder]
     color_space: Names = [Settings.color_space]
     seed: Integers = [Settings.seed]
 
+    def settings(self, **parameters: Any) -> Settings:
+        """Return the settings of one combination of parameters."""
+        raise NotImplementedError
 
-class RegularMethod(_Shared):
+    def codecs(self, _: Skip) -> Iterator[NamedCodec]:
+        """Yield our codec with all combinations of parameters."""
+        swept = self.model_dump(exclude={"method"})
+        for values in itertools.product(*swept.values()):
+            yield AdaptiveKMeans(self.settings(**dict(zip(swept, values, strict=True))))
+
+
+class RegularMethod(_OurMethod):
     """Regular K-means: one region, one codebook."""
 
     method: Literal["regular"]
     k: Integers
 
+    def settings(self, **parameters: Any) -> Settings:
+        """Return the settings of one combination of parameters."""
+        return Settings.regular(**parameters)
 
-class RegionAdaptiveMethod(_Shared):
+
+class RegionAdaptiveMethod(_OurMethod):
     """One codebook for low detail, one for high detail."""
 
     method: Literal["region-adaptive"]
@@ -113,24 +130,34 @@ class RegionAdaptiveMethod(_Shared):
     k2: Integers
     threshold: Names = [Settings.threshold]
 
+    def settings(self, **parameters: Any) -> Settings:
+        """Return the settings of one combination of parameters."""
+        return Settings(**parameters)
+
 
 class BaselineMethod(Strict):
-    """Other codecs, at their own settings."""
+    """Other codecs, with their own settings."""
 
     method: Literal["baseline"]
     codec: Names
     quality: Integers | None = None
     k: Integers | None = None
 
-    def specs(self) -> Iterator[str]:
-        """Yield the spec of every codec at every setting."""
+    def codecs(self, skip: Skip) -> Iterator[NamedCodec]:
+        """Yield every codec with every setting."""
         if self.quality is not None and self.k is not None:
             raise ConfigError("methods", "quality or k", "both")
-        for name in self.codec:
-            swept = self.quality or self.k
-            yield from [name] if swept is None else [f"{name}:{value}" for value in swept]
+        swept = self.quality or self.k
+        for spec in self.codec:
+            name = spec.partition(":")[0]
+            try:
+                self._check_setting(spec)
+                for full in [spec] if swept is None else [f"{spec}:{value}" for value in swept]:
+                    yield Baseline.create(full)
+            except MissingDependencyError as error:
+                skip(name, error)
 
-    def check_setting(self, name: str) -> None:
+    def _check_setting(self, name: str) -> None:
         """Refuse a key that is not the setting of a codec."""
         setting = baselines.setting(name)
         for key in ("quality", "k"):
@@ -145,7 +172,7 @@ Method = Annotated[
 
 
 class Figures(Strict):
-    """What figures show, and what series are compared with."""
+    """Which figures to draw, and what to compare the series with."""
 
     picture: str | None = None
     anchor: str = "regular"
@@ -154,7 +181,7 @@ class Figures(Strict):
 
 
 class PublishedRow(Strict):
-    """What a paper says of one file; `method` is "regular", a detail measure or a baseline."""
+    """A paper's numbers for one file; `method` is "regular", a detail measure or a baseline."""
 
     method: str
     k: int
@@ -165,7 +192,7 @@ class PublishedRow(Strict):
 
 
 class Published(Strict):
-    """Numbers of a paper on one image."""
+    """A paper's numbers for one image."""
 
     source: str
     image: str
@@ -173,7 +200,7 @@ class Published(Strict):
 
 
 class Experiment(Strict):
-    """What every experiment says, whatever its kind."""
+    """The keys of every experiment, whatever its kind."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
     question: str = ""
@@ -182,19 +209,19 @@ class Experiment(Strict):
     kind: str
 
     def check(self) -> None:
-        """Check what takes more than the types of keys.
+        """Check values beyond their types.
 
         Raises
         ------
         AdaptiveKMeansError
-            A value that nothing can be done with.
+            A value cannot be used.
         """
         if self.background is not None:
             parse_color(self.background)
 
 
 class CompressionConfig(Experiment):
-    """Images × methods × parameters, measured on the files that they make."""
+    """Images × methods × parameters, measured on the files that they write."""
 
     kind: Literal["compression"] = "compression"
     metrics: Annotated[list[Metric], Field(min_length=1)] = ["psnr", "ssim"]
@@ -204,35 +231,25 @@ class CompressionConfig(Experiment):
     published: Published | None = None
     methods: Annotated[list[Method], Field(min_length=1)]
 
-    def codecs(self) -> Iterator[Settings | str]:
-        """Yield our settings for all combinations of parameters, and the specs of baselines."""
+    def codecs(self, skip: Skip = lambda _name, _error: None) -> Iterator[NamedCodec]:
+        """Yield the codecs of all methods, except those whose library is missing.
+
+        Parameters
+        ----------
+        skip : callable, optional
+            Called with the name of each codec that is left out, and the error.
+        """
         for method in self.methods:
-            if isinstance(method, BaselineMethod):
-                yield from method.specs()
-                continue
-            swept = method.model_dump(exclude={"method"})
-            for values in itertools.product(*swept.values()):
-                parameters = dict(zip(swept, values, strict=True))
-                if isinstance(method, RegularMethod):
-                    yield Settings.regular(**parameters)
-                else:
-                    yield Settings(**parameters)
+            yield from method.codecs(skip)
 
     def check(self) -> None:
-        """Make all codecs; one whose library is missing is skipped when it is run."""
+        """Check the settings of all codecs."""
         super().check()
-        for method in self.methods:
-            if isinstance(method, BaselineMethod):
-                for name in method.codec:
-                    with contextlib.suppress(MissingDependencyError):
-                        method.check_setting(name)
-        for codec in self.codecs():
-            if isinstance(codec, str):
-                with contextlib.suppress(MissingDependencyError):
-                    Baseline.create(codec)
+        for _ in self.codecs():
+            pass
 
 
 def check_once(what: str, values: Sequence[object]) -> None:
-    """Refuse values that come twice."""
+    """Refuse duplicate values."""
     if len(set(values)) < len(values):
         raise ConfigError(what, "each once", ", ".join(map(str, values)))

@@ -1,7 +1,7 @@
-"""Series: which of an experiment's files belong to one curve, and what the curve is called.
+"""Series: the files of an experiment that make one curve, and its name.
 
-A series is a method with everything but its codebook sizes and quality fixed. Its name says what
-sets it apart from the others: a coder or a block size is named only where there are several.
+A series is a method in which everything but the codebook sizes and the quality is fixed. Its name
+has only what tells it from the others: a coder or a block size only if there are several.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from adaptive_kmeans.baselines.checked import decoder
 from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.metrics import Curve
 
-PARTICULARS = ("threshold", "block_size", "coder", "color_space")
-"""Columns that a series has beside its method, in the order in which its name says them."""
+SERIES_COLUMNS = ("threshold", "block_size", "coder", "color_space")
+"""Columns that make up a series besides its method, in the order of its name."""
 
 
 NO_LOSS_SSIMULACRA2 = 100 - 1e-6
 
-MOST_IMAGES = 4
-"""Images that are shown apart; more are averaged."""
+MAX_IMAGES = 4
+"""Most images to show separately; more are averaged."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Measured:
     row : Row
         Its row.
     data : bytes or None
-        Its file, for the picture that figures show.
+        Its file, for the image that figures show.
     series : str
         Name of its series; see `named`.
     """
@@ -49,35 +49,37 @@ class Measured:
 
     @property
     def smaller_codebook(self) -> int:
-        """The published parameter: k of regular K-means, else k1."""
+        """The parameter of the published tables: k of regular K-means, else k1."""
         return self.row.k or self.row.k1 or 0
 
     @property
     def title(self) -> str:
-        """The series with its codebook sizes or quality."""
+        """The name of the series with codebook sizes or quality."""
         if self.row.codebook_sizes:
             return f"{self.series}, k = {self.row.codebook_sizes}"
         return self.series if self.row.quality is None else f"{self.series} {self.row.quality:g}"
 
     @property
     def file(self) -> bytes:
-        """The file, which is there for the picture that figures show."""
+        """The file, which is stored for the image that figures show."""
         if self.data is None:
             raise ValueError(f"the file of {self.title} on {self.row.image} was not kept")
         return self.data
 
     def decode(self) -> npt.NDArray[np.uint8]:
         """Decode the file: (H, W, 3)."""
-        if self.row.coder is not None:
+        if self.row.is_ours:
             return codec.decode(self.file)
-        settings = {"k": self.row.k, "quality": self.row.quality}
-        return decoder(self.row.method, settings).decode(self.file)
+        setting = {"k": self.row.k, "quality": self.row.quality}
+        return decoder(self.row.method, setting).decode(self.file)
 
 
 def named(measured: Sequence[Measured]) -> list[Measured]:
-    """Name the series of all files, by what sets them apart."""
-    ours = [m.row for m in measured if m.row.coder is not None]
-    swept = [name for name in PARTICULARS if len({getattr(row, name) for row in ours} - {None}) > 1]
+    """Name the series of all files."""
+    ours = [m.row for m in measured if m.row.is_ours]
+    swept = [
+        name for name in SERIES_COLUMNS if len({getattr(row, name) for row in ours} - {None}) > 1
+    ]
     return [dataclasses.replace(m, series=_name(m.row, swept)) for m in measured]
 
 
@@ -85,14 +87,14 @@ def _name(row: Row, swept: Sequence[str]) -> str:
     parts = [row.label]
     for name in swept:
         value = getattr(row, name)
-        # Regular K-means has blocks that nothing depends on.
+        # Regular K-means does not depend on its block size.
         if value is not None and not (row.method == "regular" and name == "block_size"):
             parts.append(f"{value}×{value}" if name == "block_size" else str(value))
     return ", ".join(parts)
 
 
 def by_series(measured: Sequence[Measured]) -> dict[str, list[Measured]]:
-    """Group files by their series, in the order in which these first occur."""
+    """Group files by series, in the order in which the series first occur."""
     groups: dict[str, list[Measured]] = {}
     for m in measured:
         groups.setdefault(m.series, []).append(m)
@@ -100,10 +102,10 @@ def by_series(measured: Sequence[Measured]) -> dict[str, list[Measured]]:
 
 
 def curve(members: Sequence[Measured], quality: Callable[[Row], float | None]) -> Curve:
-    """Return (rate in bits per pixel, quality) for each choice of parameters, by rate.
+    """Return (rate in bits per pixel, quality) for each choice of parameters, sorted by rate.
 
-    Over several images both are arithmetic means, of the choices that all images have; an image's
-    are means over its seeds.
+    With several images both are arithmetic means, over the choices that all images have. Several
+    seeds of an image are averaged first.
     """
     images = {m.row.image for m in members}
     groups: dict[tuple[object, ...], list[Row]] = {}
@@ -112,7 +114,7 @@ def curve(members: Sequence[Measured], quality: Callable[[Row], float | None]) -
         groups.setdefault(key, []).append(m.row)
     points = []
     for rows in groups.values():
-        # Seeds, and block sizes that regular K-means does not depend on, count as one choice.
+        # All seeds count as one choice, and so do block sizes of regular K-means.
         of_image: dict[str, list[tuple[float, float]]] = {}
         for row in rows:
             value = quality(row)
@@ -130,7 +132,7 @@ def psnr(row: Row) -> float | None:
 
 
 def ssim_db(row: Row) -> float | None:
-    """SSIM in dB, −10 log10(1 − SSIM), on which equal steps look about equal.
+    """SSIM in dB, −10 log10(1 − SSIM), a scale on which equal steps look about equal.
 
     Examples
     --------
@@ -144,28 +146,28 @@ def ssim_db(row: Row) -> float | None:
 
 
 def ssimulacra2(row: Row) -> float | None:
-    """SSIMULACRA 2 as it is, infinite where there is no loss, as PSNR is."""
+    """SSIMULACRA 2; infinite for lossless files, like PSNR."""
     score = row.ssimulacra2
     return score if score is None or score < NO_LOSS_SSIMULACRA2 else math.inf
 
 
 def minus_ciede2000(row: Row) -> float | None:
-    """CIEDE2000, negated: a quality grows with what is better; infinite where there is no loss."""
+    """CIEDE2000, negated so that more is better; infinite for lossless files."""
     return None if row.ciede2000 is None else -row.ciede2000 or math.inf
 
 
 def panels(
     measured: Sequence[Measured], quality: Callable[[Row], float | None]
 ) -> dict[str, list[Measured]]:
-    """Group by image; more than `MOST_IMAGES` by set, to be averaged.
+    """Group by image or, if there are more than `MAX_IMAGES`, by set, to be averaged.
 
-    An infinite quality has no mean: an image that a lossy series codes without loss at some choice
-    is left out of the average, for all series alike, and the title says so. A series of nothing
-    but lossless files stays, and so do all images of a set that would lose every one; then the
-    choices have a mean that are lossy for all.
+    Infinite quality has no mean. An image that some lossy series codes losslessly at some choice of
+    parameters is therefore excluded from the averages of all series, and the title says so. A
+    series of only lossless files is kept. If no image of a set would be left, all are kept, and
+    only choices that are lossy on all of them are averaged.
     """
     images = list(dict.fromkeys(m.row.image for m in measured))
-    if len(images) <= MOST_IMAGES:
+    if len(images) <= MAX_IMAGES:
         return {image: [m for m in measured if m.row.image == image] for image in images}
     sets: dict[str, list[Measured]] = {}
     for m in measured:
@@ -184,15 +186,15 @@ def panels(
 
 
 def is_lossless(members: Sequence[Measured], quality: Callable[[Row], float | None]) -> bool:
-    """Say whether all files of a series are without loss."""
+    """Return whether all files of a series are lossless."""
     return all(quality(m.row) == math.inf for m in members)
 
 
 def values(members: Sequence[Measured], value: Callable[[Row], float | None]) -> list[float]:
-    """Return the finite values of files."""
+    """Return the finite values of a set of files."""
     return finite([value(m.row) for m in members])
 
 
 def finite(values: Sequence[float | None]) -> list[float]:
-    """Leave out what is missing, infinite or undefined."""
+    """Return the values that are neither missing, infinite nor undefined."""
     return [v for v in values if v is not None and math.isfinite(v)]

@@ -1,4 +1,4 @@
-"""Summing up deltas over images: means, bootstrapped intervals, wins."""
+"""Summary statistics of deltas over images: means, bootstrapped intervals, wins."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Delta:
     Parameters
     ----------
     mean : float
-        Arithmetic mean; NaN without images.
+        Arithmetic mean; NaN if there are no images.
     low, high : float
-        Bootstrapped 95 % interval of the mean, percentiles of 10,000 resamples of the images; NaN
-        with fewer than two images.
+        Bootstrapped 95 % interval of the mean, from percentiles of 10,000 resamples of the images;
+        NaN with fewer than two images.
     wins : int
         Images on which the method is better than the anchor.
     images : int
         Images whose curves could be compared.
     refused : int
-        Images left out, since their curves barely overlap or have fewer than three points.
+        Images excluded because their curves barely overlap or have fewer than three points.
     """
 
     mean: float
@@ -43,7 +43,7 @@ class Delta:
 
 
 def summarize(deltas: Sequence[float | None], better: Literal["lower", "higher"]) -> Delta:
-    """Sum up one delta an image: mean, interval, wins.
+    """Summarize the deltas of images: mean, interval, wins.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def _interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     from scipy.stats import bootstrap
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # equal values have an interval of no width
+        warnings.simplefilter("ignore")  # equal values have an interval of zero width
         found = bootstrap(
             (values,),
             np.mean,

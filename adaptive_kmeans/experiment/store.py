@@ -1,14 +1,14 @@
-"""The store of an experiment: every finished trial, in one SQLite file that survives a power cut.
+"""The store of an experiment: every finished trial, in one SQLite file that survives power failure.
 
-One row a trial, under a key that is a hash of all that its numbers depend on: the image's pixels,
-the parameters with the seed, the metrics, and the declared versions of codec and metrics. A trial
-whose key is finished is never run again, whichever config asks for it.
+It has one row per trial, under a key that hashes all that its numbers depend on: the pixels of the
+image, the parameters with the seed, the metrics, and the declared versions of codec and metrics. A
+finished trial is never run again, whichever config has it.
 
 A trial is `waiting`, `running`, `done` or `failed`. A runner claims a trial before running it, and
 each change of state is one transaction, so that a runner which dies loses the trials in flight and
-nothing else. A claim is given up when its runner's process is gone, or has shown no sign of life
-for `STALE_S` seconds (a runner on another machine). So is the right to write tables and figures,
-which one runner has at a time. Transactions are short: nobody waits for figures to run a trial.
+nothing else. A claim expires when its runner's process has ended or, on another machine, has sent
+no heartbeat for `STALE_S` seconds. One runner at a time writes tables and figures; that lock
+expires in the same way. Transactions are short, so a runner that draws figures delays no trial.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from adaptive_kmeans.experiment.database import Database
 FILE_NAME = "trials.sqlite"
 
 STALE_S = 60.0
-BEAT_S = 10.0
+HEARTBEAT_S = 10.0
 POLL_S = 0.5
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A trial that is over: its row as a dictionary, or its error."""
+    """A trial that ended: its row as a dictionary, or its error."""
 
     row: dict[str, Any] | None
     error: str | None
@@ -67,7 +67,7 @@ class Store:
         self.path = folder / FILE_NAME
         self.runner = secrets.token_hex(8)
         self._stopping = threading.Event()
-        self._beating: threading.Thread | None = None
+        self._heartbeat: threading.Thread | None = None
         if not create and not self.path.exists():
             raise ReadError(str(self.path), "a store of trials, which `run` makes", "no such file")
         self._database = Database(self.path, create=create)
@@ -83,14 +83,14 @@ class Store:
         trace: TracebackType | None,
     ) -> None:
         self._stopping.set()
-        if self._beating is not None:
-            self._beating.join()
+        if self._heartbeat is not None:
+            self._heartbeat.join()
             with contextlib.suppress(OutputError):
                 self.release()
         self._database.close()
 
     def add(self, trials: Iterable[tuple[str, str]]) -> None:
-        """Put in trials that are not there yet, as (key, what it is in words)."""
+        """Add trials that are not there yet, as (key, summary)."""
         with self._transaction() as run:
             for key, summary in trials:
                 run(
@@ -99,7 +99,7 @@ class Store:
                 )
 
     def retry_failed(self, keys: Sequence[str]) -> None:
-        """Let trials that failed wait again."""
+        """Set failed trials back to waiting."""
         with self._transaction() as run:
             for key in keys:
                 run(
@@ -107,7 +107,7 @@ class Store:
                 )
 
     def require_files(self, keys: Sequence[str]) -> None:
-        """Let finished trials wait again whose file is not stored, though a figure shows it."""
+        """Set finished trials back to waiting whose files figures need and the store lacks."""
         with self._transaction() as run:
             for key in keys:
                 run(
@@ -117,18 +117,18 @@ class Store:
                 )
 
     def states(self, keys: Sequence[str]) -> dict[str, str]:
-        """Return the state of each key, after giving up the claims of runners that are gone."""
-        self._give_up_claims()
+        """Return the state of each key, once the claims of dead runners have expired."""
+        self._expire_claims()
         with self._transaction() as run:
             states = dict(run("SELECT key, state FROM trials").fetchall())
         return {key: states[key] for key in keys}
 
     def claim(self, key: str) -> bool:
-        """Take a waiting trial for this runner; False if it is no longer waiting."""
-        self._start_beating()
+        """Claim a waiting trial for this runner; False if it is no longer waiting."""
+        self._start_heartbeat()
         with self._transaction() as run:
-            # A claim always has its runner's sign of life beside it.
-            run("INSERT OR IGNORE INTO runners VALUES (?, ?, ?, ?)", self._sign())
+            # A claim without a heartbeat of its runner would expire at once.
+            run("INSERT OR IGNORE INTO runners VALUES (?, ?, ?, ?)", self._runner_row())
             claimed = run(
                 "UPDATE trials SET state = 'running', runner = ? "
                 "WHERE key = ? AND state = 'waiting'",
@@ -137,12 +137,12 @@ class Store:
             return bool(claimed.rowcount)
 
     def release(self) -> None:
-        """Let all trials that this runner claimed and did not finish wait again."""
+        """Set the trials that this runner claimed and did not finish back to waiting."""
         with self._transaction() as run:
             self._forget(run, self.runner)
 
     def finish(self, key: str, row: dict[str, Any], data: bytes | None, seconds: float) -> None:
-        """Store a trial's row, and its file where a figure shows it."""
+        """Store a trial's row, and its file if a figure needs it."""
         text = json.dumps(row)
         with self._transaction() as run:
             mine = self._end(run, key, "done", seconds, text, None)
@@ -155,7 +155,7 @@ class Store:
             self._end(run, key, "failed", seconds, None, error)
 
     def over(self, keys: Sequence[str]) -> dict[str, Stored]:
-        """Return the trials that are done or failed, in the order of the keys."""
+        """Return the trials that are done or failed, in the order of `keys`."""
         with self._transaction() as run:
             found = run(
                 "SELECT key, row, error, seconds FROM trials WHERE state IN ('done', 'failed')"
@@ -164,7 +164,7 @@ class Store:
         return {key: stored[key] for key in keys if key in stored}
 
     def put_file(self, key: str, data: bytes) -> None:
-        """Store a file that no trial made, such as an original picture."""
+        """Store a file that is not a trial's, such as an original image."""
         with self._transaction() as run:
             run("INSERT OR REPLACE INTO files VALUES (?, ?)", (key, data))
 
@@ -182,22 +182,22 @@ class Store:
         try:
             yield
         finally:
-            # If this fails, it is given up with the other claims of this runner.
+            # If this fails, the lock expires with the claims of this runner.
             with contextlib.suppress(OutputError), self._transaction() as run:
                 run("DELETE FROM publisher WHERE runner = ?", (self.runner,))
 
     def _may_publish(self) -> bool:
-        self._start_beating()
-        self._give_up_claims()
+        self._start_heartbeat()
+        self._expire_claims()
         with self._transaction() as run:
-            run("INSERT OR IGNORE INTO runners VALUES (?, ?, ?, ?)", self._sign())
+            run("INSERT OR IGNORE INTO runners VALUES (?, ?, ?, ?)", self._runner_row())
             run("INSERT OR IGNORE INTO publisher VALUES (1, ?)", (self.runner,))
             return bool(run("SELECT runner FROM publisher").fetchone()[0] == self.runner)
 
     def _end(
         self, run: Any, key: str, state: str, seconds: float, row: str | None, error: str | None
     ) -> bool:
-        # A runner that was thought dead may still finish: the trial is then another one's.
+        # A runner that was taken for dead may still finish, when another one has its trial.
         ended = run(
             "UPDATE trials SET state = ?, runner = NULL, row = ?, error = ?, seconds = ? "
             "WHERE key = ? AND state = 'running' AND runner = ?",
@@ -205,7 +205,7 @@ class Store:
         )
         return bool(ended.rowcount)
 
-    def _give_up_claims(self) -> None:
+    def _expire_claims(self) -> None:
         host, now = socket.gethostname(), time.time()
         with self._transaction() as run:
             for runner, where, pid, beat in run("SELECT * FROM runners").fetchall():
@@ -227,29 +227,29 @@ class Store:
         )
         run("DELETE FROM runners WHERE id = ?", (runner,))
 
-    def _start_beating(self) -> None:
-        if self._beating is None:
-            self._beat()
-            self._beating = threading.Thread(target=self._keep_beating, daemon=True)
-            self._beating.start()
+    def _start_heartbeat(self) -> None:
+        if self._heartbeat is None:
+            self._send_heartbeat()
+            self._heartbeat = threading.Thread(target=self._keep_heartbeat, daemon=True)
+            self._heartbeat.start()
 
-    def _keep_beating(self) -> None:
-        while not self._stopping.wait(BEAT_S):
-            # A full disk will be reported by the trial that meets it.
+    def _keep_heartbeat(self) -> None:
+        while not self._stopping.wait(HEARTBEAT_S):
+            # A full disk is reported by the next trial that writes to it.
             with contextlib.suppress(OutputError):
-                self._beat()
+                self._send_heartbeat()
 
-    def _beat(self) -> None:
+    def _send_heartbeat(self) -> None:
         with self._transaction() as run:
-            run("INSERT OR REPLACE INTO runners VALUES (?, ?, ?, ?)", self._sign())
+            run("INSERT OR REPLACE INTO runners VALUES (?, ?, ?, ?)", self._runner_row())
 
-    def _sign(self) -> tuple[str, str, int, float]:
+    def _runner_row(self) -> tuple[str, str, int, float]:
         return self.runner, socket.gethostname(), os.getpid(), time.time()
 
 
 def _is_alive(pid: int) -> bool:
     if os.name == "nt":
-        return True  # where signal 0 would end the process; the sign of life decides
+        return True  # signal 0 would end the process there; the heartbeat decides
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

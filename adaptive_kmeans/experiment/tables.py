@@ -1,4 +1,4 @@
-"""Tables of rows: CSV in full precision, Markdown and the terminal in the digits that matter."""
+"""Tables of rows: CSV in full precision, Markdown and terminal rounded to significant digits."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import io
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from adaptive_kmeans.experiment.rows import SPLIT
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,11 +45,8 @@ FORMATS = {
     "is_elbow": "d",
 }
 
-PARTICULARS = ("threshold", "color_space", "seed", "image_set")
-"""Columns that only the CSV has, unless the experiment sweeps them."""
-
-SPLIT = ("header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes")
-"""Columns that only the CSV has."""
+UNLESS_SWEPT = ("threshold", "color_space", "seed", "image_set")
+"""Columns that only the CSV has, unless they are swept."""
 
 
 def columns(row_type: type[Any]) -> tuple[str, ...]:
@@ -56,12 +55,12 @@ def columns(row_type: type[Any]) -> tuple[str, ...]:
 
 
 def to_csv(rows: Sequence[Any], row_type: type[Any]) -> str:
-    """Return the rows as CSV: every column, floats in full, what does not apply left empty.
+    """Return the rows as CSV: all columns in full precision, empty where they do not apply.
 
     Parameters
     ----------
     rows : sequence of row_type
-        The rows, maybe none.
+        The rows; may be empty.
     row_type : type
         Their dataclass.
     """
@@ -73,7 +72,7 @@ def to_csv(rows: Sequence[Any], row_type: type[Any]) -> str:
 
 
 def to_markdown(rows: Sequence[Any]) -> str:
-    r"""Return the rows as a Markdown table, without columns that are empty or particulars.
+    r"""Return the rows as a Markdown table, without empty columns and `UNLESS_SWEPT`.
 
     Examples
     --------
@@ -90,7 +89,7 @@ def to_markdown(rows: Sequence[Any]) -> str:
 
 
 def to_latex(rows: Sequence[Any]) -> str:
-    r"""Return the columns of the Markdown table as a LaTeX table, for the package `booktabs`.
+    r"""Return the columns of the Markdown table as a LaTeX table that uses `booktabs`.
 
     Examples
     --------
@@ -123,7 +122,7 @@ def to_terminal(rows: Sequence[Any]) -> Table:
     """Return the main columns as a table that fits a terminal of 80 columns."""
     from rich import box
     from rich.table import Table
-    from rich.text import Text  # in which brackets are no markup
+    from rich.text import Text  # does not take brackets for markup
 
     columns: dict[str, str] = type(rows[0]).TERMINAL
     chosen = {
@@ -142,7 +141,7 @@ def to_terminal(rows: Sequence[Any]) -> Table:
 
 def _is_shown(rows: Sequence[Any], name: str) -> bool:
     values = {getattr(row, name) for row in rows} - {None}
-    return name not in SPLIT and len(values) > (1 if name in PARTICULARS else 0)
+    return name not in SPLIT and len(values) > (1 if name in UNLESS_SWEPT else 0)
 
 
 def _is_number(rows: Sequence[Any], name: str) -> bool:
@@ -150,7 +149,7 @@ def _is_number(rows: Sequence[Any], name: str) -> bool:
 
 
 def shown_value(value: object, name: str) -> str:
-    """Return a value in the digits that matter, "" for what does not apply."""
+    """Return a value rounded to significant digits, "" if it does not apply."""
     if value is None:
         return ""
     if isinstance(value, float) and not math.isfinite(value):

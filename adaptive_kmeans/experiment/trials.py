@@ -1,7 +1,8 @@
-"""Trials: one image under one setting, measured on the file that it makes."""
+"""Trials: one image and one codec, measured on the file that the codec writes."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -15,20 +16,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans import codec, metrics
-from adaptive_kmeans.baselines.checked import Baseline
-from adaptive_kmeans.codec import Settings
+from adaptive_kmeans import container, metrics
+from adaptive_kmeans.codec import NamedCodec
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError, LimitError, TrialsFailedError, one_line
 from adaptive_kmeans.experiment.memory import PeakMemory
-from adaptive_kmeans.experiment.rows import Row, parameter_columns, split_columns
-from adaptive_kmeans.progress import Progress
+from adaptive_kmeans.experiment.rows import SPLIT, Row
 
 Pixels = npt.NDArray[np.uint8]
 
+WARM_UP_SIDE = 96
+"""Side of the image that warms up a codec: it has more colors than any two codebooks."""
+
 
 class Metric(NamedTuple):
-    """A measure of quality that a config can ask for.
+    """A quality metric that a config can name.
 
     Parameters
     ----------
@@ -37,10 +39,10 @@ class Metric(NamedTuple):
     score : callable
         Function of the original and the decoded image.
     settings : dict
-        What is stored beside its numbers. The version is raised when the number that it gives
-        changes: stored trials then no longer count.
+        Stored with its numbers. Its version is raised when the numbers change, so that stored
+        trials are measured again.
     package : str or None
-        A library of the extra ``metrics`` that it needs.
+        The library of the extra ``metrics`` that it needs.
     """
 
     column: str
@@ -60,75 +62,53 @@ METRICS = {
     "ciede2000": Metric("ciede2000", metrics.ciede2000, {"version": 1, "mean": "over pixels"}),
     "ssimulacra2": Metric("ssimulacra2", metrics.ssimulacra2, {"version": 1}, "ssimulacra2"),
 }
-"""The metrics by their names in a config."""
+"""The metrics, by their names in a config."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One image under one codec.
+    """One image and one codec.
 
     Parameters
     ----------
     image : ImageSource
         The image.
-    codec : Settings or str
-        Settings of our codec, or the spec of a baseline, such as ``"jpeg:75"``.
+    codec : NamedCodec
+        The codec.
     metrics : tuple of str
         Names of `METRICS`.
     background : str or None
         Color for a translucent image.
     repeats : int
-        How often encoding and decoding are timed, for the median; 0 when times are not asked for,
-        which other trials may then disturb.
+        How often encoding and decoding are timed, for the median. 0 if they are not timed; other
+        trials may then run at the same time.
     """
 
     image: ImageSource
-    codec: Settings | str
+    codec: NamedCodec
     metrics: tuple[str, ...] = ("psnr", "ssim")
     background: str | None = None
     repeats: int = 1
 
     @property
     def summary(self) -> str:
-        """What the trial is, in a few words."""
-        return f"{self.image.name}, {describe(self.codec)}"
+        """The image and the codec in a few words."""
+        return f"{self.image.name}, {self.codec.label}"
 
     def key(self, image_hash: str) -> str:
-        """Return a hash of all that the trial's numbers depend on."""
+        """Return a hash of everything that the trial's numbers depend on."""
         depends = {
             "image": image_hash,
-            "codec": parameters(self.codec),
+            "codec": self.codec.parameters,
             "metrics": {name: METRICS[name].settings for name in sorted(self.metrics)},
             "repeats": self.repeats,
         }
         return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
 
 
-def describe(asked: Settings | str) -> str:
-    """Say what a codec is in a few words.
-
-    Examples
-    --------
-    >>> describe(Settings(k1=32, coder="deflate")), describe("jpeg:75")
-    ('eigenvalue k = 32+256 4×4 deflate', 'jpeg:75')
-    """
-    if isinstance(asked, str):
-        return asked
-    name = "regular" if asked.is_regular else asked.detail
-    sizes = "+".join(str(k) for k in asked.ks)
-    return f"{name} k = {sizes} {asked.block_size}×{asked.block_size} {asked.coder}"
-
-
-def parameters(asked: Settings | str) -> dict[str, Any]:
-    """Return all that a codec's files depend on beside the image, its declared version included."""
-    if isinstance(asked, Settings):
-        return {**dataclasses.asdict(asked), "version": codec.ENCODER_VERSION}
-    return {"baseline": asked, "version": Baseline.create(asked).version}
-
-
 @dataclass(frozen=True)
 class Outcome:
-    """What a trial gave: a row and the file, or an error; and the seconds that it took in all."""
+    """Result of a trial: a row and the file, or an error, and the seconds that it took in all."""
 
     trial: Trial
     row: Row | None = None
@@ -139,28 +119,26 @@ class Outcome:
 
 def expand(
     images: Iterable[ImageSource],
-    codecs: Iterable[Settings | str],
+    codecs: Iterable[NamedCodec],
     metrics: Sequence[str] = ("psnr", "ssim"),
     background: str | None = None,
     repeats: int = 1,
 ) -> list[Trial]:
-    """List the trials of all images under all codecs, image by image, none twice."""
+    """List the trials of all images and codecs, image by image, without duplicates."""
     codecs = list(dict.fromkeys(codecs))
     return [
-        Trial(image, asked, tuple(metrics), background, repeats)
+        Trial(image, codec, tuple(metrics), background, repeats)
         for image in images
-        for asked in codecs
+        for codec in codecs
     ]
 
 
 def run_trial(trial: Trial) -> Outcome:
-    """Encode, decode, and measure the decoded file; an error becomes part of the outcome."""
+    """Encode, decode, and score the decoded image; an error becomes part of the outcome."""
     start = time.perf_counter()
     try:
         pixels = load(trial.image, trial.background)
-        row, data = measure(
-            trial.image.name, pixels, trial.codec, asked=trial.metrics, repeats=trial.repeats
-        )
+        row, data = measure(trial, pixels)
         return Outcome(trial, row, data, seconds=time.perf_counter() - start)
     except AdaptiveKMeansError as error:
         failure = error
@@ -172,50 +150,34 @@ def run_trial(trial: Trial) -> Outcome:
 
 
 def pixel_hash(pixels: Pixels) -> str:
-    """Return the SHA-256 of an image's size and pixels, whatever file they came from."""
+    """Return the SHA-256 of an image's size and pixels, whatever its file format."""
     return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
 @functools.lru_cache(maxsize=1)
 def load(image: ImageSource, background: str | None) -> Pixels:
-    """Load an image; trials come image by image, so the last one is kept."""
+    """Load an image; the last one is cached, since trials come image by image."""
     return image.load(background)
 
 
 @functools.cache
-def _warm_up(asked: Settings | str) -> None:
-    """Load and compile once a process what trials need, which is no part of any trial's time."""
-    if isinstance(asked, str):
-        Baseline.create(asked).warm_up()
-    else:
-        codec.warm_up(asked)
+def _warm_up(codec: NamedCodec) -> None:
+    """Code a small image, once a process, so that timings exclude imports and compilation."""
+    shape = (WARM_UP_SIDE, WARM_UP_SIDE, 3)
+    noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    with contextlib.suppress(AdaptiveKMeansError):  # the trial itself will report it
+        codec.decode(codec.encode(noise))
 
 
-def measure(
-    name: str,
-    pixels: Pixels,
-    asked_codec: Settings | str,
-    *,
-    asked: Sequence[str] = ("psnr", "ssim"),
-    repeats: int = 1,
-    progress: Progress | None = None,
-) -> tuple[Row, bytes]:
-    """Encode an image, decode the file, and measure what was decoded.
+def measure(trial: Trial, pixels: Pixels) -> tuple[Row, bytes]:
+    """Encode the image of a trial, decode the file, and score what was decoded.
 
     Parameters
     ----------
-    name : str
-        What the row calls the image.
+    trial : Trial
+        What to measure. With 0 repeats the row has no times.
     pixels : (H, W, 3) uint8
-        The image.
-    asked_codec : Settings or str
-        Settings of our codec, or the spec of a baseline.
-    asked : sequence of str
-        Names of `METRICS`.
-    repeats : int
-        How often encoding and decoding are timed, for the median; with 0 the row has no times.
-    progress : callable, optional
-        Called with the stage's name and its finished share.
+        Its image.
 
     Returns
     -------
@@ -224,43 +186,43 @@ def measure(
     data : bytes
         The file.
     """
-    encode: Callable[[Pixels], bytes]
-    decode: Callable[[bytes], Pixels]
-    if isinstance(asked_codec, Settings):
-        ours = asked_codec
-        # The kernels are the same for codebooks of any size and whatever the seed.
-        _warm_up(dataclasses.replace(ours, k1=2, k2=None if ours.is_regular else 3, seed=0))
-        encode = functools.partial(codec.encode, settings=ours, progress=progress)
-        decode = functools.partial(codec.decode, progress=progress)
-    else:
-        baseline = Baseline.create(asked_codec)
-        if repeats:
-            _warm_up(asked_codec)
-        encode, decode = baseline.encode, functools.partial(baseline.decode, shape=pixels.shape)
+    codec, is_timed = trial.codec, trial.repeats > 0
+    if is_timed:
+        _warm_up(codec)
     encode_s, decode_s = [], []
     with PeakMemory() as peak:
-        for _ in range(max(1, repeats)):
+        for _ in range(max(1, trial.repeats)):
             start = time.perf_counter()
-            data = encode(pixels)
+            data = codec.encode(pixels)
             encoded = time.perf_counter()
-            decoded = decode(data)
+            decoded = codec.decode(data)
             decode_s.append(time.perf_counter() - encoded)
             encode_s.append(encoded - start)
-    columns: dict[str, Any] = {}
-    for name_of_metric, metric in METRICS.items():
-        wanted = name_of_metric in asked
-        columns[metric.column] = metric.score(pixels, decoded) if wanted else None
-    columns |= parameter_columns(asked_codec) | split_columns(asked_codec, data)
-    row = Row(
-        image=name,
+    if decoded.shape != pixels.shape:
+        expected = f"an image of shape {pixels.shape}"
+        raise TrialsFailedError(f"{trial.summary}: decode", expected, f"{decoded.shape}")
+    scores = {
+        metric.column: metric.score(pixels, decoded)
+        for name, metric in METRICS.items()
+        if name in trial.metrics
+    }
+    row = Row.of(
+        **codec.columns,
+        **scores,
+        image=trial.image.name,
         image_set="",
         bytes=len(data),
         bits_per_pixel=metrics.bits_per_pixel(data, pixels.shape),
-        compression_ratio=pixels.size / len(data),
-        space_saving_percent=100 * (1 - len(data) / pixels.size),
-        encode_s=statistics.median(encode_s) if repeats else None,
-        decode_s=statistics.median(decode_s) if repeats else None,
-        peak_mb=peak.mb if repeats else None,
-        **columns,
+        compression_ratio=metrics.compression_ratio(data, pixels.shape),
+        space_saving_percent=metrics.space_saving_percent(data, pixels.shape),
+        encode_s=statistics.median(encode_s) if is_timed else None,
+        decode_s=statistics.median(decode_s) if is_timed else None,
+        peak_mb=peak.mb if is_timed else None,
     )
-    return row, data
+    return (_with_split(row, data) if row.is_ours else row), data
+
+
+def _with_split(row: Row, data: bytes) -> Row:
+    """Add where the bytes of a file of ours go."""
+    layout = container.inspect(data)
+    return dataclasses.replace(row, **{name: getattr(layout, name) for name in SPLIT})

@@ -1,15 +1,15 @@
-"""Kinds of experiments that need no store: a question of its own each, with its own table.
+"""Kinds of experiments without a store: each has its own question and its own table.
 
 ===================== ==========================================================================
-`classifiers`         which blocks measures of detail pick, beside a rate–distortion choice
+`classifiers`         blocks that detail measures select, against a rate–distortion choice
 `clustering-speed`    clustering engines × images × k × threads, timed in turns
 `coder-ablation`      index maps coded without each group of contexts
-`coding-size`         whole files of our coders beside those of lossless peers
+`coding-size`         whole files of our coders against those of lossless peers
 `elbow`               the k at which the distortion of an image has its elbow
 ===================== ==========================================================================
 
-A study is one module: what its config says, the rows of its table, how they are measured and summed
-up; and a line in `STUDIES`. Its figures stand beside it.
+A study is one module, with its config, the rows of its table, and how they are measured and
+summarized, and a line in `STUDIES`. Its figures are in a module beside it.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class Study:
     Parameters
     ----------
     config : type
-        What its config says.
+        The model of its config.
     row : type
-        The dataclass of its table's rows, with the columns of a terminal as `TERMINAL`.
+        The dataclass of its table's rows; `TERMINAL` has the columns to print.
     measure : callable
-        Takes a config, the images and the number of jobs, and gives rows and failures.
+        Takes a config, the images and the number of jobs; returns rows and failures.
     summarize : callable
-        Takes rows and gives Markdown.
+        Takes rows; returns Markdown.
     draw : callable
-        Takes a folder and rows, and draws figures there.
+        Takes a folder and rows; draws figures into the folder.
     """
 
     config: type[Experiment]

@@ -1,15 +1,14 @@
-"""Whether measures of detail agree with each other, and with what a rate–distortion choice picks.
+"""Agreement of detail measures with each other, and with a rate–distortion choice of blocks.
 
-The image as a whole is quantized twice by regular K-means, with k1 and with k2 > k1 codewords, so
-that what is compared is the choice of blocks alone, not codebooks that were made for a choice. A
-block of n pixels has the distortions D1 and D2, sums of squared errors, under the two. With
-fixed-length indices it costs n log2 k1 or n log2 k2 bits, and the large codebook saves
-(D1 − D2) / (n log2(k2 / k1)) for each bit more. To minimize D + λR is to give the large codebook to
-each block that saves λ or more for a bit, whatever other blocks get: Y. Shoham, A. Gersho,
-"Efficient bit allocation for an arbitrary set of quantizers", IEEE Trans. ASSP 36(9), 1988. As λ
-falls, blocks follow in the order of what they save for a pixel. So the best choice at the share of
-high-detail pixels that a measure and a threshold give, which is at their rate, takes blocks in this
-order until that share is reached.
+The whole image is quantized twice by regular K-means, with k1 and with k2 > k1 codewords, so that
+only the choice of blocks is compared, not codebooks that depend on it. Under the two, a block of n
+pixels has distortions D1 and D2, sums of squared errors. With fixed-length indices it costs
+n log2 k1 or n log2 k2 bits, and the large codebook saves (D1 − D2) / (n log2(k2 / k1)) for each
+additional bit. Minimizing D + λR gives the large codebook to each block that saves at least λ per
+bit, whatever the other blocks get: Y. Shoham, A. Gersho, "Efficient bit allocation for an arbitrary
+set of quantizers", IEEE Trans. ASSP 36(9), 1988. As λ falls, blocks are added in the order of what
+they save per pixel. A measure and a threshold give a share of high-detail pixels, and so a rate;
+the best choice at this rate takes blocks in that order until it has the same share.
 
 A config:
 
@@ -50,14 +49,14 @@ from adaptive_kmeans.experiment.trials import Pixels, load
 from adaptive_kmeans.regions import HIGH_DETAIL, LOW_DETAIL, classify, thresholds
 
 BEST = "rate-distortion"
-"""What the table calls the rate–distortion choice."""
+"""Name of the rate–distortion choice in the table."""
 
 Blocks = npt.NDArray[np.int64]
 RegionMap = npt.NDArray[np.uint8]
 
 
 class ClassifiersConfig(Experiment):
-    """Measures of detail × thresholds × block sizes × images: which blocks they pick."""
+    """Detail measures × thresholds × block sizes × images: which blocks they select."""
 
     kind: Literal["classifiers"]
     detail: Names
@@ -67,7 +66,7 @@ class ClassifiersConfig(Experiment):
     k2: int = 256
 
     def check(self) -> None:
-        """Make all measures and thresholds."""
+        """Check all measures and thresholds."""
         super().check()
         swept = itertools.product(self.detail, self.threshold, self.block_size)
         for detail, threshold, block_size in swept:
@@ -82,12 +81,12 @@ class ClassifiersConfig(Experiment):
 class ClassifierRow:
     """A row of the table: two choices of the high-detail blocks of one image, at one threshold.
 
-    `detail` is a measure; `other` is another one, each pair once, or "rate-distortion". Both put
-    `agreement_percent` of the blocks into the same region; `kappa`, Cohen's κ, is what goes beyond
-    chance, None where both put all blocks into one region. `detail` finds `high_percent` of the
-    blocks to be of high detail. Beside the rate–distortion choice, `benefit_percent` is the
-    distortion that the large codebook saves in the blocks that `detail` picks, relative to what it
-    saves in the best ones at the same rate; None where it saves nothing, and beside other measures.
+    `detail` is a measure; `other` is another one, each pair once, or "rate-distortion". Both assign
+    `agreement_percent` of the blocks to the same region; `kappa`, Cohen's κ, is the agreement
+    beyond chance, None if both assign all blocks to one region. `detail` classifies `high_percent`
+    of the blocks as high detail. Against the rate–distortion choice, `benefit_percent` is the
+    distortion that the large codebook saves in the blocks that `detail` selects, relative to what
+    it saves in the best ones at the same rate; None if it saves nothing, and against measures.
     """
 
     TERMINAL: ClassVar[dict[str, str]] = {
@@ -118,7 +117,7 @@ def run_classifiers(
 ) -> tuple[list[ClassifierRow], list[AdaptiveKMeansError]]:
     """Compare all measures on all images, block sizes and thresholds.
 
-    A translucent image is skipped where no background is given, which is printed.
+    Translucent images are skipped unless the config has a background; skipped ones are printed.
 
     Returns
     -------
@@ -183,25 +182,25 @@ def _compare(
 
 
 def best_choice(saved: Blocks, pixels: Blocks, budget: int) -> tuple[RegionMap, float]:
-    """Pick the blocks that save most for a pixel, until they have so many pixels.
+    """Select the blocks that save most per pixel, up to a number of pixels.
 
     Parameters
     ----------
     saved : (rows, columns) int64
-        Distortion that the large codebook saves in each block; below zero where it adds some.
+        Distortion that the large codebook saves in each block; below zero if it adds some.
     pixels : (rows, columns) int64
         Pixels of each block.
     budget : int
-        Pixels of the blocks to pick. Blocks at ragged edges may make the last one fit in part: it
-        is picked if half of it fits.
+        Pixels of the blocks to select. If the last block fits only in part, because blocks at
+        ragged edges are smaller, it is selected if half of it fits.
 
     Returns
     -------
     region_map : (rows, columns) uint8
-        1 for blocks that are picked.
+        1 for selected blocks.
     saved : float
         Distortion that they save, the last one in proportion to what fits. No choice of blocks with
-        so many pixels saves more.
+        as many pixels saves more.
 
     Examples
     --------
@@ -217,7 +216,7 @@ def best_choice(saved: Blocks, pixels: Blocks, budget: int) -> tuple[RegionMap, 
 
 
 def agreement(one: RegionMap, two: RegionMap) -> tuple[float, float | None]:
-    """Return the percentage of equal values of two maps, and Cohen's κ where it is defined.
+    """Return the percentage of equal values of two maps, and Cohen's κ if it is defined.
 
     Examples
     --------
@@ -231,14 +230,14 @@ def agreement(one: RegionMap, two: RegionMap) -> tuple[float, float | None]:
     equal = 100 * float((one == two).mean())
     if one.min() == one.max() == two.min() == two.max():
         return equal, None
-    # The four cells of the table of both, weighted, are as good as all blocks.
+    # The four cells of the contingency table, weighted, stand for all blocks.
     cells = np.arange(4)
     counts = np.bincount((2 * one.astype(np.intp) + two).ravel(), minlength=4)
     return equal, float(cohen_kappa_score(cells // 2, cells % 2, sample_weight=counts))
 
 
 def summarize(rows: Sequence[ClassifierRow]) -> str:
-    """Return Markdown tables of means over images: a pair a line, a block size a column."""
+    """Return Markdown tables of means over images: a row per pair, a column per block size."""
     lines: list[str] = []
     sizes = list(dict.fromkeys(row.block_size for row in rows))
     heads = " | ".join(f"{size}×{size}" for size in sizes)
@@ -271,6 +270,6 @@ def _means(rows: Sequence[ClassifierRow]) -> str:
 
 
 def mean(values: Sequence[float | None]) -> float:
-    """Return the mean of the values that are there, NaN where there is none."""
+    """Return the mean of the values that are not None, NaN if there are none."""
     there = [value for value in values if value is not None]
     return float(np.mean(there)) if there else math.nan

@@ -1,9 +1,9 @@
-"""Speed of clustering engines: time, error and memory, of ours and others, in one run.
+"""Speed of clustering engines: time, error and memory of ours and others, in one run.
 
-Every engine × number of threads gets a process of its own, in which it is warmed up and stays
-loaded. For each image and k the engines take turns, repeat by repeat, so that all of them meet the
-same weather; nothing else runs meanwhile. An engine that has used up its time for an image and k
-sits out the remaining repeats.
+Each engine and number of threads has its own process, in which it is warmed up and stays loaded.
+For each image and k the engines alternate, repeat by repeat, so that all of them see the same
+conditions; nothing else runs at the same time. An engine that has used up its time budget for an
+image and k skips the remaining repeats.
 
 A config:
 
@@ -13,8 +13,8 @@ A config:
     name = "clustering_speed"
     images = ["chelsea"]
     k = [16, 256]
-    repeats = 5                         # in turns, for the median and the range
-    budget_s = 10.0                     # an engine's share of time for an image and k
+    repeats = 5                         # for the median and the range
+    budget_s = 10.0                     # time of an engine for an image and k
 
     [[engines]]
     engine = "adaptive-kmeans:exact"
@@ -56,14 +56,14 @@ WARM_UP_SIDE, WARM_UP_K = 64, 8
 
 
 class EngineConfig(Strict):
-    """A clustering engine and the numbers of threads that it is given."""
+    """A clustering engine and its numbers of threads."""
 
     engine: str
     threads: Integers = Field([2])
 
 
 class ClusteringSpeedConfig(Experiment):
-    """Clustering engines × images × k × threads, timed in turns."""
+    """Clustering engines × images × k × threads, timed alternately."""
 
     kind: Literal["clustering-speed"]
     k: Integers
@@ -72,7 +72,7 @@ class ClusteringSpeedConfig(Experiment):
     budget_s: float = 10.0
 
     def check(self) -> None:
-        """Make all engines."""
+        """Check that all engines exist."""
         super().check()
         for contestant in self.engines:
             engines.create(contestant.engine)
@@ -82,9 +82,9 @@ class ClusteringSpeedConfig(Experiment):
 class SpeedRow:
     """A row of the table: one engine on one image at one k.
 
-    Times are the median and the range of the runs. The error is that of 8-bit pixels: an engine's
-    codewords are rounded, as they would be stored. `peak_mb` is the most that a run needed at its
-    peak beyond what the process held before it; see `PeakMemory`.
+    Times are the median and the range of the runs. The error is that of 8-bit pixels: codewords are
+    rounded as they would be stored. `peak_mb` is the largest of the runs' peaks of memory; see
+    `PeakMemory`.
     """
 
     TERMINAL: ClassVar[dict[str, str]] = {
@@ -118,7 +118,7 @@ class SpeedRow:
 
 
 @dataclass(frozen=True)
-class _Run:
+class _Timing:
     seconds: float
     mse: float
     iterations: int | None
@@ -129,9 +129,9 @@ class _Run:
 def run_clustering_speed(
     config: ClusteringSpeedConfig, sources: Sequence[ImageSource], _jobs: int = 1
 ) -> tuple[list[SpeedRow], list[AdaptiveKMeansError]]:
-    """Time all engines on all images; one whose library is missing is skipped, which is printed.
+    """Time all engines on all images; those without their library are skipped and printed.
 
-    What is timed has the machine to itself, whatever the number of jobs.
+    One engine runs at a time, whatever the number of jobs.
 
     Returns
     -------
@@ -157,7 +157,7 @@ def run_clustering_speed(
         advance = stack.enter_context(trial_bar(len(sources) * len(config.k) * len(workers)))
         for source in sources:
             for k in config.k:
-                runs: dict[tuple[str, int], list[_Run]] = {key: [] for key in workers}
+                runs: dict[tuple[str, int], list[_Timing]] = {key: [] for key in workers}
                 for _ in range(config.repeats):
                     for (engine, threads), worker in workers.items():
                         done = runs.get((engine, threads))
@@ -166,7 +166,7 @@ def run_clustering_speed(
                         arguments = (engine, threads, source, config.background, k)
                         try:
                             done.append(worker.submit(_run, *arguments).result())
-                        except Exception as error:  # of a library, or of a process that died
+                        except Exception as error:  # of a library, or its process died
                             what = f"{source.name} at k = {k}, {engine}"
                             failures.append(TrialsFailedError(f"{what}: {one_line(error)}"))
                             advance(f"failed: {failures[-1]}", failed=True)
@@ -180,8 +180,8 @@ def run_clustering_speed(
 def summarize(rows: list[SpeedRow]) -> str:
     """Return a Markdown table of engines × k over all images.
 
-    Times are geometric means in milliseconds, errors arithmetic means, and the factor is the
-    geometric mean of the time over that of the first engine.
+    Times are geometric means in milliseconds, errors arithmetic means. The factor is the ratio of
+    an engine's geometric mean time to that of the first engine.
     """
     ks = sorted({row.k for row in rows})
     contestants = list(dict.fromkeys((row.engine, row.threads) for row in rows))
@@ -208,7 +208,7 @@ def mean_point(rows: list[SpeedRow], engine: str, threads: int, k: int) -> tuple
     return seconds, statistics.fmean(row.mse for row in chosen)
 
 
-def _row(image: str, engine: str, k: int, threads: int, runs: list[_Run]) -> SpeedRow:
+def _row(image: str, engine: str, k: int, threads: int, runs: list[_Timing]) -> SpeedRow:
     seconds = [run.seconds for run in runs]
     mse = runs[-1].mse
     return SpeedRow(
@@ -229,7 +229,7 @@ def _row(image: str, engine: str, k: int, threads: int, runs: list[_Run]) -> Spe
 
 
 def _process(threads: int) -> ProcessPoolExecutor:
-    """Start a fresh process whose libraries will see the number of threads."""
+    """Start a process whose libraries use a number of threads."""
     return ProcessPoolExecutor(1, get_context("spawn"), _limit_threads, (threads,))
 
 
@@ -244,7 +244,7 @@ def _warm_up(engine: str, threads: int) -> None:
     engines.create(engine)(image, WARM_UP_K, threads)
 
 
-def _run(engine: str, threads: int, source: ImageSource, background: str | None, k: int) -> _Run:
+def _run(engine: str, threads: int, source: ImageSource, background: str | None, k: int) -> _Timing:
     image = load(source, background)
     find = engines.create(engine)
     with PeakMemory() as peak:
@@ -253,7 +253,7 @@ def _run(engine: str, threads: int, source: ImageSource, background: str | None,
         seconds = time.perf_counter() - start
     codebook = np.clip(np.rint(found.codebook), 0, 255).astype(np.uint8)
     mse = _mean_squared_error(image, codebook, found.labels)
-    return _Run(seconds, mse, found.iterations, len(codebook), peak.mb)
+    return _Timing(seconds, mse, found.iterations, len(codebook), peak.mb)
 
 
 def _mean_squared_error(

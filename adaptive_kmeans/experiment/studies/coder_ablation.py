@@ -1,4 +1,4 @@
-"""What each group of contexts is worth: index maps coded without it, beside all contexts.
+"""What each group of contexts saves: index maps coded without it, against all contexts.
 
 A config:
 
@@ -47,8 +47,8 @@ class CoderAblationConfig(Experiment):
 class AblationRow:
     """A row of the table: an image's index map at one k, coded without one group of contexts.
 
-    `without` is "nothing" where all contexts take part. `growth_percent` is relative to that; a
-    negative one says that the group costs more than it brings.
+    `without` is "nothing" if all contexts are used. `growth_percent` is relative to that; it is
+    negative if the group costs more than it saves.
     """
 
     TERMINAL: ClassVar[dict[str, str]] = {
@@ -72,7 +72,7 @@ def run_coder_ablation(
 ) -> tuple[list[AblationRow], list[AdaptiveKMeansError]]:
     """Code every image's index map with all contexts, then without each group.
 
-    A translucent image is skipped where no background is given, which is printed.
+    Translucent images are skipped unless the config has a background; skipped ones are printed.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def _measure(source: ImageSource, background: str | None, k: int) -> list[Ablati
 
 
 def summarize(rows: Sequence[AblationRow]) -> str:
-    """Return a Markdown table of groups × set and k: mean growth, and the largest one's image."""
+    """Return a Markdown table of groups × set and k: the mean and the largest growth."""
     columns = list(dict.fromkeys((row.image_set, row.k) for row in rows))
     heads = [f"{name}, k = {k}: mean % | largest %" for name, k in columns]
     lines = [f"| without | {' | '.join(heads)} |", f"| :-- |{' --: | --: |' * len(columns)}"]

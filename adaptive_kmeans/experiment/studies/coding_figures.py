@@ -1,4 +1,4 @@
-"""Figures of coders: sizes beside the best peer, and what groups of contexts are worth."""
+"""Figures of coders: sizes relative to the smallest peer, and what groups of contexts save."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from adaptive_kmeans.experiment.studies.coding_size import CodingSizeRow, Compar
 from adaptive_kmeans.experiment.style import COLORS, DPI, MARKERS
 
 GROWTH_TICKS = (-1, -0.5, 0, 0.5, 1, 2, 5, 10, 20, 50, 100)
-"""Percent; the axis is linear to one percent, then logarithmic."""
+"""In percent; the axis is linear up to one percent, then logarithmic."""
 
 
 def draw_sizes(folder: Path, rows: Sequence[CodingSizeRow]) -> None:
-    """Draw the sizes relative to the smallest peer's, where there are peers."""
+    """Draw the sizes relative to the smallest peer's, if there are peers."""
     comparisons = compare(rows)
     if comparisons:
         _relative_sizes(comparisons).savefig(folder / "size_against_best_peer.png", dpi=DPI)
 
 
 def draw_ablation(folder: Path, rows: Sequence[AblationRow]) -> None:
-    """Draw what index maps grow by without each group of contexts."""
+    """Draw how index maps grow without each group of contexts."""
     if any(row.without != NOTHING for row in rows):
         _growth(rows).savefig(folder / "growth_without_group.png", dpi=DPI)
 
 
 def _relative_sizes(comparisons: Sequence[Comparison]) -> Figure:
-    """One panel a set: for each k and coder, a point an image and a bar at the mean."""
+    """Draw a panel per set: for each k and coder, a point per image and a line at the mean."""
     sets = list(dict.fromkeys(c.image_set for c in comparisons))
     coders = list(dict.fromkeys(c.coder for c in comparisons))
     ks = sorted({c.k for c in comparisons})
@@ -70,7 +70,7 @@ def _relative_sizes(comparisons: Sequence[Comparison]) -> Figure:
 def _draw_group(
     axes: Axes, sizes: Sequence[float], which: int, middle: float, width: float, label: str
 ) -> None:
-    """Draw a point for each image and a bar at their mean; only labels go into the legend."""
+    """Draw a point for each image and a line at their mean; an empty label has no legend entry."""
     color = COLORS[which % len(COLORS)]
     spread = np.linspace(-0.3, 0.3, len(sizes)) if len(sizes) > 1 else np.zeros(1)
     axes.plot(
@@ -92,7 +92,7 @@ def _draw_group(
 
 
 def _growth(rows: Sequence[AblationRow]) -> Figure:
-    """One panel a k: for each group a point an image and a bar of the mean."""
+    """Draw a panel per k: for each group, a point per image and a bar for the mean."""
     groups = list(dict.fromkeys(row.without for row in rows if row.without != NOTHING))
     ks = sorted({row.k for row in rows})
     sets = list(dict.fromkeys(row.image_set for row in rows))

@@ -1,8 +1,8 @@
-"""Sizes of coders and lossless peers: whole files of the same reconstruction, decoded and compared.
+"""Sizes of files of our coders and of lossless peers, all of the same reconstruction.
 
 Every image is quantized once for each k, by regular K-means. Each of our coders and each peer codes
-that; a file counts only if it decodes to exactly the reconstruction. Peers have one thread, ours
-the usual number, of which an image of one band uses one.
+the result; a file counts only if it decodes to exactly the reconstruction. Peers run on one thread,
+ours on the usual number, of which an image of one band uses one.
 
 A config:
 
@@ -10,7 +10,7 @@ A config:
 
     kind = "coding-size"
     name = "coding_size"
-    images = ["chelsea"]                # translucent ones are skipped, unless background is given
+    images = ["chelsea"]                # translucent ones are skipped without a background
     k = [16, 256]
     coders = ["context-mixing"]
     peers = ["png8-oxipng", "jpeg-xl:9"]
@@ -19,19 +19,20 @@ A config:
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, Protocol
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BeforeValidator, Field
 
 from adaptive_kmeans import codec, container
-from adaptive_kmeans.baselines.lossless import peers
+from adaptive_kmeans.baselines.lossless import Peer, peers
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import (
@@ -60,14 +61,15 @@ class CodingSizeConfig(Experiment):
     repeats: Annotated[int, Field(ge=1)] = 1
 
     def check(self) -> None:
-        """Make all coders and peers."""
+        """Check all coders and peers."""
         super().check()
         for k in self.k:
             Settings.regular(k)
         for coder in self.coders:
             Settings.regular(2, coder=coder)
         for peer in self.peers:
-            peers.create(peer)
+            with contextlib.suppress(MissingDependencyError):  # skipped when it is run
+                peers.create(peer)
         check_once("coders and peers", [*self.coders, *self.peers])
 
 
@@ -75,7 +77,7 @@ class CodingSizeConfig(Experiment):
 class CodingSizeRow:
     """A row of the table: one codec on one image at one k.
 
-    `codec` is one of our coders, whose file is an `.akm` file, or a peer. Times are medians.
+    `codec` is one of our coders, which writes an `.akm` file, or a peer. Times are medians.
     """
 
     TERMINAL: ClassVar[dict[str, str]] = {
@@ -99,14 +101,10 @@ class CodingSizeRow:
     decode_s: float
 
 
-class _Codec(Protocol):
-    def encode(self, quantized: Quantized) -> bytes: ...
-
-    def decode(self, data: bytes) -> npt.NDArray[np.uint8]: ...
-
-
 @dataclass(frozen=True)
 class _Ours:
+    """One of our coders as a `Peer`."""
+
     coder: str
 
     def encode(self, quantized: Quantized) -> bytes:
@@ -121,8 +119,8 @@ def run_coding_size(
 ) -> tuple[list[CodingSizeRow], list[AdaptiveKMeansError]]:
     """Measure all codecs on all images.
 
-    A peer whose library is missing and an image that is translucent, where no background is given,
-    are skipped, which is printed.
+    Peers without their library are skipped, and so are translucent images unless the config has a
+    background; skipped ones are printed.
 
     Parameters
     ----------
@@ -131,7 +129,7 @@ def run_coding_size(
     sources : sequence of ImageSource
         The images.
     jobs : int
-        Processes at once. Sizes do not depend on it; times do.
+        Processes to run at a time. Sizes do not depend on it; times do.
 
     Returns
     -------
@@ -196,9 +194,9 @@ def _measure(
 
 
 @functools.cache
-def _ready(name: str) -> _Codec:
-    """Return a codec by its name, once it has coded something: loaded and, if ours, compiled."""
-    tool: _Codec = peers.create(name) if name.partition(":")[0] in peers.names() else _Ours(name)
+def _ready(name: str) -> Peer:
+    """Return a codec by name, after a first use that loads and compiles what it needs."""
+    tool: Peer = peers.create(name) if name.partition(":")[0] in peers.names() else _Ours(name)
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (WARM_UP_SIDE, WARM_UP_SIDE, 3), dtype=np.uint8)
     tool.decode(tool.encode(codec.quantize(image, Settings.regular(WARM_UP_K))))
@@ -207,7 +205,7 @@ def _ready(name: str) -> _Codec:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A coder's file beside the smallest of the peers' files of one image at one k."""
+    """A coder's file and the smallest of the peers' files, of one image at one k."""
 
     image_set: str
     image: str
@@ -219,12 +217,12 @@ class Comparison:
 
     @property
     def percent_of_best_peer(self) -> float:
-        """Size relative to the smallest peer's: 100 is no gain."""
+        """Size as a percentage of the smallest peer's."""
         return 100 * self.bytes / self.best_peer_bytes
 
 
 def compare(rows: Sequence[CodingSizeRow]) -> list[Comparison]:
-    """Set every coder's file beside the smallest peer's; nothing where there is no peer."""
+    """Compare every coder's file with the smallest peer's; empty without peers."""
     comparisons = []
     by_trial: dict[tuple[str, str, int], list[CodingSizeRow]] = {}
     for row in rows:
@@ -242,7 +240,7 @@ def compare(rows: Sequence[CodingSizeRow]) -> list[Comparison]:
 
 
 def summarize(rows: Sequence[CodingSizeRow]) -> str:
-    """Return two Markdown tables: what ours save against the smallest peer, and mean rates."""
+    """Return two Markdown tables: savings against the smallest peer, and mean rates."""
     lines = ["## Saved against the smallest of the peers, image by image", ""]
     lines += ["| set | k | coder | images | mean saved % | least saved % | a peer is smaller |"]
     lines += ["| :-- | --: | :-- | --: | --: | --: | --: |"]

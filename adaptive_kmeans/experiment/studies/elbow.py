@@ -1,4 +1,4 @@
-"""The elbow of an image: distortion, PSNR and bytes of real files against k, and where to stop.
+"""The elbow of an image: distortion, PSNR and bytes of real files against k.
 
 A config:
 
@@ -16,6 +16,7 @@ A config:
 from __future__ import annotations
 
 import collections
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -24,7 +25,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from adaptive_kmeans.clustering import elbow
-from adaptive_kmeans.codec import Settings
+from adaptive_kmeans.codec import AdaptiveKMeans, Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
 from adaptive_kmeans.experiment.rows import Row
@@ -49,7 +50,7 @@ class ElbowCurve:
     distortions : list of float
         Mean squared error of each, over pixels and channels.
     k : int
-        The elbow: the k after which more codewords gain little.
+        The elbow: the k beyond which more codewords gain little.
     """
 
     rows: list[Row]
@@ -64,7 +65,7 @@ def elbow_curve(
     ks: Sequence[int] = KS,
     background: str | None = None,
 ) -> ElbowCurve:
-    """Make and measure a file for each k, and choose k at the elbow of the distortion.
+    """Encode and measure a file for each k, and choose k at the elbow of the distortion.
 
     Parameters
     ----------
@@ -77,19 +78,12 @@ def elbow_curve(
     background : str, optional
         Color for a translucent image.
     """
-    shared = {
-        "block_size": settings.block_size,
-        "coder": settings.coder,
-        "color_space": settings.color_space,
-        "seed": settings.seed,
-    }
-    sizes = sorted(set(ks))
-    trials = expand([source], [Settings.regular(k, **shared) for k in sizes], background=background)
-    return _curve(run_trials(trials))
+    codecs = [AdaptiveKMeans(dataclasses.replace(settings, k1=k, k2=None)) for k in sorted(set(ks))]
+    return _curve(run_trials(expand([source], codecs, background=background)))
 
 
 def _curve(outcomes: Iterable[Outcome]) -> ElbowCurve:
-    """Return the curve of files in increasing order of k, or raise what befell one."""
+    """Return the curve of files in increasing order of k, or raise the error of one that failed."""
     rows = []
     for outcome in outcomes:
         if outcome.row is None:
@@ -113,7 +107,7 @@ class ElbowConfig(Experiment):
         return Settings.regular(k, coder=self.coder, color_space=self.color_space, seed=self.seed)
 
     def check(self) -> None:
-        """Make all settings."""
+        """Check all settings."""
         super().check()
         for k in self.k:
             self.settings(k)
@@ -122,10 +116,10 @@ class ElbowConfig(Experiment):
 
 @dataclass(frozen=True)
 class ElbowRow:
-    """A row of the table: the file of an image at one k, and whether its elbow is there.
+    """A row of the table: the file of an image at one k, and whether the elbow is at this k.
 
-    `mse` is the mean squared error over pixels and channels. The elbow is that of `mse` over k, on
-    linear axes, among the values of k that were measured.
+    `mse` is the mean squared error over pixels and channels. The elbow is that of `mse` over the
+    measured values of k, on linear axes.
     """
 
     TERMINAL: ClassVar[dict[str, str]] = {
@@ -151,9 +145,9 @@ class ElbowRow:
 def run_elbow(
     config: ElbowConfig, sources: Sequence[ImageSource], jobs: int = 1
 ) -> tuple[list[ElbowRow], list[AdaptiveKMeansError]]:
-    """Make and measure the files of all images, and find their elbows.
+    """Encode and measure the files of all images, and find their elbows.
 
-    A translucent image is skipped where no background is given, which is printed.
+    Translucent images are skipped unless the config has a background; skipped ones are printed.
 
     Returns
     -------
@@ -167,7 +161,7 @@ def run_elbow(
 
 
 def _measure(source: ImageSource, config: ElbowConfig) -> list[ElbowRow]:
-    codecs = [config.settings(k) for k in sorted(config.k)]
+    codecs = [AdaptiveKMeans(config.settings(k)) for k in sorted(config.k)]
     trials = expand([source], codecs, ("psnr",), config.background, repeats=0)
     curve = _curve(map(run_trial, trials))
     return [
@@ -186,7 +180,7 @@ def _measure(source: ImageSource, config: ElbowConfig) -> list[ElbowRow]:
 
 
 def summarize(rows: Sequence[ElbowRow]) -> str:
-    """Return Markdown tables: every image's elbow, and how often each k is one."""
+    """Return Markdown tables: the elbow of every image, and how many images have it at each k."""
     lines = ["| set | image | k at the elbow | PSNR dB | bytes | k at the elbow over log k |"]
     lines += ["| :-- | :-- | --: | --: | --: | --: |"]
     for place in dict.fromkeys((row.image_set, row.image) for row in rows):

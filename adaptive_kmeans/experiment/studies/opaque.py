@@ -1,4 +1,4 @@
-"""The images that a study can measure: those that are opaque, or have a background."""
+"""The images that a study can measure: opaque ones, or all with a background color."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from adaptive_kmeans.progress import trial_bar
 
 
 def opaque_images(sources: Sequence[ImageSource], background: str | None) -> list[ImageSource]:
-    """Leave out images that are translucent where no background is given, and print which."""
+    """Return the images without translucent ones, which are printed, if there is no background."""
     opaque = []
     with trial_bar(len(sources)) as advance:
         for source in sources:
@@ -20,7 +20,7 @@ def opaque_images(sources: Sequence[ImageSource], background: str | None) -> lis
                 advance(f"skipped: {error}")
                 continue
             except AdaptiveKMeansError:
-                pass  # one of the failures, once it is measured
+                pass  # reported when it is measured
             opaque.append(source)
             advance("")
     return opaque

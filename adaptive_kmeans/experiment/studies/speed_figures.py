@@ -1,4 +1,4 @@
-"""The Pareto figure of clustering engines: time against error, relative to one engine."""
+"""The figure of clustering engines: time against error, with the Pareto front."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def draw_all(folder: Path, rows: list[SpeedRow]) -> None:
 
 
 def _pareto(rows: list[SpeedRow]) -> Figure:
-    """Time against mean squared error for each k, both as means over the images.
+    """Draw time against mean squared error for each k, as means over the images.
 
-    Time is the geometric mean and error the arithmetic one. Lower left is better; the line joins
-    the engines that no other one beats in both.
+    Times are geometric means, errors arithmetic. Lower left is better; the line joins the engines
+    that no other beats in both.
     """
     ks = sorted({row.k for row in rows})
     contestants = list(dict.fromkeys((row.engine, row.threads) for row in rows))
@@ -58,7 +58,7 @@ def _pareto(rows: list[SpeedRow]) -> Figure:
 
 
 def _front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the points that no other one beats in both, by time."""
+    """Return the points that no other beats in both, sorted by time."""
     front: list[tuple[float, float]] = []
     for point in sorted(points):
         if not front or point[1] < front[-1][1]:

@@ -1,4 +1,4 @@
-"""Figures of studies: the blocks that measures of detail pick, and the elbows of images."""
+"""Figures of studies: the blocks that detail measures select, and the elbows of images."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def draw_classifiers(folder: Path, rows: Sequence[ClassifierRow]) -> None:
 
 
 def draw_elbows(folder: Path, rows: Sequence[ElbowRow]) -> None:
-    """Draw every image's curve of distortion, as the rule of the elbow sees it, and of PSNR."""
+    """Draw the curves of distortion, scaled as the elbow rule does, and of PSNR of every image."""
     if rows:
         _save(_elbows(rows), folder / "elbows")
 
@@ -53,7 +53,7 @@ def _against_block_size(
     label: str,
     chance: Callable[[ClassifierRow], float] | None,
 ) -> Figure:
-    """Draw a row of axes a set, a panel a threshold, a line a measure: means over images."""
+    """Draw means over images: a row per set, a column per threshold, a line per measure."""
     sets = list(dict.fromkeys(row.image_set for row in rows))
     splits = list(dict.fromkeys(row.threshold for row in rows))
     details = list(dict.fromkeys(row.detail for row in rows))
@@ -106,7 +106,7 @@ def _chance(row: ClassifierRow) -> float:
 
 
 def _elbows(rows: Sequence[ElbowRow]) -> Figure:
-    """Draw a row of axes a set: normalized distortion against k, and PSNR against rate."""
+    """Draw a row per set: normalized distortion against k, and PSNR against rate."""
     sets = list(dict.fromkeys(row.image_set for row in rows))
     ks = sorted({row.k for row in rows})
     figure = Figure(figsize=(9.5, 0.4 + 3.4 * len(sets)), layout="constrained")
@@ -143,7 +143,7 @@ def _style(axes: Axes, title: str, across: str, up: str) -> None:
 
 
 def _named_curves(curves: dict[str, list[ElbowRow]]) -> dict[str, list[list[ElbowRow]]]:
-    """Group curves under what the legend says: each image, or each elbow where images are many."""
+    """Group curves by legend entry: each image or, if there are many, each elbow."""
     if len(curves) <= len(COLORS):
         return {image: [curve] for image, curve in curves.items()}
     groups: dict[int, list[list[ElbowRow]]] = {}

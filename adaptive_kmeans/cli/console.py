@@ -1,4 +1,4 @@
-"""How commands answer: tables, JSON, notes, and what failed."""
+"""Output of commands: tables, JSON, notes and failures."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def print_json(facts: Any, *, to_stderr: bool = False) -> None:
 
 
 def print_table(table: Any) -> None:
-    """Print a table, cut to the width of a terminal only where there is one."""
+    """Print a table, cropped to the width of the terminal if there is one."""
     from rich.console import Console
 
     console = Console()
-    # A pipe or a file has no width of its own: what is printed there is not to be cut.
+    # A pipe or a file has no width, so that nothing is cropped there.
     console.print(table, width=None if console.is_terminal else 200)
 
 
-def say_conversions(source: str, picture: SourceImage) -> None:
-    """Say what was converted when an image was read."""
+def print_conversions(source: str, picture: SourceImage) -> None:
+    """Print what was converted when an image was read."""
     for note in picture.notes:
         typer.echo(f"note: {source}: {note}", err=True)
 
 
 def raise_failures(failures: list[AdaptiveKMeansError]) -> None:
-    """Say how many trials failed, once the others are printed."""
+    """Raise an error that counts the failed trials, once the others are printed."""
     if failures:
         raise TrialsFailedError(f"{len(failures)} trials failed, the first with: {failures[0]}")

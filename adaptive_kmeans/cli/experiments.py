@@ -1,4 +1,4 @@
-"""Commands that measure: `compare`, `elbow`, `run`, `report`, `reproduce`."""
+"""Commands that run experiments: `compare`, `elbow`, `run`, `report`, `reproduce`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from adaptive_kmeans.codec import Settings
-from adaptive_kmeans.commands.console import (
+from adaptive_kmeans.cli.console import (
+    print_conversions,
     print_json,
     print_table,
     raise_failures,
-    say_conversions,
 )
-from adaptive_kmeans.commands.options import (
+from adaptive_kmeans.cli.options import (
     K1,
     K2,
     AsJson,
@@ -29,15 +28,16 @@ from adaptive_kmeans.commands.options import (
     Seed,
     Threshold,
 )
+from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.errors import ConfigError, TrialsFailedError
 
 FIGURES = (".png", ".pdf", ".svg")
 
-MOST_DIFFERING = 10
-"""Rows that differ of an experiment, which are printed."""
+MAX_DIFFERING = 10
+"""Most differing rows of an experiment to print."""
 
-MOST_PRINTED = 200
-"""Rows of a table that a terminal shows; more are in the files alone."""
+MAX_PRINTED = 200
+"""Most rows of a table to print; the files have all."""
 
 
 def compare(
@@ -53,10 +53,11 @@ def compare(
     background: Background = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a table of regular K-means and the three measures on these images.
+    """Print a table that compares regular K-means and the three detail measures on these images.
 
-    Regular K-means has the codebook size --k, by default that of --k1.
+    Regular K-means uses the codebook size --k, by default that of --k1.
     """
+    from adaptive_kmeans.codec import AdaptiveKMeans
     from adaptive_kmeans.datasets import find_images
     from adaptive_kmeans.detail import measures
     from adaptive_kmeans.experiment import tables, trials
@@ -77,9 +78,10 @@ def compare(
     ]
     sources = find_images(images)
     for source in sources:
-        # A wrong image is said at once, and once.
-        say_conversions(source.name, source.read(background))
-    outcomes = run_trials(trials.expand(sources, settings, background=background))
+        # An unreadable image is an error now, not in each of its trials.
+        print_conversions(source.name, source.read(background))
+    codecs = map(AdaptiveKMeans, settings)
+    outcomes = run_trials(trials.expand(sources, codecs, background=background))
     rows = [outcome.row for outcome in outcomes if outcome.row is not None]
     if as_json:
         print_json([dataclasses.asdict(row) for row in rows])
@@ -92,7 +94,9 @@ def elbow(
     source: Annotated[str, Argument(metavar="IMAGE", help="An image, or a bundled one's name.")],
     figure: Annotated[
         str | None,
-        Option(metavar="FILE", help="Where the figure goes; by default IMAGE-elbow.png, here."),
+        Option(
+            metavar="FILE", help="File of the figure; by default IMAGE-elbow.png in this folder."
+        ),
     ] = None,
     coder: Coder = Settings.coder,
     color_space: ColorSpace = Settings.color_space,
@@ -129,23 +133,25 @@ def elbow(
 
 
 def run(
-    config: Annotated[Path, Argument(metavar="CONFIG.toml", help="The experiment.")],
+    config: Annotated[Path, Argument(metavar="CONFIG.toml", help="The config.")],
     more_images: Annotated[
-        list[str] | None, Argument(metavar="PATH", help="More of what --images takes.")
+        list[str] | None, Argument(metavar="PATH", help="More images for --images.")
     ] = None,
     images: Annotated[
         list[str] | None,
         Option(
             metavar="PATH...",
-            help="Measure these images, folders, globs or bundled names instead of the config's.",
+            help="Files, folders, globs or bundled names to use instead of the config's images.",
         ),
     ] = None,
     results: Annotated[
-        Path, Option(metavar="DIR", help="Where the experiment's folder of results goes.")
+        Path, Option(metavar="DIR", help="Parent of the experiment's folder of results.")
     ] = Path("results"),
     jobs: Annotated[
         int | None,
-        Option(min=1, help="Trials run at once, each in a process; by default one a processor."),
+        Option(
+            min=1, help="Trials to run at a time, each in a process; by default one per processor."
+        ),
     ] = None,
     scheduler: Annotated[
         str | None,
@@ -153,19 +159,23 @@ def run(
     ] = None,
     changes: Annotated[
         list[str] | None,
-        Option("--set", metavar="KEY=VALUE", help="Change the config, as in methods.0.k=[16,32]."),
+        Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Override a key of the config, as in methods.0.k=[16,32].",
+        ),
     ] = None,
     retry_failed: Annotated[
         bool, Option("--retry-failed", help="Run trials again that failed in an earlier run.")
     ] = False,
     dry_run: Annotated[
-        bool, Option("--dry-run", help="Say how many trials there are and how long they may take.")
+        bool, Option("--dry-run", help="Print the number of trials and an estimate of their time.")
     ] = False,
 ) -> None:
-    """Run an experiment: every image × method × parameter, into a table and figures.
+    """Run an experiment, all images × methods × parameters, and write its table and figures.
 
-    What is finished is kept in the folder of results and not run again, so that a run which was
-    ended, however rudely, goes on where it was.
+    Finished trials are stored in the folder of results and not run again: an interrupted or killed
+    run resumes where it stopped.
     """
     from adaptive_kmeans.experiment import run_experiment, tables
 
@@ -195,7 +205,7 @@ def run(
         changes=changes or [],
         retry_failed=retry_failed,
     )
-    if 0 < len(outcome.rows) <= MOST_PRINTED:
+    if 0 < len(outcome.rows) <= MAX_PRINTED:
         print_table(tables.to_terminal(outcome.rows))
     typer.echo(f"{len(outcome.rows)} trials in {outcome.seconds:.1f} s:")
     for path in outcome.paths():
@@ -205,10 +215,10 @@ def run(
 
 def report(
     folder: Annotated[
-        Path, Argument(metavar="RESULTS", help="A folder of results, or the folder of several.")
+        Path, Argument(metavar="RESULTS", help="A folder of results, or the parent of several.")
     ],
 ) -> None:
-    """Make tables, figures and a page to read in a browser again, from the stored trials alone."""
+    """Rewrite tables and figures, and an HTML page of them, from the stored trials alone."""
     from adaptive_kmeans.experiment.report import write_report
 
     for path in write_report(folder):
@@ -228,11 +238,11 @@ def reproduce(
         "results"
     ),
 ) -> None:
-    """Run committed experiments again, and say which of their numbers are confirmed.
+    """Run committed experiments again, and compare their numbers.
 
-    Images that are not bundled are looked for by name where --images says. Our bytes must be equal,
-    PSNR within 0.001 dB, SSIM within 0.00001, shares of blocks within 0.1 %, numbers of other
-    libraries within 1 %; times are not compared.
+    Images that are not bundled are searched by name in --images. Our bytes must be equal, PSNR
+    within 0.001 dB, SSIM within 0.00001, shares of blocks within 0.1 %, and numbers of other
+    libraries within 1 %. Times are not compared.
     """
     from adaptive_kmeans.experiment import reproduction
 
@@ -240,13 +250,13 @@ def reproduce(
     say = partial(typer.echo, err=True)
     for found in reproduction.reproduce(results, images or [], names or [], say):
         typer.echo(str(found))
-        for line in found.differing[:MOST_DIFFERING]:
+        for line in found.differing[:MAX_DIFFERING]:
             typer.echo(f"  {line}")
         differing += len(found.differing)
         confirmed += found.confirmed
         missing += found.missing
     if missing:
-        say("note: rows that are not at hand need their images: --images PATH")
+        say("note: give the images of these rows with --images PATH")
     if differing:
         raise TrialsFailedError(f"{differing} differ from what is committed")
     if not confirmed:

@@ -1,20 +1,20 @@
-"""Commands of files: `compress`, `decompress`, `info`."""
+"""Commands that code files: `compress`, `decompress`, `info`."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer import Argument
+from typer import Argument, Option
 
-from adaptive_kmeans.codec import Settings
-from adaptive_kmeans.commands.console import print_json, print_table, say_conversions
-from adaptive_kmeans.commands.options import (
+from adaptive_kmeans.cli.console import print_conversions, print_json, print_table
+from adaptive_kmeans.cli.options import (
     K1,
     K2,
     AsJson,
@@ -28,11 +28,18 @@ from adaptive_kmeans.commands.options import (
     Seed,
     Threshold,
 )
-from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
+from adaptive_kmeans.cli.startup import without_garbage_collection, without_scipy
+from adaptive_kmeans.codec import Settings
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, CorruptError
 from adaptive_kmeans.limits import preset
 
 if TYPE_CHECKING:
-    from adaptive_kmeans.experiment.rows import Row
+    import numpy as np
+    import numpy.typing as npt
+
+    from adaptive_kmeans.progress import Progress
+
+    Pixels = npt.NDArray[np.uint8]
 
 
 def compress(
@@ -51,11 +58,13 @@ def compress(
     color_space: ColorSpace = Settings.color_space,
     seed: Seed = Settings.seed,
     background: Background = None,
+    verify: Annotated[
+        bool, Option("--verify", help="Decode the file before writing it, and compare.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compress an image into an .akm file, and measure it on the decoded file."""
-    from adaptive_kmeans import files, image
-    from adaptive_kmeans.experiment.trials import measure
+    """Compress an image into an .akm file, and print its size and quality."""
+    from adaptive_kmeans import codec, files, image
     from adaptive_kmeans.progress import progress_bar
 
     settings = _settings(
@@ -71,26 +80,80 @@ def compress(
     )
     target = files.akm_target(source, output)
     picture = image.read_image(source, background)
-    say_conversions(source, picture)
-    with progress_bar("loading the kernels; the first run compiles them") as progress:
-        row, data = measure(source, picture.pixels, settings, progress=progress)
+    print_conversions(source, picture)
+    with (
+        without_garbage_collection(),
+        progress_bar("loading the kernels; the first run compiles them") as progress,
+    ):
+        # No longer than this: a plug-in may have kernels that multiply matrices.
+        with without_scipy():
+            import numba.np.arraymath  # noqa: F401
+        codec.warm_up(settings)
+        start = time.perf_counter()
+        data, decoded = codec.encode_with_reconstruction(
+            picture.pixels, settings, progress=progress
+        )
+        encode_s = time.perf_counter() - start
+        decode_s = None
+        if verify:
+            _verify(target, data, decoded, progress)
+            decode_s = time.perf_counter() - start - encode_s
+        facts = {
+            "output": target,
+            "input_bytes": picture.file_bytes,
+            "raw_bytes": picture.pixels.size,
+            "ratio_to_input": picture.file_bytes / len(data),
+            "image": source,
+            **_measurements(picture.pixels, settings, data, decoded),
+            "encode_s": encode_s,
+            "decode_s": decode_s,
+        }
     files.write_bytes(target, data)
 
     to_stdout = target == files.STANDARD_STREAM
-    ratio_to_input = picture.file_bytes / len(data)
     if as_json:
-        facts = {"output": target, "input_bytes": picture.file_bytes}
-        facts |= {"raw_bytes": picture.pixels.size, "ratio_to_input": ratio_to_input}
-        print_json(facts | dataclasses.asdict(row), to_stderr=to_stdout)
+        print_json(facts, to_stderr=to_stdout)
         return
     typer.echo(
         f"{'stdout' if to_stdout else target}: "
         f"{picture.file_bytes:,} B {picture.file_format} ({picture.pixels.size:,} B raw) → "
-        f"{len(data):,} B, {row.bits_per_pixel:.3f} bits per pixel, "
-        f"{row.compression_ratio:.2f}:1 to raw, {ratio_to_input:.2f}:1 to the input, "
-        f"{_quality(row)}, {(row.encode_s or 0.0) + (row.decode_s or 0.0):.2f} s",
+        f"{len(data):,} B, {facts['bits_per_pixel']:.3f} bits per pixel, "
+        f"{facts['compression_ratio']:.2f}:1 to raw, "
+        f"{facts['ratio_to_input']:.2f}:1 to the input, "
+        f"{_quality(facts['psnr_db'], facts['ssim'])}, {encode_s + (decode_s or 0.0):.2f} s",
         err=to_stdout,
     )
+
+
+def _measurements(
+    pixels: Pixels, settings: Settings, data: bytes, decoded: Pixels
+) -> dict[str, Any]:
+    """Return settings, quality and rate of a file by the columns of an experiment's table."""
+    from adaptive_kmeans import container, metrics
+    from adaptive_kmeans.codec import AdaptiveKMeans
+
+    layout = container.inspect(data)
+    sections = ("header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes")
+    return {
+        **dict.fromkeys(("detail", "k", "k1", "k2", "threshold")),
+        **AdaptiveKMeans(settings).columns,
+        "psnr_db": metrics.psnr(pixels, decoded),
+        "ssim": metrics.ssim(pixels, decoded),
+        "bytes": len(data),
+        "bits_per_pixel": metrics.bits_per_pixel(data, pixels.shape),
+        "compression_ratio": metrics.compression_ratio(data, pixels.shape),
+        "space_saving_percent": metrics.space_saving_percent(data, pixels.shape),
+        **{name: getattr(layout, name) for name in sections},
+    }
+
+
+def _verify(target: str, data: bytes, reconstruction: Pixels, progress: Progress) -> None:
+    """Refuse a file that does not decode to the encoder's reconstruction."""
+    from adaptive_kmeans import codec
+
+    if not (codec.decode(data, progress=progress) == reconstruction).all():
+        expected = "a file that decodes to the encoder's reconstruction"
+        raise CorruptError(target, expected, "other pixels")
 
 
 def decompress(
@@ -114,7 +177,12 @@ def decompress(
     image.output_format(extension)
     allowed = preset(limits)
     data = files.read_bytes(source, allowed.file_bytes)
-    with _named(source), progress_bar("decompressing") as progress:
+    with (
+        _named(source),
+        without_garbage_collection(),
+        without_scipy(),
+        progress_bar("decompressing") as progress,
+    ):
         pixels = codec.decode(data, limits=allowed, progress=progress)
         progress("writing", 0.0)
         encoded = image.encode_image(pixels, extension)
@@ -128,7 +196,7 @@ def info(
     limits: LimitsName = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Say what an .akm file holds, and where its bytes go."""
+    """Print what an .akm file holds, and how its bytes divide up."""
     from adaptive_kmeans import container, files
 
     allowed = preset(limits)
@@ -167,7 +235,7 @@ def info(
 
 
 def _settings(k1: int | None, k2: int | None, k: int | None, **others: Any) -> Settings:
-    """Make the settings, and say what is unusual about them."""
+    """Make the settings, and print a note if they are unusual."""
     if k is not None:
         if k1 is not None or k2 is not None:
             raise ConfigError("options", "either --k or --k1 and --k2", "both")
@@ -177,7 +245,7 @@ def _settings(k1: int | None, k2: int | None, k: int | None, **others: Any) -> S
     )
     if settings.ks[0] >= settings.ks[1]:
         typer.echo(
-            f"note: k1 = {settings.k1} is not below k2 = {settings.k2}, as the method means it",
+            f"note: k1 = {settings.k1} is not below k2 = {settings.k2}, as the method intends",
             err=True,
         )
     return settings
@@ -185,7 +253,7 @@ def _settings(k1: int | None, k2: int | None, k: int | None, **others: Any) -> S
 
 @contextlib.contextmanager
 def _named(source: str) -> Iterator[None]:
-    """Put the file's name before an error about its bytes."""
+    """Put the file's name in front of errors about its bytes."""
     try:
         yield
     except AdaptiveKMeansError as error:
@@ -193,8 +261,7 @@ def _named(source: str) -> Iterator[None]:
         raise
 
 
-def _quality(row: Row) -> str:
-    psnr_db, ssim = row.psnr_db or 0.0, row.ssim or 0.0
+def _quality(psnr_db: float, ssim: float) -> str:
     psnr = "lossless" if math.isinf(psnr_db) else f"PSNR {psnr_db:.2f} dB"
     return f"{psnr}, {'too small for SSIM' if math.isnan(ssim) else f'SSIM {ssim:.4f}'}"
 

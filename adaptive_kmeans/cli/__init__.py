@@ -1,5 +1,9 @@
 """The command line: its commands, and how errors end it.
 
+A command is a function whose parameters are its arguments and options: `coding` has those that code
+files, `experiments` those that run experiments. `options` is what they share, `console` how they
+print. Heavy imports happen when a command runs, so that --help is fast.
+
 An error is one line on standard error and an exit code: 2 bad usage or config, 3 bad input, 4 over
 a limit, 5 could not read or write, 6 some trials failed, 130 interrupted.
 """
@@ -14,7 +18,7 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from adaptive_kmeans.commands import coding, experiments
+from adaptive_kmeans.cli import coding, experiments
 from adaptive_kmeans.errors import AdaptiveKMeansError
 
 app = typer.Typer(
@@ -59,10 +63,10 @@ for command in (
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    # Importing and loading kernels makes objects by the hundred thousand that all stay: looking
-    # through them for garbage takes an eighth of the time of a short command.
+    # Imports allocate objects by the hundred thousand, which all stay: searching them for garbage
+    # takes an eighth of the time of a short command.
     gc.set_threshold(100_000, 50, 100)
-    # A polite end is like an interrupt: processes that run trials end, claims are given up.
+    # SIGTERM is handled like an interrupt: worker processes end, and claims are released.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = app(prog_name="adaptive-kmeans", standalone_mode=False)
@@ -74,12 +78,12 @@ def main() -> None:
     except OSError as error:
         _fail(f"standard output: expected to be writable, received {error.strerror}", 5)
     except SystemExit as stop:
-        sys.exit(5 if stop.code == 1 else stop.code)  # Typer's code for a pipe that was closed
+        sys.exit(5 if stop.code == 1 else stop.code)  # Typer's code for a closed pipe
     except MemoryError:
         _fail("memory: expected enough for this image, received none", 4)
     except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted", INTERRUPTED)
-    if code == INTERRUPTED:  # Typer turns the exception into the code
+    if code == INTERRUPTED:  # Typer turns the exception into an exit code
         _fail("interrupted", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
