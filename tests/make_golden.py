@@ -63,11 +63,16 @@ def _codebook(k: int) -> np.ndarray:
 
 def main(coder: str) -> None:
     """Write the files of a coder that has none."""
-    if list(FOLDER.glob(f"*.{coder}.akm")):
+    paths = {name: golden_path(name, coder) for name in made_images()}
+    if any(path.exists() for path in paths.values()):
         raise SystemExit(f"{coder} has golden files, which are never rewritten")
     for name, (quantized, band_height) in made_images().items():
-        path = FOLDER / f"{name}.{coder}.akm"
-        path.write_bytes(write(quantized, coder, band_height=band_height))
+        paths[name].write_bytes(write(quantized, coder, band_height=band_height))
+
+
+def golden_path(name: str, coder: str) -> Path:
+    """Return the file of an image by a coder."""
+    return FOLDER / f"{name}.{coder.replace(':', '-')}.akm"
 
 
 if __name__ == "__main__":

@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from adaptive_kmeans.coding.context_mixing import ContextMixingIndices
 from adaptive_kmeans.coding.context_mixing.contexts import (
+    MODELS,
     STRONGEST,
     Decision,
     Model,
     Profile,
-    StrongestModel,
 )
 from adaptive_kmeans.errors import UnknownNameError
 
@@ -84,7 +84,7 @@ def index_map_bytes(
     >>> index_map_bytes(*parts) > 0
     True
     """
-    kind: type[Model] = StrongestModel
+    kind = MODELS["strongest"]
     if without is not None:
         if without not in _MODELS:
             raise UnknownNameError("group of contexts", without, _MODELS)

@@ -358,6 +358,7 @@ _FAST_BRANCH = Decision(
                  "median distance"),
         _context("patterns", "patterns", "sides"),
         _context("distances from planes", "node", "ne distance", "w distance"),
+        _context("match", "match length", "match side", "node level", "sides"),
     ),
     features=(
         _context("features", "w feature"),
@@ -369,7 +370,7 @@ _FAST_BRANCH = Decision(
         _context("features", "other side feature"),
         _context("bias", "one"),
     ),
-    sets=(("match or error",),),
+    sets=(("node",),),
     limit=30,
     line=16,
     own=BRANCH,
@@ -425,7 +426,7 @@ class FastModel(Model):
 
 
 MODELS: dict[str, type[Model]] = {"strongest": StrongestModel, "fast": FastModel}
-"""The models by the names of their profiles."""
+"""The classes of models by the names of their profiles."""
 
 
 @inlined

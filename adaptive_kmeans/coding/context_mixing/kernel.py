@@ -8,7 +8,9 @@ with the compiler off their plain loops run.
 """
 
 import functools
+import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,21 @@ _INLINED: dict[str, Any] = {
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
 }
+
+
+def _sources() -> NDArray[np.void]:
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    checksum = zlib.crc32(b"".join(file.read_bytes() for file in files))
+    return np.zeros(0, dtype=[(f"crc_{checksum:08x}", np.uint8)])
+
+
+SOURCES = _sources()
+"""An argument of every kernel, whose type names the state of the sources.
+
+Numba looks a compiled kernel up by the types of its arguments and the date of its own file, but not
+by the files of the functions that it calls: a change of the context table alone would go unnoticed,
+and old kernels would write beside new tables.
+"""
 
 kernel: Any = njit(cache=True, **_UNCOUNTED)
 """Decorates what Python calls."""

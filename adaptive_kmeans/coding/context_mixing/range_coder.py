@@ -20,7 +20,7 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from adaptive_kmeans.coding.context_mixing.kernel import Int
+from adaptive_kmeans.coding.context_mixing.kernel import SOURCES, Int
 
 LOW, HIGH, POSITION, CODE = 0, 1, 2, 3
 
@@ -33,6 +33,7 @@ class Encoder(NamedTuple):
 
     interval: NDArray[np.int64]  # (3,) low, high, and the bytes written
     stream: NDArray[np.uint8]  # written as far as it reaches
+    sources: NDArray[np.void] = SOURCES
 
 
 class Decoder(NamedTuple):
@@ -40,12 +41,14 @@ class Decoder(NamedTuple):
 
     interval: NDArray[np.int64]  # (4,) low, high, the bytes read, and the four last of them
     stream: NDArray[np.uint8]
+    sources: NDArray[np.void] = SOURCES
 
 
 class Meter(NamedTuple):
     """Adds up the cost of decisions."""
 
     cost: NDArray[np.int64]  # (1,)
+    sources: NDArray[np.void] = SOURCES
 
 
 def _costs() -> NDArray[np.int32]:
