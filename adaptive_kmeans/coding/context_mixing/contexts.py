@@ -14,7 +14,8 @@ j counted through what it sees and i its place among the hashed contexts of its 
 ``scramble(key)``. A *direct* context numbers the combinations of what it sees: ``index = (…(q0 * n1
 + q1) * n2 + q2…)``, ``n`` being the number of values of a quantity, and takes it modulo the size of
 its table, the next power of two of the number of combinations, at least 2**8 and at most 2**20. A
-*feature* is an input of the mixer itself. A weight set is numbered like a direct context.
+*feature* is an input of the mixer itself. A weight set is numbered like a direct context, modulo
+`MAX_SETS`.
 
 With ``depth = bit_length(pixels - 1)`` of the band, a hashed context has ``2**clip(depth - 3, 8,
 18)`` lines for a run flag, ``2**clip(depth - 5, 6, 16)`` for a branch. Nothing shares a counter but
@@ -177,6 +178,8 @@ MULTIPLIERS = (
 CONTEXT_SALT, REGION_SALT, AFTER_RUN_SALT = 0x0D3F8C71, 0x19E3779B, 0x1A2B3C4D
 
 
+MAX_SETS = 4096
+"""Weight sets among which one is selected, at most."""
 SKIP_COUNTERS = 32 * 16 * 2 * 4
 """Counters of the skip-mixing path: margin over spread, margin, side and size of the node."""
 
@@ -479,7 +482,8 @@ def _inputs_source(kind: str, decision: Decision) -> str:
         slot = f"tables.direct[0, {i}] + (({number}) & tables.direct[1, {i}])"
         lines.append(f" slots[at + {len(decision.hashed) + i}] = {slot}")
     for i, sees in enumerate(decision.sets):
-        lines.append(f" sets[first + {i}] = tables.sets[{i}] + {_number(sees, decision.own)}")
+        number = f"(({_number(sees, decision.own)}) & {MAX_SETS - 1})"
+        lines.append(f" sets[first + {i}] = tables.sets[{i}] + {number}")
     features = [_value(context.sees[0], decision.own) for context in decision.features]
     features += ["0"] * (LANES - decision.contexts - len(features))
     for i, feature in enumerate(features):
@@ -554,8 +558,9 @@ class Placed(NamedTuple):
     sets: int  # in all
 
 
+@functools.lru_cache(maxsize=16)
 def place_tables(profile: Profile, pixels: int, codewords: int) -> Placed:
-    """Lay out the counters and weight sets of a band of so many pixels."""
+    """Lay out the counters and weight sets of a band of so many pixels; bands share the result."""
     depth = (pixels - 1).bit_length()
     bits = {"run": min(max(depth - 3, 8), 18), "branch": min(max(depth - 5, 6), 16)}
     tables, end, sets = [], 0, 0
@@ -572,9 +577,8 @@ def place_tables(profile: Profile, pixels: int, codewords: int) -> Placed:
         starts = np.zeros(len(decision.sets), dtype=np.int64)
         for i, sees in enumerate(decision.sets):
             starts[i] = sets
-            sets += _combinations(sees, decision.own, codewords)
-        keys = np.zeros(len(decision.hashed), dtype=np.int64)
-        tables.append(Tables(hashed, direct, starts, keys))
+            sets += min(_combinations(sees, decision.own, codewords), MAX_SETS)
+        tables.append(Tables(hashed, direct, starts, np.zeros(len(decision.hashed), np.int64)))
     blank = end + SKIP_COUNTERS
     return Placed(tables[0], tables[1], end, blank, blank + profile.branch.line, sets)
 

@@ -80,8 +80,10 @@ def new_neighborhood(regions: int) -> Neighborhood:
 
 def with_margins(codes: NDArray[np.int32]) -> NDArray[np.int32]:
     """Put (h, w) codewords below three rows and between margins of codeword 0."""
-    margins = ((ABOVE_MARGIN, 0), (ACROSS_MARGIN, ACROSS_MARGIN))
-    return np.ascontiguousarray(np.pad(codes, margins))
+    height, width = codes.shape
+    framed = np.zeros((height + ABOVE_MARGIN, width + 2 * ACROSS_MARGIN), dtype=np.int32)
+    framed[ABOVE_MARGIN:, ACROSS_MARGIN : ACROSS_MARGIN + width] = codes
+    return framed
 
 
 @inlined
