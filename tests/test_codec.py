@@ -102,7 +102,7 @@ def test_a_flat_image_has_an_empty_region():
 
 
 def test_large_images_have_bands(random):
-    image = np.zeros((2100, 2100, 3), dtype=np.uint8)
+    image = np.zeros((3100, 2100, 3), dtype=np.uint8)
     image[::7, ::5] = 255
     data = akm.encode(image, akm.Settings(k1=2, k2=4, detail="variance"))
     assert container.inspect(data).bands == 2

@@ -7,6 +7,7 @@ import pytest
 
 import adaptive_kmeans as akm
 from adaptive_kmeans.container import CODER_NUMBERS, read
+from tests import reference_decoder
 from tests.make_golden import FOLDER, golden_path, made_images
 
 CODERS = ("fixed-length", "deflate", "context-mixing", "context-mixing:fast")
@@ -45,3 +46,17 @@ def test_a_golden_file_holds_the_same_parts(name, coder):
     assert np.array_equal(quantized.index_map, right.index_map)
     assert np.array_equal(quantized.region_map, right.region_map)
     assert all(map(np.array_equal, quantized.codebooks, right.codebooks))
+
+
+@pytest.mark.parametrize("coder", CODERS)
+@pytest.mark.parametrize("name", PIXELS)
+def test_a_decoder_written_from_the_specification_agrees(name, coder):
+    data = golden_path(name, coder).read_bytes()
+    assert np.array_equal(np.array(reference_decoder.decode(data)), akm.decode(data))
+
+
+@pytest.mark.parametrize("coder", ["context-mixing", "context-mixing:fast"])
+@pytest.mark.parametrize("k2", [None, 40])
+def test_a_decoder_written_from_the_specification_agrees_on_a_photograph(coder, k2, photo):
+    data = akm.encode(photo[:30, :40], akm.Settings(k1=24, k2=k2, coder=coder))
+    assert np.array_equal(np.array(reference_decoder.decode(data)), akm.decode(data))

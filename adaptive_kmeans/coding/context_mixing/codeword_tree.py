@@ -1,14 +1,24 @@
 """The binary tree over a codebook in which near colors share prefixes, built in integers.
 
-A node holds a set of codewords. Its **axis** comes from the integer covariance of their colors
-(times a constant) by 8 power iterations; the codewords are ordered by their projection on it
-(ties: by index), and the lower half (``n // 2``) goes left. Leaves from left to right give the
-**tree order**; with codewords in this order a node is an interval ``lo..hi - 1`` and is named by
-the first codeword of its right half, which no other node shares.
+The **spacing** of a codeword is its distance to the nearest other one of its codebook, in
+sixteenths, ``floor(sqrt(256 d**2))``; that of a codebook is the mean of them, rounded down, at
+least 16, and 16 for one codeword.
 
-The node's plane is halfway between the two codewords at the cut, and its axis is scaled so that
-a distance of one mean **spacing** (distance of a codeword to the nearest other one, averaged over
-the node) projects to 65536.
+A node holds a set of n codewords. Its **axis** comes from the covariance matrix of their colors,
+``sum of (n c - s)(n c - s)^T`` with ``s`` the sum of the colors, whose largest diagonal element
+(the first of equal ones) is brought to at most 40 bits by shifting all elements right. It begins as
+the row of that element; 8 times it becomes the matrix times itself. At the beginning and each time
+it is shifted right until no component has more than 12 bits. It is negated if its components add up
+to less than 0. The codewords are ordered by their projection on it (ties: by index), and the lower
+half (``n // 2``) goes left. Leaves from left to right give the **tree order**; with codewords in
+this order a node is an interval ``lo..hi - 1`` and is named by the first codeword of its right
+half, which no other node shares.
+
+The node's plane has the normal ``floor(2**20 axis / (length * spacing))``, ``length`` being the
+integer square root of the axis' squared length, at least 1, and ``spacing`` the mean of the node's
+codewords', rounded down, at least 16. Its threshold is half of the normal's product with the sum of
+the two codewords at the cut, rounded down, and then times 4, since colors are looked at in quarters
+of levels.
 
 An image's codewords are numbered through: those of region 0 in tree order, then those of region 1,
 and so on. Nodes are numbered alike.

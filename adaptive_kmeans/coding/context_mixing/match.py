@@ -1,9 +1,13 @@
 # mypy: disable-error-code="assignment"
 """The match model: follows an earlier place whose surroundings were the same as the pixel's.
 
-Places are found by a hash of the 25 neighbors. A place that was found is followed, pixel by pixel,
-as long as the codewords there are the ones that come here. With ``n`` pixels predicted in a row,
-the *match length class* is ``min(n, 7) + min(n >> 3, 3) + min(n >> 5, 5)``, 0..15.
+Surroundings are a 31-bit hash of the 25 neighbors. A table of ``2**clip(bit_length(pixels - 1) - 3,
+8, 20)`` entries, indexed by the hash's lowest bits, holds the hash and the place of the last coded
+pixel that had it. At a coded pixel, after a prediction that was right, the place that was followed
+moves one to the right, through rows with their margins (`neighborhood`); else the entry's place is
+followed if its hash is the pixel's. Then the entry becomes this pixel's. What is predicted is the
+codeword at the place, if it is of the pixel's region. With ``n`` right predictions in a row, of
+whatever region, the *match length class* is ``min(n, 7) + min(n >> 3, 3) + min(n >> 5, 5)``, 0..15.
 """
 
 from typing import NamedTuple

@@ -8,8 +8,9 @@ written to holds new counters: a small image then costs little of the large tabl
 To predict, the counters of a decision's contexts are read. Their logistic values are the first
 inputs of the mixer, its features are the others, and further ones are 0. Each selected weight set
 gives a logistic prediction, the sum of ``inputs * weights >> 8``, shifted right by 8 and limited to
-``-LIMIT..LIMIT``. The final mixer weighs these with the weights of the decision's kind, first
-``65536 / sets`` each: its sum, shifted right by 16, is the logistic value of the probability.
+``-LIMIT..LIMIT``, ``LIMIT = 2815``. The final mixer weighs these with the weights of the decision's
+kind, first ``65536 / sets`` each: its sum, shifted right by 16, is the logistic value of the
+probability.
 
 A pixel's decisions learn when all of them are coded, each from what it saw when it was predicted.
 (If two

@@ -1,10 +1,17 @@
 # mypy: disable-error-code="assignment"
 """What the coder sees around a pixel: 25 earlier pixels, and three colors predicted from them.
 
-Neighbor ``i`` lies `DOWN` rows up and `ACROSS` columns to the right. Left of the image lies the
-first pixel of the row above, right of it the last pixel of the same row, above it codeword 0. A
-codeword of another region counts as the nearest one of the pixel's region (squared RGB distance,
-ties to the lowest number); its color is kept.
+Numbered from W = 0, in rows above the pixel's own and columns to the right of it, they are::
+
+    row 0: 18 (-4) 10 (-3) 4 (-2) 0 (-1)
+    row 1: 19 (-4) 15 (-3) 7 (-2) 2 (-1) 1 (0) 3 (1) 8 (2) 14 (3) 20 (4)
+    row 2: 22 (-3) 13 (-2) 9 (-1) 5 (0) 6 (1) 12 (2) 21 (3)
+    row 3: 24 (-2) 17 (-1) 11 (0) 16 (1) 23 (2)
+
+W, N, NW, NE, WW, NN, NNE, NWW and NEE are neighbors 0 to 8. The map has margins of 4 columns: left
+of the image lies the first pixel of the row above, right of it the last pixel of the same row.
+Above it lies codeword 0. A codeword of another region counts as the nearest one of the pixel's
+region (squared RGB distance, ties to the lowest number); its color is kept.
 
 Colors are counted in quarters of a level. The **median edge** is the median of W, N and ``W + N -
 NW``; the **gradient** is ``W + ((NE - NW) >> 1)``, kept within 0..1020. The **linear** prediction
@@ -18,6 +25,9 @@ channels, unless that is 0, ``gain = floor(2**24 / (S + 64 spacing))`` and each 
 the pixel's color less the linear prediction shifted right by 4 from sixteenths and kept within
 -511..511, a weight moves by ``(sum over channels of error * difference) * gain + 2**13 >> 14``, and
 stays within ``-2**18..2**18``.
+
+The codeword nearest to the linear prediction is the one nearest to the middle of its cell: with
+each channel cut to 5 bits, ``8 cell + 4``, by squared distance, ties to the lowest number.
 """
 
 from typing import NamedTuple

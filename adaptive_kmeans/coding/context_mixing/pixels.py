@@ -29,25 +29,22 @@ neighbor) * unit >> 14`` of WW, NN, NNE, NWW, NEE and NNW (neighbors 4 to 9), ha
 left in this row that each equaled their W. ``ahead`` is 0 if NEE is not W's codeword, else 1, 2 if
 neighbor 14 is, 3 if neighbor 20 is, too. ``w pattern = scramble(W * M0 + pattern 6) & (2**18 -
 1)``, ``w run`` the same of ``W * M0 + 4 behind + ahead``. Features: 32 times miss and the six
-distances, each at most 40; lean, and 4 lean within
--1023..1023; 16 times activity, at most 60; and 256.
+distances, each at most 40; lean, and 4 lean within -1023..1023; 16 times activity, at most 60; and 256.
 
 **Branch.** At a node that holds the codewords ``lo..hi - 1``, ``node`` being the first of its right
 side, a color's distance from the plane ``(a, b, c, t)`` is ``(a R + b G + c B - t) >> 10`` in
 quarters of levels, in 32 bits, within -2047..2047. ``node size = min(hi - lo, 31)``, ``node level =
 (size > 2) + (size > 8) + (size > 64)``. A side is 0 outside, 1 left, 2 right; ``sides = 3 * (side
 of W) + side of other``. Features: the distances of W, N, NW, NE, WW, NN, NNE, median edge and
-linear; 4 times that of W and linear within
--1023..1023; for W and other 256 on the right, -256 on the left; and 256.
+linear; 4 times that of W and linear within -1023..1023; for W and other 256 on the right, -256 on the left; and 256.
 
 **Skip-mixing path.** If W, N, NW, NE, linear and gradient lie on one side of the plane, the least
 of their distances is ``margin``, and ``spread`` is the largest less the smallest of the signed
-distances. If margin
-is above 128, nothing is predicted by the match, and no run flag preceded, a counter is selected:
-``((min(4 margin / (spread + 64), 31) * 16 + min(margin >> 7, 15)) * 2 + (right)) * 4 + (size > 4) +
-(size > 16) + (size > 64)``. If its 16-bit probability p gives one outcome less than the profile's
-``skip_chance``, p within 16..65520 codes the branch alone. The counter learns either way, up to a
-count of 1000.
+distances. If margin is above 128, nothing is predicted by the match, and no run flag preceded, a
+counter is selected: ``((min(4 margin / (spread + 64), 31) * 16 + min(margin >> 7, 15)) * 2 +
+(right)) * 4 + (size > 4) + (size > 16) + (size > 64)``. If its 16-bit probability p gives one
+outcome less than the profile's ``skip_chance``, p within 16..65520 codes the branch alone. The
+counter learns either way, from what it is by then, up to a count of 1000.
 
 **Lines.** Hashed contexts own lines of counters: a check, then counters. A run flag's line has one.
 A branch's has 15, for four levels of the tree: with the group's topmost node at 1, the children of

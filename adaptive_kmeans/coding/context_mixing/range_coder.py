@@ -8,7 +8,8 @@ probability of being 1 is ``p / 65536`` splits it at
 and a 1 keeps ``low..middle``, a 0 keeps ``middle + 1..high``. While both ends agree in their
 highest byte, that byte is written, and both shift left by 8 bits, low filled with zeros and high
 with ones. The flush writes the fewest bytes (none to four) that, followed by zeros, name a number
-inside the interval. The decoder reads zeros past the end of its data.
+inside the interval. The decoder begins with the first four bytes and reads zeros past the end of
+its data.
 
 A model codes its decisions into a *sink*: an `Encoder` writes them, a `Decoder` reads them, a
 `Meter` adds up what they cost. Kernels are compiled for the sink that they are called with.
