@@ -19,24 +19,24 @@ E(N) was for the last coded pixel of this row, 0 for the first. ``patterns = scr
 length) + 2**24``, or ``linear * 4096 + (ww & 4095)`` where nothing is predicted.
 
 **Run flag.** ``gap = distance(W, other)``, 0 without another codeword. ``lean``, 0 without one,
-else from
-``L = sum over channels of (w - o) * ((linear >> 3) - (w + o))``, w and o being the two codewords'
-levels: ``L * (2**24 / ((gap + 1) s)) >> 13`` within -2047..2047. ``miss = distance(W, linear) *
-unit >> 14``; the
-class of gap is that of ``gap * unit >> 14``; ``activity``, the sum of the six ``distance(W,
-neighbor) * unit >> 14`` of WW, NN, NNE, NWW, NEE and NNW (neighbors 4 to 9), has the class of
-``activity >> 1``. ``behind = min(n, 3) + (n > 7) + (n > 15) + (n > 40)`` for n coded pixels to the
-left in this row that each equaled their W. ``ahead`` is 0 if NEE is not W's codeword, else 1, 2 if
-neighbor 14 is, 3 if neighbor 20 is, too. ``w pattern = scramble(W * M0 + pattern 6) & (2**18 -
-1)``, ``w run`` the same of ``W * M0 + 4 behind + ahead``. Features: 32 times miss and the six
-distances, each at most 40; lean, and 4 lean within -1023..1023; 16 times activity, at most 60; and 256.
+else from ``L = sum over channels of (w - o) * ((linear >> 3) - (w + o))``, w and o being the two
+codewords' levels: ``L * (2**24 / ((gap + 1) s)) >> 13`` within -2047..2047. ``miss = distance(W,
+linear) * unit >> 14``; the class of gap is that of ``gap * unit >> 14``; ``activity``, the sum of
+the six ``distance(W, neighbor) * unit >> 14`` of WW, NN, NNE, NWW, NEE and NNW (neighbors 4 to 9),
+has the class of ``activity >> 1``. ``behind = min(n, 3) + (n > 7) + (n > 15) + (n > 40)`` for n
+coded pixels to the left in this row that each equaled their W. ``ahead`` is 0 if NEE is not W's
+codeword, else 1, 2 if neighbor 14 is, 3 if neighbor 20 is, too. ``w pattern = scramble(W * M0 +
+pattern 6) & (2**18 - 1)``, ``w run`` the same of ``W * M0 + 4 behind + ahead``. Features: 32 times
+miss and the six distances, each at most 40; lean, and 4 lean within -1023..1023; 16 times activity,
+at most 60; and 256.
 
 **Branch.** At a node that holds the codewords ``lo..hi - 1``, ``node`` being the first of its right
 side, a color's distance from the plane ``(a, b, c, t)`` is ``(a R + b G + c B - t) >> 10`` in
 quarters of levels, in 32 bits, within -2047..2047. ``node size = min(hi - lo, 31)``, ``node level =
 (size > 2) + (size > 8) + (size > 64)``. A side is 0 outside, 1 left, 2 right; ``sides = 3 * (side
 of W) + side of other``. Features: the distances of W, N, NW, NE, WW, NN, NNE, median edge and
-linear; 4 times that of W and linear within -1023..1023; for W and other 256 on the right, -256 on the left; and 256.
+linear; 4 times that of W and linear within -1023..1023; for W and other 256 on the right, -256 on
+the left; and 256.
 
 **Skip-mixing path.** If W, N, NW, NE, linear and gradient lie on one side of the plane, the least
 of their distances is ``margin``, and ``spread`` is the largest less the smallest of the signed
