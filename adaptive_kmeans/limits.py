@@ -24,7 +24,9 @@ MAX_PIXELS = 2**27
 MAX_CODEWORDS = 4096
 """Codewords of a codebook."""
 MAX_REGIONS = 255
-MAX_BANDS = 4096
+MAX_BANDS = 1024
+"""Bands of a file. The encoder makes 32 of the largest image. A coder starts anew in each band, so
+their number bounds the time that a small hostile file can take."""
 MAX_ANCILLARY = 256
 """Ancillary sections of a file."""
 MAX_FILE_BYTES = 2**31
@@ -83,7 +85,7 @@ class Limits:
     Examples
     --------
     >>> Limits(pixels=10**6).bands
-    4096
+    1024
     """
 
     pixels: int = MAX_PIXELS

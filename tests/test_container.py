@@ -410,12 +410,12 @@ def test_progress_is_told_while_a_band_is_coded(threads, random, monkeypatch):
         assert told == sorted(told)
 
 
-def test_an_image_has_at_most_4096_bands():
-    with pytest.raises(ConfigError, match="at most 4096 bands"):
-        write(plain(5000, 1), "fixed-length", band_height=1)
-    data = write(plain(5000, 1), "fixed-length", band_height=2)
-    assert inspect(data).bands == 2500
-    with pytest.raises(CorruptError, match=r"bands: expected 1\.\.4096, received 5000"):
+def test_the_number_of_bands_is_limited():
+    with pytest.raises(ConfigError, match="at most 1024 bands"):
+        write(plain(2000, 1), "fixed-length", band_height=1)
+    data = write(plain(2000, 1), "fixed-length", band_height=2)
+    assert inspect(data).bands == 1000
+    with pytest.raises(CorruptError, match=r"bands: expected 1\.\.1024, received 2000"):
         inspect(with_field(data, "band height", 1))
 
 
@@ -497,7 +497,7 @@ def test_decoding_the_largest_image_takes_less_than_a_gigabyte(coder, shape, tmp
 
 @pytest.mark.parametrize("coder", ["fixed-length", "deflate"])
 def test_bands_do_not_repeat_the_work_of_a_file(coder, random):
-    grid = BlockGrid(4096, 8, 1)
+    grid = BlockGrid(1024, 32, 1)
     region_map = random.integers(0, 255, grid.shape, dtype=np.uint8)
     codebooks = tuple(random.integers(0, 256, (257, 3), dtype=np.uint8) for _ in range(255))
     index_map = random.integers(0, 257, grid.shape).astype(np.uint16)
@@ -505,7 +505,7 @@ def test_bands_do_not_repeat_the_work_of_a_file(coder, random):
     data = write(quantized, coder, band_height=1)
     start = time.process_time()
     image = akm.decode(data)
-    assert time.process_time() - start < 5  # half a second; 20, if bands looked at every codebook
+    assert time.process_time() - start < 3  # half a second; 5, if bands looked at every codebook
     assert np.array_equal(image, quantized.reconstruct())
 
 
