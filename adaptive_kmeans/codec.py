@@ -2,9 +2,9 @@
 
 ::
 
-    image ─ blocks ─ detail ─ regions ─ clustering ─ Quantized ─ coding ─ container ─ bytes
-            └──────────────── quantize ───────────┘              └───── write ────┘
-    bytes ─ container ─ coding ─ bands of a Quantized ─ colors ─ image
+    image ─ blocks ─ detail ─ regions ─ clustering ─ Quantized ─ coding ───────┬ container ─ bytes
+            └──────────────── quantize ───────────┘      └────── restoration ┘
+    bytes ─ container ─ coding ─ bands of a Quantized ─ colors ─ restoration ─ image
             └────── Reader ───┘
 """
 
@@ -15,12 +15,12 @@ import math
 import numbers
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans import container
+from adaptive_kmeans import container, restoration
 from adaptive_kmeans.coding import coders
 from adaptive_kmeans.errors import ConfigError, UnknownNameError
 from adaptive_kmeans.limits import (
@@ -33,6 +33,11 @@ from adaptive_kmeans.limits import (
 )
 from adaptive_kmeans.progress import Progress
 from adaptive_kmeans.quantize import ColorTable, Quantized, RegionAdaptive
+from adaptive_kmeans.threads import Workers
+
+if TYPE_CHECKING:
+    from adaptive_kmeans.restoration.correction import Correction
+    from adaptive_kmeans.restoration.wiener import Filter
 
 ENCODER_VERSION = 2
 """Incremented whenever the same image and settings give other pixels or bytes, so that experiments
@@ -68,6 +73,11 @@ class Settings:
     tolerance : float
         Clustering stops when the distortion falls by less than this part of itself; with 0 it goes
         on until no label changes.
+    restoration : str
+        Spec of the filter that the decoder applies: ``none``, ``wiener:FORM`` with a form such as
+        ``8+rings`` or ``3``, or ``auto`` for the form that pays best for its bytes, if one does.
+    correction : str
+        Coarse correction of what is left: ``none``, or ``auto`` where it pays.
 
     Raises
     ------
@@ -92,6 +102,8 @@ class Settings:
     seed: int = 0
     init: str = "wu"
     tolerance: float = 1e-3
+    restoration: str = "none"
+    correction: str = "none"
 
     @classmethod
     def regular(cls, k: int, **others: Any) -> Self:
@@ -117,6 +129,8 @@ class Settings:
         _check_name("initialization", self.init, INITIALIZATIONS)
         object.__setattr__(self, "tolerance", _check_share("tolerance", self.tolerance))
         self.quantizer()
+        restoration.create(self.restoration)
+        restoration.check_correction(self.correction)
 
     @property
     def is_regular(self) -> bool:
@@ -127,6 +141,11 @@ class Settings:
     def ks(self) -> tuple[int, ...]:
         """Codewords of each region: (k1, k2), or (k,) for regular K-means."""
         return (self.k1,) if self.k2 is None else (self.k1, self.k2)
+
+    @property
+    def restores(self) -> bool:
+        """Whether a filter or a correction is looked for."""
+        return (self.restoration, self.correction) != (restoration.NONE, restoration.NONE)
 
     def quantizer(self) -> RegionAdaptive:
         """Return the quantizer of these settings."""
@@ -242,21 +261,55 @@ def encode_with_reconstruction(
     >>> bool((decode(data) == reconstruction).all())
     True
     """
-    data, quantized = _encode(image, settings, progress)
-    return data, quantized.reconstruct()
+    data, reconstruction = _encode(image, settings, progress)
+    if isinstance(reconstruction, Quantized):
+        reconstruction = reconstruction.reconstruct()
+    return data, reconstruction
 
 
 def _encode(
     image: npt.NDArray[np.uint8], settings: Settings | None, progress: Progress | None
-) -> tuple[bytes, Quantized]:
+) -> tuple[bytes, npt.NDArray[np.uint8] | Quantized]:
+    """Return the file, and what it decodes to: the quantized image if nothing is restored."""
     settings = _check_settings(settings)
     quantized = quantize(image, settings, progress=progress)
-    data = container.write(quantized, settings.coder, progress=progress)
-    return data, quantized
+    if not settings.restores:
+        return container.write(quantized, settings.coder, progress=progress), quantized
+    reconstruction = quantized.reconstruct()
+    sections = _restore(image, reconstruction, settings, progress)
+    data = container.write(quantized, settings.coder, sections=sections, progress=progress)
+    return data, reconstruction
+
+
+def _restore(
+    image: npt.NDArray[np.uint8],
+    reconstruction: npt.NDArray[np.uint8],
+    settings: Settings,
+    progress: Progress | None,
+) -> list[container.Section]:
+    """Fit filter and correction, apply them to the reconstruction, and return their sections."""
+    sections = []
+    if progress is not None:
+        progress("fitting the restoration", 0.0)
+    with Workers() as workers:
+        found = restoration.create(settings.restoration).fit(image, reconstruction, workers)
+        if found is not None:
+            found.apply(reconstruction, workers)
+            sections.append(container.Section(container.FILTER, found.to_bytes()))
+        if settings.correction != restoration.NONE:
+            correction = restoration.fit_correction(image, reconstruction, workers)
+            if correction is not None:
+                correction.apply(reconstruction, workers)
+                sections.append(container.Section(container.CORRECTION, correction.to_bytes()))
+    return sections
 
 
 def decode(
-    data: bytes, *, limits: Limits = DEFAULT, progress: Progress | None = None
+    data: bytes,
+    *,
+    restored: bool = True,
+    limits: Limits = DEFAULT,
+    progress: Progress | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Decode the bytes of an `.akm` file: (H, W, 3) uint8.
 
@@ -264,6 +317,8 @@ def decode(
     ----------
     data : bytes
         The file.
+    restored : bool
+        Whether to filter and correct the image as the file says; else it is that of the codewords.
     limits : Limits
         What it may ask for; `adaptive_kmeans.limits.RESTRICTIVE` is for untrusted files.
     progress : callable, optional
@@ -279,12 +334,40 @@ def decode(
         `data` is not bytes.
     """
     reader = container.Reader(data, limits)
+    found, correction = read_restoration(reader) if restored else (None, None)
     bands = reader.bands(progress)
     colors = ColorTable(reader.codebooks)
     image = np.empty((reader.grid.height, reader.grid.width, 3), dtype=np.uint8)
     for band in bands:
         colors.look_up(band.index_map, band.pixel_regions, out=image[band.rows])
+    if found is not None or correction is not None:
+        if progress is not None:
+            progress("restoring", 0.0)
+        with Workers() as workers:
+            restoration.restore(image, found, correction, workers)
     return image
+
+
+def read_restoration(reader: container.Reader) -> tuple[Filter | None, Correction | None]:
+    """Return the filter and the correction of a file; None where it has none.
+
+    Raises
+    ------
+    CorruptError
+        One of them cannot be right.
+    """
+    filters, corrections = map(reader.payloads, (container.FILTER, container.CORRECTION))
+    found, correction = None, None
+    if filters:
+        from adaptive_kmeans.restoration.wiener import Filter
+
+        found = Filter.from_bytes(filters[0])
+    if corrections:
+        from adaptive_kmeans.restoration.correction import Correction
+
+        size = reader.grid.height, reader.grid.width
+        correction = Correction.from_bytes(corrections[0], *size)
+    return found, correction
 
 
 def warm_up(settings: Settings) -> None:
@@ -394,7 +477,13 @@ class AdaptiveKMeans:
         settings = self.settings
         name = "regular" if settings.is_regular else settings.detail
         sizes = "+".join(map(str, settings.ks))
-        return f"{name} k = {sizes} {settings.block_size}×{settings.block_size} {settings.coder}"
+        blocks = f"{settings.block_size}×{settings.block_size}"
+        parts = [f"{name} k = {sizes} {blocks} {settings.coder}"]
+        if settings.restoration != restoration.NONE:
+            parts.append(f"restoration {settings.restoration}")
+        if settings.correction != restoration.NONE:
+            parts.append("correction")
+        return ", ".join(parts)
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -403,7 +492,7 @@ class AdaptiveKMeans:
         chosen: dict[str, Any] = {"method": "region-adaptive"}
         if self.settings.is_regular:
             own, chosen = (), {"method": "regular", "k": self.settings.k1}
-        names = (*own, "block_size", "coder", "color_space", "seed")
+        names = (*own, "block_size", "coder", "color_space", "seed", "restoration", "correction")
         return chosen | {name: getattr(self.settings, name) for name in names}
 
     @property

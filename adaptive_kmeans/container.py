@@ -33,14 +33,16 @@ type what           how often                     payload
 ==== ============== ============================= =================================================
 H    header         once                          see below
 C    codebook       once for each region          number of codewords, 2 bytes; then the coder's
+F    filter         at most once                  `adaptive_kmeans.restoration.wiener`
+B    correction     at most once                  `adaptive_kmeans.restoration.correction`
 R    region map     once for each band, where     the coder's
                     there are several regions
 I    index map      once for each band            the coder's
 E    end            once                          empty
 ==== ============== ============================= =================================================
 
-So a file of one region and two bands is ``HCIIE``, and one of two regions ``HCCRIRIE``. Ancillary
-sections, at most `MAX_ANCILLARY`, stand anywhere between H and E::
+So a file of one region and two bands is ``HCIIE``, and one of two regions with a filter
+``HCCFRIRIE``. Ancillary sections, at most `MAX_ANCILLARY`, stand anywhere between H and E::
 
     header, 17 bytes
     ┌───────┬────────┬──────────┬────────────┬─────────────┬───────┬───────┐
@@ -117,6 +119,9 @@ VERSION = 2
 CODER_NUMBERS = {"fixed-length": 0, "deflate": 1, "context-mixing": 2}
 CHANNELS = 3
 
+FILTER, CORRECTION = "F", "B"
+"""Sections that what follows decoding reads."""
+
 ONCE, OPTIONAL, PER_REGION, PER_BAND = "once", "at most once", "once a region", "once a band"
 
 
@@ -130,6 +135,8 @@ class SectionKind(NamedTuple):
 SECTIONS = {
     "H": SectionKind("header", ONCE),
     "C": SectionKind("codebook", PER_REGION),
+    FILTER: SectionKind("filter", OPTIONAL),
+    CORRECTION: SectionKind("correction", OPTIONAL),
     "R": SectionKind("region map", PER_BAND),
     "I": SectionKind("index map", PER_BAND),
     "E": SectionKind("end", ONCE),
@@ -181,8 +188,8 @@ class Contents:
     """What a file says of itself, and how its bytes divide up.
 
     The byte counts add up to the size of the file: `header_bytes` is all framing (signature,
-    version, header, types, lengths, checksums), `other_bytes` the payloads of sections beside those
-    of a `Quantized`, the others are payloads of the coder.
+    version, header, types, lengths, checksums), `other_bytes` the payloads of ancillary sections,
+    the others are payloads by what they hold.
     """
 
     version: int
@@ -198,6 +205,8 @@ class Contents:
     codebook_bytes: int
     region_map_bytes: int
     index_map_bytes: int
+    filter_bytes: int
+    correction_bytes: int
     other_bytes: int
     ancillary: tuple[Ancillary, ...]
 
@@ -205,7 +214,8 @@ class Contents:
     def file_bytes(self) -> int:
         """Size of the file in bytes."""
         payloads = self.codebook_bytes + self.region_map_bytes + self.index_map_bytes
-        return self.header_bytes + payloads + self.other_bytes
+        beside = self.filter_bytes + self.correction_bytes + self.other_bytes
+        return self.header_bytes + payloads + beside
 
 
 class Band(NamedTuple):
@@ -507,9 +517,11 @@ class Reader:
         self._coder = coders.create(coder).of_model(header.model)
         codebook_bytes, region_map_bytes, index_map_bytes = map(self._payload_bytes, "CRI")
         codebook_bytes -= _CODEWORDS.size * len(codewords)
-        others = [section for section in found if section.type not in "HCRIE"]
+        filter_bytes, correction_bytes = map(self._payload_bytes, (FILTER, CORRECTION))
+        others = [section for section in found if section.type not in SECTIONS]
         other_bytes = sum(section.size for section in others)
-        payload_bytes = codebook_bytes + region_map_bytes + index_map_bytes + other_bytes
+        payload_bytes = codebook_bytes + region_map_bytes + index_map_bytes
+        payload_bytes += filter_bytes + correction_bytes + other_bytes
         self.contents = Contents(
             version=VERSION,
             coder=coder,
@@ -524,6 +536,8 @@ class Reader:
             codebook_bytes=codebook_bytes,
             region_map_bytes=region_map_bytes,
             index_map_bytes=index_map_bytes,
+            filter_bytes=filter_bytes,
+            correction_bytes=correction_bytes,
             other_bytes=other_bytes,
             ancillary=tuple(Ancillary(s.type, s.size) for s in others if s.type.islower()),
         )

@@ -230,22 +230,22 @@ def test_ancillary_sections_are_limited(random):
             assert len(inspect(data).ancillary) == count
 
 
-def test_an_optional_section_is_a_row_of_the_table(random, monkeypatch):
+def test_optional_sections_stand_between_codebooks_and_bands(random):
     quantized = small(random)
-    kinds = dict(container.SECTIONS)
-    optional = {"F": container.SectionKind("filter", container.OPTIONAL)}
-    table = {kind: kinds[kind] for kind in "HC"} | optional | {kind: kinds[kind] for kind in "RIE"}
     without = write(quantized, "fixed-length")
-    with pytest.raises(ConfigError, match="section type"):
-        write(quantized, "fixed-length", sections=[Section("F", b"taps")])
-    monkeypatch.setattr(container, "SECTIONS", table)
-    data = write(quantized, "fixed-length", sections=[Section("F", b"taps")])
-    assert types(data) == "HCCFRIE"
+    beside = [Section("B", b"means"), Section("F", b"taps")]
+    data = write(quantized, "fixed-length", sections=beside)
+    assert types(data) == "HCCFBRIE"
     assert container.Reader(data).payloads("F") == [b"taps"]
     assert container.Reader(without).payloads("F") == []
+    contents = inspect(data)
+    assert (contents.filter_bytes, contents.correction_bytes, contents.other_bytes) == (4, 5, 0)
+    assert contents.file_bytes == len(data)
     sections = split(data)
-    with pytest.raises(CorruptError, match=r"expected region map \(R\), received filter \(F\)"):
+    with pytest.raises(CorruptError, match=r"expected correction \(B\), received filter \(F\)"):
         read(join([*sections[:4], sections[3], *sections[4:]]))
+    with pytest.raises(CorruptError, match=r"expected filter \(F\), received correction \(B\)"):
+        read(join([*sections[:3], sections[4], sections[3], *sections[5:]]))
 
 
 @pytest.mark.parametrize("kind", ["", "ab", "1", "é", "C", "Q"])

@@ -22,9 +22,11 @@ from adaptive_kmeans.cli.options import (
     BlockSize,
     Coder,
     ColorSpace,
+    Correction,
     Detail,
     K,
     LimitsName,
+    Restoration,
     Seed,
     Threshold,
 )
@@ -57,6 +59,8 @@ def compress(
     coder: Coder = Settings.coder,
     color_space: ColorSpace = Settings.color_space,
     seed: Seed = Settings.seed,
+    restoration: Restoration = Settings.restoration,
+    correction: Correction = Settings.correction,
     background: Background = None,
     verify: Annotated[
         bool, Option("--verify", help="Decode the file before writing it, and compare.")
@@ -77,6 +81,8 @@ def compress(
         coder=coder,
         color_space=color_space,
         seed=seed,
+        restoration=restoration,
+        correction=correction,
     )
     target = files.akm_target(source, output)
     picture = image.read_image(source, background)
@@ -133,7 +139,14 @@ def _measurements(
     from adaptive_kmeans.codec import AdaptiveKMeans
 
     layout = container.inspect(data)
-    sections = ("header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes")
+    sections = (
+        "header_bytes",
+        "codebook_bytes",
+        "region_map_bytes",
+        "index_map_bytes",
+        "filter_bytes",
+        "correction_bytes",
+    )
     return {
         **dict.fromkeys(("detail", "k", "k1", "k2", "threshold")),
         **AdaptiveKMeans(settings).columns,
@@ -166,6 +179,9 @@ def decompress(
             ".png; - for PNG on stdout.",
         ),
     ] = None,
+    indexed: Annotated[
+        bool, Option("--indexed", help="Only the codewords' image, without its restoration.")
+    ] = False,
     limits: LimitsName = "default",
 ) -> None:
     """Decompress an .akm file into an image."""
@@ -183,7 +199,7 @@ def decompress(
         without_scipy(),
         progress_bar("decompressing") as progress,
     ):
-        pixels = codec.decode(data, limits=allowed, progress=progress)
+        pixels = codec.decode(data, restored=not indexed, limits=allowed, progress=progress)
         progress("writing", 0.0)
         encoded = image.encode_image(pixels, extension)
     files.write_bytes(target, encoded)
@@ -197,14 +213,25 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Print what an .akm file holds, and how its bytes divide up."""
-    from adaptive_kmeans import container, files
+    from adaptive_kmeans import codec, container, files
 
     allowed = preset(limits)
     data = files.read_bytes(source, allowed.file_bytes)
     with _named(source):
-        contents = container.inspect(data, limits=allowed)
+        reader = container.Reader(data, allowed)
+        found, correction = codec.read_restoration(reader)
+    contents = reader.contents
     if as_json:
-        print_json(dataclasses.asdict(contents) | {"bytes": contents.file_bytes})
+        facts = dataclasses.asdict(contents) | {"bytes": contents.file_bytes}
+        if found is not None:
+            facts |= {"filter": str(found.form), "filter_gain_db": found.gain_db}
+        if correction is not None:
+            facts |= {
+                "correction_block": correction.block,
+                "correction_step": correction.step_levels,
+                "correction_gain_db": correction.gain_db,
+            }
+        print_json(facts)
         return
     from rich.table import Table
 
@@ -222,6 +249,8 @@ def info(
         ("codebooks", contents.codebook_bytes),
         ("region map", contents.region_map_bytes),
         ("indices", contents.index_map_bytes),
+        *([("filter", contents.filter_bytes)] if contents.filter_bytes else []),
+        *([("correction", contents.correction_bytes)] if contents.correction_bytes else []),
         *([("other", contents.other_bytes)] if contents.other_bytes else []),
         ("file", contents.file_bytes),
     ):
@@ -230,6 +259,13 @@ def info(
         share = f"{100 * size / contents.file_bytes:.2f}"
         table.add_row(part, f"{size:,}", share, f"{8 * size / pixels:.4f}")
     print_table(table)
+    if found is not None:
+        typer.echo(f"filter: {found.form.summary}, +{found.gain_db:.2f} dB")
+    if correction is not None:
+        typer.echo(
+            f"correction: blocks of {correction.block}×{correction.block} in steps of "
+            f"{correction.step_levels:g} levels, +{correction.gain_db:.2f} dB"
+        )
     for section in contents.ancillary:
         typer.echo(f"ancillary section {section.type}: {section.bytes:,} B, skipped")
 

@@ -21,6 +21,10 @@ Seed = Annotated[int, Option(help="Seed of the clustering.")]
 Background = Annotated[
     str | None, Option(metavar="COLOR", help="Flatten a translucent image over this color.")
 ]
+Restoration = Annotated[
+    str, Option(help="Filter for the decoder: none, auto, or wiener:FORM, such as wiener:8+rings.")
+]
+Correction = Annotated[str, Option(help="Coarse correction of what is left: none or auto.")]
 AsJson = Annotated[bool, Option("--json", help="Print the numbers as JSON.")]
 LimitsName = Annotated[
     str, Option("--limits", help=f"What the file may ask for: {' or '.join(PRESETS)}.")

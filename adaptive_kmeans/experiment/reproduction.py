@@ -59,6 +59,8 @@ DERIVED = (
     "codebook_bytes",
     "region_map_bytes",
     "index_map_bytes",
+    "filter_bytes",
+    "correction_bytes",
     "iterations",
     "codewords",
 )

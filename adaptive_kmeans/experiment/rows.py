@@ -6,7 +6,14 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-SPLIT = ("header_bytes", "codebook_bytes", "region_map_bytes", "index_map_bytes")
+SPLIT = (
+    "header_bytes",
+    "codebook_bytes",
+    "region_map_bytes",
+    "index_map_bytes",
+    "filter_bytes",
+    "correction_bytes",
+)
 """Columns that split the bytes of a file of ours."""
 
 
@@ -62,6 +69,10 @@ class Row:
     image_set: str
     ssimulacra2: float | None = None
     peak_mb: float | None = None
+    restoration: str | None = None
+    correction: str | None = None
+    filter_bytes: int | None = None
+    correction_bytes: int | None = None
 
     @classmethod
     def of(cls, **columns: Any) -> Row:

@@ -98,6 +98,8 @@ class _OurMethod(Strict):
     coder: Names = [Settings.coder]
     color_space: Names = [Settings.color_space]
     seed: Integers = [Settings.seed]
+    restoration: Names = [Settings.restoration]
+    correction: Names = [Settings.correction]
 
     def settings(self, **parameters: Any) -> Settings:
         """Return the settings of one combination of parameters."""

@@ -19,7 +19,14 @@ from adaptive_kmeans.baselines.checked import decoder
 from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.metrics import Curve
 
-SERIES_COLUMNS = ("threshold", "block_size", "coder", "color_space")
+SERIES_COLUMNS = (
+    "threshold",
+    "block_size",
+    "coder",
+    "color_space",
+    "restoration",
+    "correction",
+)
 """Columns that make up a series besides its method, in the order of its name."""
 
 

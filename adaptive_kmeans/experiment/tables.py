@@ -30,6 +30,8 @@ FORMATS = {
     "codebook_bytes": ",",
     "region_map_bytes": ",",
     "index_map_bytes": ",",
+    "filter_bytes": ",",
+    "correction_bytes": ",",
     "mse": ".3f",
     "seconds": ".4f",
     "seconds_min": ".4f",
@@ -45,7 +47,7 @@ FORMATS = {
     "is_elbow": "d",
 }
 
-UNLESS_SWEPT = ("threshold", "color_space", "seed", "image_set")
+UNLESS_SWEPT = ("threshold", "color_space", "seed", "image_set", "restoration", "correction")
 """Columns that only the CSV has, unless they are swept."""
 
 

@@ -5,6 +5,7 @@
 `clustering-speed`    clustering engines × images × k × threads, timed in turns
 `coder-ablation`      index maps coded without each group of contexts
 `coding-size`         whole files of our coders against those of lossless peers
+`filter-training`     default coefficients of the restoration filter
 `elbow`               the k at which the distortion of an image has its elbow
 ===================== ==========================================================================
 
@@ -27,6 +28,7 @@ from adaptive_kmeans.experiment.studies import (
     coding_figures,
     coding_size,
     elbow,
+    filter_training,
     speed_figures,
     study_figures,
 )
@@ -85,6 +87,13 @@ STUDIES = {
         coding_size.run_coding_size,
         coding_size.summarize,
         coding_figures.draw_sizes,
+    ),
+    "filter-training": Study(
+        filter_training.FilterTrainingConfig,
+        filter_training.CoefficientRow,
+        filter_training.run_filter_training,
+        filter_training.summarize,
+        filter_training.draw_nothing,
     ),
     "elbow": Study(
         elbow.ElbowConfig,

@@ -1,0 +1,141 @@
+"""Default coefficients of the restoration filter, by least squares over a set of images.
+
+A config:
+
+.. code-block:: toml
+
+    kind = "filter-training"
+    name = "filter_training"
+    images = ["chelsea"]
+    k = [16, 256]
+
+Every image at every k counts alike: its squared errors are divided by their sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from adaptive_kmeans import codec
+from adaptive_kmeans.codec import Settings
+from adaptive_kmeans.datasets import ImageSource
+from adaptive_kmeans.errors import AdaptiveKMeansError
+from adaptive_kmeans.experiment.runner import measure_all
+from adaptive_kmeans.experiment.schema import Experiment, Integers
+from adaptive_kmeans.experiment.studies.opaque import opaque_images
+from adaptive_kmeans.experiment.trials import load
+from adaptive_kmeans.restoration import fit, wiener
+from adaptive_kmeans.threads import Workers
+
+CHANNELS = ("red", "green", "blue")
+
+
+class FilterTrainingConfig(Experiment):
+    """Images × k, from which one set of coefficients is fitted."""
+
+    kind: Literal["filter-training"]
+    k: Integers
+
+    def check(self) -> None:
+        """Check the codebook sizes."""
+        super().check()
+        for k in self.k:
+            Settings.regular(k)
+
+
+@dataclass(frozen=True)
+class CoefficientRow:
+    """A row of the table: a coefficient of the filter, in 1 / 256.
+
+    `sees` is what it multiplies: the offset (dy, dx) of one pixel of a pair, or a ring's radius,
+    and the channel.
+    """
+
+    TERMINAL: ClassVar[dict[str, str]] = {
+        "class": "fine_class",
+        "sees": "sees",
+        "output": "output",
+        "coefficient": "coefficient",
+    }
+
+    fine_class: int
+    sees: str
+    output: str
+    coefficient: int
+
+
+def run_filter_training(
+    config: FilterTrainingConfig, sources: Sequence[ImageSource], jobs: int = 1
+) -> tuple[list[CoefficientRow], list[AdaptiveKMeansError]]:
+    """Fit the coefficients of all classes to all images.
+
+    Returns
+    -------
+    rows : list of CoefficientRow
+        Class by class, input by input, output by output.
+    failures : list of AdaptiveKMeansError
+        Images that could not be measured.
+    """
+    opaque = opaque_images(sources, config.background)
+    calls = [(source, config.background, k) for source in opaque for k in config.k]
+    parts, failures = measure_all(_measure, calls, jobs)
+    if not parts:
+        return [], failures
+    total = np.sum(parts, axis=0)
+    inputs, targets = slice(0, wiener.INPUTS), slice(wiener.INPUTS, wiener.INPUTS + 3)
+    rows = []
+    for fine, sums in enumerate(total):
+        square = sums[inputs, inputs]
+        damped = square + fit.RIDGE * square[0, 0] * np.eye(wiener.INPUTS)
+        found = np.linalg.solve(damped, sums[inputs, targets]) * (1 << wiener.SHIFT)
+        for sees, coefficients in zip(_inputs(), np.rint(found).astype(int), strict=True):
+            rows += [
+                CoefficientRow(fine, sees, output, int(coefficient))
+                for output, coefficient in zip(CHANNELS, coefficients, strict=True)
+            ]
+    return rows, failures
+
+
+def _measure(source: ImageSource, background: str | None, k: int) -> list[npt.NDArray[np.float64]]:
+    pixels = load(source, background)
+    decoded = codec.quantize(pixels, Settings.regular(k)).reconstruct()
+    with Workers(1) as workers:
+        sums = fit.sums(pixels, decoded, workers)
+    targets = range(wiener.INPUTS, wiener.INPUTS + 3)
+    error = sum(sums[:, i, i].sum() for i in targets)
+    return [sums / error] if error else []
+
+
+def _inputs() -> list[str]:
+    """Name what the filter sees, in its order."""
+    places = [f"({dy}, {dx})" for dy, dx in wiener.PAIRS]
+    places += [f"ring {ring[0, 1]}" for ring in wiener.RINGS]
+    return [f"{place} {channel}" for place in places for channel in CHANNELS]
+
+
+def summarize(rows: Sequence[CoefficientRow]) -> str:
+    """Return a Markdown table of the same-channel coefficients, means of the channels, by class."""
+    inputs = [name for name in _inputs() if name.endswith(CHANNELS[0])]
+    heads = [name.removesuffix(f" {CHANNELS[0]}") for name in inputs]
+    lines = [f"| class | {' | '.join(heads)} |", f"| --: |{' --: |' * len(heads)}"]
+    for fine in sorted({row.fine_class for row in rows}):
+        cells = []
+        for head in heads:
+            same = [
+                row.coefficient
+                for row in rows
+                if row.fine_class == fine and row.sees == f"{head} {row.output}"
+            ]
+            cells.append(f"{sum(same) / len(same) / (1 << wiener.SHIFT):+.3f}")
+        lines.append(f"| {fine} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def draw_nothing(folder: Path, rows: Sequence[Any], **_: Any) -> None:
+    """Draw no figure: the table says all."""
