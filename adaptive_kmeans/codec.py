@@ -33,6 +33,7 @@ from adaptive_kmeans.limits import (
 )
 from adaptive_kmeans.progress import Progress
 from adaptive_kmeans.quantize import ColorTable, Quantized, RegionAdaptive
+from adaptive_kmeans.restoration.price import price_of_bit
 from adaptive_kmeans.threads import Workers
 
 if TYPE_CHECKING:
@@ -273,18 +274,22 @@ def _encode(
     """Return the file, and what it decodes to: the quantized image if nothing is restored."""
     settings = _check_settings(settings)
     quantized = quantize(image, settings, progress=progress)
+    data = container.write(quantized, settings.coder, progress=progress)
     if not settings.restores:
-        return container.write(quantized, settings.coder, progress=progress), quantized
+        return data, quantized
     reconstruction = quantized.reconstruct()
-    sections = _restore(image, reconstruction, settings, progress)
-    data = container.write(quantized, settings.coder, sections=sections, progress=progress)
-    return data, reconstruction
+    bits = 8 * container.inspect(data).index_map_bytes
+    error = restoration.squared_error(image, reconstruction)
+    price = price_of_bit(error, quantized, bits)
+    sections = _restore(image, reconstruction, settings, price, progress)
+    return container.with_sections(data, sections), reconstruction
 
 
 def _restore(
     image: npt.NDArray[np.uint8],
     reconstruction: npt.NDArray[np.uint8],
     settings: Settings,
+    price: float,
     progress: Progress | None,
 ) -> list[container.Section]:
     """Fit filter and correction, apply them to the reconstruction, and return their sections."""
@@ -292,12 +297,13 @@ def _restore(
     if progress is not None:
         progress("fitting the restoration", 0.0)
     with Workers() as workers:
-        found = restoration.create(settings.restoration).fit(image, reconstruction, workers)
+        filters = restoration.create(settings.restoration)
+        found = filters.fit(image, reconstruction, price, workers)
         if found is not None:
             found.apply(reconstruction, workers)
             sections.append(container.Section(container.FILTER, found.to_bytes()))
         if settings.correction != restoration.NONE:
-            correction = restoration.fit_correction(image, reconstruction, workers)
+            correction = restoration.fit_correction(image, reconstruction, price, workers)
             if correction is not None:
                 correction.apply(reconstruction, workers)
                 sections.append(container.Section(container.CORRECTION, correction.to_bytes()))

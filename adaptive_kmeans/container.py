@@ -295,13 +295,21 @@ def write(
         "I": [index_payload for _, index_payload in coded],
         "E": [b""],
     }
+    return _assemble(payloads, sections, len(codebooks), len(places))
+
+
+def _assemble(
+    payloads: dict[str, list[bytes]], sections: Sequence[Section], n_regions: int, bands: int
+) -> bytes:
+    """Frame the payloads of a quantized image and further sections, in the format's order."""
+    payloads = {kind: list(queue) for kind, queue in payloads.items()}
     for section in sections:
         _check_section(section)
         payloads.setdefault(section.type, []).append(section.payload)
+    order = _critical_order(n_regions, bands, payloads)
     ancillary = "".join(section.type for section in sections if section.type.islower())
-    order = _critical_order(len(codebooks), len(places), payloads)
     remaining = {kind: iter(queue) for kind, queue in payloads.items()}
-    framed = [_frame(kind, next(remaining[kind])) for kind in order[:-1] + ancillary + order[-1]]
+    framed = [_frame(kind, next(remaining[kind])) for kind in (*order[:-1], *ancillary, order[-1])]
     DEFAULT.check("file", "file_bytes", _PREFIX_BYTES + sum(map(len, framed)))
     return b"".join((SIGNATURE, bytes([VERSION]), *framed))
 
@@ -309,6 +317,30 @@ def write(
 def _frame(kind: str, payload: bytes) -> bytes:
     head = _HEAD.pack(kind.encode("ascii"), len(payload))
     return b"".join((head, payload, _CRC.pack(zlib.crc32(payload, zlib.crc32(head)))))
+
+
+def with_sections(data: bytes, sections: Sequence[Section]) -> bytes:
+    """Return a file with further sections beside its quantized image.
+
+    Parameters
+    ----------
+    data : bytes
+        A file.
+    sections : sequence of Section
+        See `write`.
+
+    Raises
+    ------
+    ConfigError
+        The format has no such section.
+    FormatError, LimitError
+        `data` is not a file, or the new one would exceed the limits.
+    """
+    reader = Reader(data)
+    payloads = {kind: reader.payloads(kind) for kind in SECTIONS if reader.payloads(kind)}
+    contents = reader.contents
+    kept = [*reader.ancillary(), *sections]
+    return _assemble(payloads, kept, len(contents.codewords), contents.bands)
 
 
 def _check_section(section: Section) -> None:
@@ -541,6 +573,12 @@ class Reader:
             other_bytes=other_bytes,
             ancillary=tuple(Ancillary(s.type, s.size) for s in others if s.type.islower()),
         )
+
+    def ancillary(self) -> list[Section]:
+        """Return the ancillary sections, in their order."""
+        found = [section for kind in self._found if kind.islower() for section in self._found[kind]]
+        found.sort(key=lambda section: section.start)
+        return [Section(section.type, self._payload(section)) for section in found]
 
     def payloads(self, kind: str) -> list[bytes]:
         """Return the payloads of all sections of a type, in their order."""

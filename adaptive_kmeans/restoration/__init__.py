@@ -10,15 +10,12 @@ their own, and the region map plays no part::
 `fit`        how the encoder fits it
 `default`    the coefficients that a file's are differences to
 `correction` block means of the error that is left
+`price`      what a bit is worth
 `integers`   how the numbers of both are coded
 ============ ===================================================================================
 
 What pays is decided by *squared error + price × bits*, the price being the slope of distortion
-against rate of the image itself. For codewords in three dimensions at high rate, one bit a pixel
-more divides the mean squared error by 2**(2/3) (A. Gersho, "Asymptotically Optimal Block
-Quantization", IEEE Trans. Inf. Theory 25 (4), 1979), so that a bit is worth ``2 ln 2 / 3`` of the
-squared error of a pixel's three channels: `PRICE` at least; smooth images, whose curve is steeper,
-are better off with more.
+against rate of the image itself: see `price`.
 """
 
 from __future__ import annotations
@@ -43,9 +40,6 @@ __all__ = ["NoRestoration", "Restoration", "Wiener", "fit_correction", "restorat
 
 Image = npt.NDArray[np.uint8]
 
-PRICE = 2.0
-"""What a bit is worth, in mean squared errors of a channel: 1.4 by theory, 2 to 4 by BD-rate."""
-
 SECTION_BYTES = 9
 """What a section takes beside its payload."""
 
@@ -53,8 +47,17 @@ SECTION_BYTES = 9
 class Restoration(Protocol):
     """How a filter is chosen."""
 
-    def fit(self, original: Image, image: Image, workers: Workers) -> Filter | None:
-        """Return the filter for the codewords' image, (H, W, 3) uint8, of an original; or None."""
+    def fit(self, original: Image, image: Image, price: float, workers: Workers) -> Filter | None:
+        """Return the filter that suits an image, or None.
+
+        Parameters
+        ----------
+        original, image : (H, W, 3) uint8
+            The original, and what the codewords give.
+        price : float
+            Squared error, summed over pixels and channels, that a bit is worth.
+        workers : Workers
+        """
         ...
 
 
@@ -62,7 +65,7 @@ class Restoration(Protocol):
 class NoRestoration:
     """No filter."""
 
-    def fit(self, original: Image, image: Image, workers: Workers) -> Filter | None:
+    def fit(self, original: Image, image: Image, price: float, workers: Workers) -> Filter | None:
         """Return None."""
         return None
 
@@ -101,20 +104,19 @@ class Wiener:
 
         return FORMS if self.form == ANY else (Form.parse(self.form),)
 
-    def fit(self, original: Image, image: Image, workers: Workers) -> Filter | None:
-        """Return the filter for the codewords' image, (H, W, 3) uint8, of an original; or None."""
+    def fit(self, original: Image, image: Image, price: float, workers: Workers) -> Filter | None:
+        """Return the filter of the form, or the form that pays best; None if none does."""
         from adaptive_kmeans.restoration import fit
 
         before = squared_error(original, image)
         if before == 0:
             return None
-        price = price_of_bit(before, image)
         total = fit.sums(original, image, workers)
-        best, least = None, float(before) if self.form == ANY else math.inf
+        best, least = None, math.inf
         for form in self._forms():
             found, error = fit.fit(total, form, price)
             if found is not None:
-                cost = error + price * 8 * (SECTION_BYTES + len(found.to_bytes()))
+                cost = error + price * _section_bits(found.to_bytes())
                 if cost < least:
                     best, least = found, cost
         if best is None:
@@ -122,7 +124,7 @@ class Wiener:
         restored = image.copy()
         best.apply(restored, workers)
         after = squared_error(original, restored)
-        if self.form == ANY and after >= before:  # where limits and rounding spoil it
+        if self.form == ANY and not _pays(before - after, price, best.to_bytes()):
             return None
         return dataclasses.replace(best, gain_db=gain_db(before, after))
 
@@ -154,30 +156,52 @@ def check_correction(name: str) -> None:
         raise UnknownNameError("correction", name, CORRECTIONS)
 
 
-def fit_correction(original: Image, image: Image, workers: Workers) -> Correction | None:
-    """Return the correction of an (H, W, 3) image that pays best; None if none does.
+def fit_correction(
+    original: Image, image: Image, price: float, workers: Workers
+) -> Correction | None:
+    """Return the correction of an image that pays best; None if none does.
+
+    First the size of blocks is chosen, with a medium step, then the step.
 
     Parameters
     ----------
     original, image : (H, W, 3) uint8
         The original, and what codewords and filter give.
+    price : float
+        Squared error, summed over pixels and channels, that a bit is worth.
     workers : Workers
     """
-    from adaptive_kmeans.restoration.correction import BLOCKS, STEP_FACTORS, block_means, quantize
+    from adaptive_kmeans.restoration.correction import (
+        BLOCKS,
+        MEDIUM,
+        OTHER_STEPS,
+        block_means,
+        quantize,
+    )
 
     before = squared_error(original, image)
-    price = price_of_bit(before, image)
-    best, least = None, float(before)
-    for block in BLOCKS if before else ():
-        means = block_means(original, image, block)
-        for factor in STEP_FACTORS:
-            found = quantize(means, block, price, factor)
-            corrected = image.copy()
-            found.apply(corrected, workers)
-            after = squared_error(original, corrected)
-            cost = after + price * 8 * (SECTION_BYTES + len(found.to_bytes()))
-            if cost < least:
-                best, least = dataclasses.replace(found, gain_db=gain_db(before, after)), cost
+    if before == 0:
+        return None
+    best, least = None, math.inf
+    means = {block: block_means(original, image, block) for block in BLOCKS}
+
+    def consider(block: int, factor: float) -> None:
+        nonlocal best, least
+        found = quantize(means[block], block, price, factor)
+        corrected = image.copy()
+        found.apply(corrected, workers)
+        after = squared_error(original, corrected)
+        payload = found.to_bytes()
+        cost = after + price * _section_bits(payload)
+        if cost < least and _pays(before - after, price, payload):
+            best, least = dataclasses.replace(found, gain_db=gain_db(before, after)), cost
+
+    for block in BLOCKS:
+        consider(block, MEDIUM)
+    if best is not None:
+        block = best.block
+        for factor in OTHER_STEPS:
+            consider(block, factor)
     return best
 
 
@@ -191,9 +215,14 @@ def restore(
         correction.apply(image, workers)
 
 
-def price_of_bit(error: int, image: Image) -> float:
-    """Return the squared error, summed over pixels and channels, that a bit is worth."""
-    return PRICE * error / image.size
+def _section_bits(payload: bytes) -> int:
+    return 8 * (SECTION_BYTES + len(payload))
+
+
+def _pays(gain: int, price: float, payload: bytes) -> bool:
+    from adaptive_kmeans.restoration.price import MARGIN
+
+    return gain > MARGIN * price * _section_bits(payload)
 
 
 def squared_error(one: Image, other: Image) -> int:

@@ -71,7 +71,7 @@ REFINEMENTS = 2
 """Times that the means of what interpolation leaves are added to the means."""
 ROUNDING = 0.38
 """Values are rounded up from 1 - `ROUNDING`: small ones cost more than they mend."""
-STEP_FACTORS = (0.25, 0.4, 0.6)
+MEDIUM, OTHER_STEPS = 0.4, (0.27, 0.6)
 """Steps that the encoder tries, by the square root of the price of a bit, for blocks of 8×8."""
 
 
