@@ -1,7 +1,8 @@
 """Comparing series with an anchor at equal bytes, on each image and summed up.
 
-An anchor is a method, such as "regular". A series is compared with the anchor's series that has the
-same coder, if there is one, so that gains of a coder and of a method are not mixed up.
+An anchor is a method, such as "regular", without restoration. A series is compared with the
+anchor's series that has the same coder, if there is one, so that gains of a coder and of a method are
+not mixed up.
 """
 
 from __future__ import annotations
@@ -73,7 +74,11 @@ def compare(measured: Sequence[Measured], anchor: str) -> list[ComparisonRow]:
         anchor, which is printed.
     """
     groups = by_series(measured)
-    anchors = {name: members for name, members in groups.items() if members[0].row.label == anchor}
+    anchors = {
+        name: members
+        for name, members in groups.items()
+        if members[0].row.label == anchor and not members[0].row.is_restored
+    }
     if anchor in groups:
         anchors = {anchor: groups[anchor]}
     if not anchors:

@@ -6,6 +6,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+NONE = "none"
+"""No restoration, in the columns that name it."""
+
 SPLIT = (
     "header_bytes",
     "codebook_bytes",
@@ -88,6 +91,11 @@ class Row:
     def is_ours(self) -> bool:
         """Whether our codec wrote the file."""
         return self.coder is not None
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether the settings ask for a filter or a correction."""
+        return {self.restoration, self.correction} - {None, NONE} != set()
 
     @property
     def label(self) -> str:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from adaptive_kmeans import codec
 from adaptive_kmeans.baselines.checked import decoder
-from adaptive_kmeans.experiment.rows import Row
+from adaptive_kmeans.experiment.rows import NONE, Row
 from adaptive_kmeans.metrics import Curve
 
 SERIES_COLUMNS = (
@@ -96,8 +96,16 @@ def _name(row: Row, swept: Sequence[str]) -> str:
         value = getattr(row, name)
         # Regular K-means does not depend on its block size.
         if value is not None and not (row.method == "regular" and name == "block_size"):
-            parts.append(f"{value}×{value}" if name == "block_size" else str(value))
+            parts += _part(name, value)
     return ", ".join(parts)
+
+
+def _part(name: str, value: object) -> list[str]:
+    if name == "block_size":
+        return [f"{value}×{value}"]
+    if name in ("restoration", "correction"):
+        return [] if value == NONE else [f"{name} {value}"]
+    return [str(value)]
 
 
 def by_series(measured: Sequence[Measured]) -> dict[str, list[Measured]]:
