@@ -1,8 +1,8 @@
 """Comparing series with an anchor at equal bytes, on each image and summed up.
 
 An anchor is a method, such as "regular", without restoration. A series is compared with the
-anchor's series that has the same coder, if there is one, so that gains of a coder and of a method are
-not mixed up.
+anchor's series that has the same coder, if there is one, so that gains of a coder and of a method
+are not mixed up.
 """
 
 from __future__ import annotations
