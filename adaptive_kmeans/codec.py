@@ -341,7 +341,7 @@ def decode(
     """
     reader = container.Reader(data, limits)
     found, correction = read_restoration(reader) if restored else (None, None)
-    bands = reader.bands(progress)
+    bands = reader.bands(progress, restoration.held_bytes(found, correction, reader.grid))
     colors = ColorTable(reader.codebooks)
     image = np.empty((reader.grid.height, reader.grid.width, 3), dtype=np.uint8)
     for band in bands:

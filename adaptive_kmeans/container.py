@@ -306,6 +306,8 @@ def _assemble(
     for section in sections:
         _check_section(section)
         payloads.setdefault(section.type, []).append(section.payload)
+        if section.type.isupper() and len(payloads[section.type]) > 1:
+            raise ConfigError("sections", f"one {_name(section.type)}", "several")
     order = _critical_order(n_regions, bands, payloads)
     ancillary = "".join(section.type for section in sections if section.type.islower())
     remaining = {kind: iter(queue) for kind, queue in payloads.items()}
@@ -416,6 +418,7 @@ def _bands_at_once(
     coder: Coder,
     codewords: tuple[int, ...],
     limits: Limits,
+    held: int = 0,
 ) -> int:
     """Return how many bands the memory limit allows to be decoded at once.
 
@@ -431,7 +434,7 @@ def _bands_at_once(
     if len(codewords) > 1:
         band = max(band, 2 * blocks + coder.decoding_memory(blocks, (len(codewords),)))
     # The image, and the band before those that are being decoded.
-    held = 3 * grid.height * grid.width + (maps if len(places) > 1 else 0)
+    held += 3 * grid.height * grid.width + (maps if len(places) > 1 else 0)
     limits.check("decoding", "memory_bytes", held + band)
     at_once = (limits.memory_bytes - held) // band
     threads = thread_count() if places[0].grid.height * grid.width >= THREAD_PIXELS else 1
@@ -597,13 +600,15 @@ class Reader:
         payloads = (payload[_CODEWORDS.size :] for payload in self.payloads("C"))
         return tuple(map(self._coder.decode_codebook, payloads, self.contents.codewords))
 
-    def bands(self, progress: Progress | None = None) -> Iterator[Band]:
+    def bands(self, progress: Progress | None = None, held_bytes: int = 0) -> Iterator[Band]:
         """Decode the bands, from top to bottom; none is kept.
 
         Parameters
         ----------
         progress : callable, optional
             Called with "decoding" and the finished share.
+        held_bytes : int
+            Memory that the caller holds besides the image, and that the limits cover too.
 
         Raises
         ------
@@ -613,7 +618,9 @@ class Reader:
             Decoding would take more memory than the limits allow; nothing has been allocated.
         """
         codewords = self.contents.codewords
-        at_once = _bands_at_once(self.grid, self._band_places, self._coder, codewords, self._limits)
+        at_once = _bands_at_once(
+            self.grid, self._band_places, self._coder, codewords, self._limits, held_bytes
+        )
         return self._decoded_bands(at_once, progress)
 
     def _decoded_bands(self, at_once: int, progress: Progress | None) -> Iterator[Band]:

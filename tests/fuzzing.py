@@ -18,6 +18,7 @@ from adaptive_kmeans.container import Section
 from adaptive_kmeans.errors import FormatError, LimitError
 from adaptive_kmeans.limits import DEFAULT, MAX_PIXELS
 from adaptive_kmeans.quantize import Quantized
+from adaptive_kmeans.restoration import correction, wiener
 
 LONGEST_S = 10.0
 PREFIX = b"\x89AKM\x02"
@@ -68,7 +69,7 @@ def with_field(data: bytes, field: str, value: int) -> bytes:
 
 
 def originals() -> list[bytes]:
-    """Files of every coder, of several shapes, regions, codebook sizes and bands."""
+    """Files of every coder, of several shapes, regions, codebook sizes and bands; some restored."""
     random = np.random.default_rng(1)
     files = []
     for shape, ks, block_size, band_height, noise in [
@@ -91,8 +92,27 @@ def originals() -> list[bytes]:
         index_map = wave % np.maximum(np.array(ks), 1)[grid.spread(region_map)]
         quantized = Quantized(grid, region_map, codebooks, index_map.astype(np.uint16))
         for coder in container.CODER_NUMBERS:
-            files.append(container.write(quantized, coder, band_height=band_height))
+            data = container.write(quantized, coder, band_height=band_height)
+            files += [data, container.with_sections(data, restoration_sections(shape, random))]
     return files
+
+
+def restoration_sections(shape: tuple[int, int], random: np.random.Generator) -> list[Section]:
+    """Return a filter and a correction of an image, drawn at random."""
+    form = random.choice(np.array(wiener.FORMS, dtype=object))
+    states = random.integers(0, 3, form.classes)
+    states[0] = wiener.OWN
+    own = int((states == wiener.OWN).sum())
+    differences = random.integers(-9, 10, (own, form.inputs, 3)).astype(np.int32)
+    found = wiener.Filter(form, tuple(map(int, states)), differences)
+    block = int(random.choice(correction.BLOCKS))
+    blocks = (-(-shape[0] // block), -(-shape[1] // block), 3)
+    values = random.integers(-20, 21, blocks).astype(np.int32)
+    means = correction.Correction(block, int(random.integers(1, 99)), values)
+    return [
+        Section(container.FILTER, found.to_bytes()),
+        Section(container.CORRECTION, means.to_bytes()),
+    ]
 
 
 def mutate(data: bytes, random: np.random.Generator) -> bytes:
@@ -121,9 +141,9 @@ def mutate(data: bytes, random: np.random.Generator) -> bytes:
         elif kind == 5 and len(sections) > 1:
             del sections[place]
         elif kind == 6:
-            kinds = "HCRIEXxyz" + chr(int(random.integers(256)))
+            kinds = "HCFBRIEXxyz" + chr(int(random.integers(256)))
             sections[place] = Section(kinds[int(random.integers(len(kinds)))], chosen.payload)
-        elif chosen.type in "CRI":
+        elif chosen.type in "CRIFB":
             sections[place] = Section(chosen.type, _mutate_payload(chosen.payload, random))
     return _move_length(join(sections), random) if moved_length else join(sections)
 

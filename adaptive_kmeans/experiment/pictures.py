@@ -52,7 +52,7 @@ def classification_maps(original: Pixels, measured: Sequence[Measured]) -> Figur
         low = container.read(m.file).pixel_regions == LOW_DETAIL
         titles.append(f"{series}\n{100 * low.mean():.1f} % low detail, black")
         pictures.append(np.where(low[..., None], np.uint8(0), original))
-    return _picture_grid([titles], [pictures])
+    return picture_grid([titles], [pictures])
 
 
 def reconstructions(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
@@ -68,7 +68,7 @@ def reconstructions(original: Pixels, measured: Sequence[Measured]) -> Figure | 
         of_row = [cells.get((k, series)) for series in columns]
         titles.append([_cell_title(m) for m in of_row])
         pictures.append([None if m is None else m.decode() for m in of_row])
-    return _picture_grid(titles, pictures, original.shape)
+    return picture_grid(titles, pictures, original.shape)
 
 
 def details(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
@@ -92,7 +92,7 @@ def details(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
         crops.append(decoded)
         errors.append(_error_map(original[crop], decoded))
     captions = [""] + [f"error, black is {MAX_ERROR} levels"] * (len(titles) - 1)
-    return _picture_grid(*_wrap((titles, captions), (crops, errors)))
+    return picture_grid(*_wrap((titles, captions), (crops, errors)))
 
 
 def _wrap(
@@ -139,7 +139,7 @@ def _cell_title(m: Measured | None) -> str:
     return f"{m.title}\n{quality}{rate}"
 
 
-def _picture_grid(
+def picture_grid(
     titles: Sequence[Sequence[str]],
     pictures: Sequence[Sequence[Pixels | None]],
     shape: tuple[int, ...] | None = None,

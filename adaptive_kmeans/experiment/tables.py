@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 FORMATS = {
     "psnr_db": ".3f",
+    "restored_bytes": ",",
+    "restored_psnr_db": ".3f",
     "ssim": ".5f",
     "ssim_published": ".5f",
     "bytes": ",",
@@ -47,13 +49,17 @@ FORMATS = {
     "is_elbow": "d",
 }
 
+NO_COLUMN = {"is_column": False}
+"""Metadata of a field that is not a column, such as pictures for a figure."""
+
 UNLESS_SWEPT = ("threshold", "color_space", "seed", "image_set", "restoration", "correction")
 """Columns that only the CSV has, unless they are swept."""
 
 
 def columns(row_type: type[Any]) -> tuple[str, ...]:
-    """Return the names of a table's columns: the fields of its row's dataclass."""
-    return tuple(field.name for field in dataclasses.fields(row_type))
+    """Return the names of a table's columns: fields of its row's dataclass, but for `NO_COLUMN`."""
+    fields = dataclasses.fields(row_type)
+    return tuple(field.name for field in fields if field.metadata != NO_COLUMN)
 
 
 def to_csv(rows: Sequence[Any], row_type: type[Any]) -> str:
@@ -68,8 +74,9 @@ def to_csv(rows: Sequence[Any], row_type: type[Any]) -> str:
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns(row_type))
-    writer.writerows(dataclasses.astuple(row) for row in rows)
+    names = columns(row_type)
+    writer.writerow(names)
+    writer.writerows([getattr(row, name) for name in names] for row in rows)
     return text.getvalue()
 
 

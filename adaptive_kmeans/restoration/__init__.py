@@ -1,7 +1,7 @@
 """Restoration: the decoder gives back what a codebook loses.
 
 The image that the codewords make is filtered, then corrected; both are in the file, as sections of
-their own, and the region map plays no part::
+their own, F and B, and the region map plays no part::
 
     codewords' image ─ filter ─ coarse correction ─ image
 
@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans.errors import UnknownNameError
+from adaptive_kmeans.blocks import BlockGrid
+from adaptive_kmeans.errors import ConfigError, UnknownNameError
 from adaptive_kmeans.registry import Registry
 from adaptive_kmeans.threads import Workers
 
@@ -151,7 +152,9 @@ def create(spec: str) -> Restoration:
 
 
 def check_correction(name: str) -> None:
-    """Raise `UnknownNameError` unless there is such a setting of the correction."""
+    """Raise `ConfigError` or `UnknownNameError` unless the correction has such a setting."""
+    if not isinstance(name, str):
+        raise ConfigError("correction", "a name", repr(name))
     if name not in CORRECTIONS:
         raise UnknownNameError("correction", name, CORRECTIONS)
 
@@ -213,6 +216,12 @@ def restore(
         found.apply(image, workers)
     if correction is not None:
         correction.apply(image, workers)
+
+
+def held_bytes(found: Filter | None, correction: Correction | None, grid: BlockGrid) -> int:
+    """Return the memory that restoring an image takes besides the image."""
+    strip = 0 if found is None else found.strip_bytes(grid.height, grid.width)
+    return strip + (0 if correction is None else correction.values.nbytes)
 
 
 def _section_bits(payload: bytes) -> int:

@@ -17,11 +17,12 @@ step
 gain
     By how much the correction raises the PSNR, in twentieths of a dB, at most 255: for information.
 
-There are ``ceil(height / B) * ceil(width / B)`` blocks. A block's values times the step, Y, U and
-V, are in eighths of a level, within -4095..4095, and its correction is
+There are ``ceil(height / B) * ceil(width / B)`` blocks, the last ones partly outside of the image.
+A block's values times the step, Y, U and V, are in eighths of a level; a file where one is not
+within -4095..4095 is refused. With ``>>`` and mod rounding down, a block's correction is
 
-    ``red = Y + (359 V + 128 >> 8)``, ``green = Y - (88 U + 183 V + 128 >> 8)``,
-    ``blue = Y + (454 U + 128 >> 8)``.
+    ``red = Y + ((359 V + 128) >> 8)``, ``green = Y - ((88 U + 183 V + 128) >> 8)``,
+    ``blue = Y + ((454 U + 128) >> 8)``.
 
 A pixel at (y, x) lies ``v / (2 B)`` blocks below the center of the first row of blocks, ``v = 2 y +
 1 - B``. It takes from the rows ``i = floor(v / (2 B))`` and ``i + 1``, each limited to the image's

@@ -1,9 +1,9 @@
 # mypy: disable-error-code="operator,arg-type,assignment,call-overload,untyped-decorator"
 """Arrays of small signed integers, range coded: coefficients of filters, block means.
 
-An array is (rows, columns, channels); its values are coded in that order. With W, N, NW and NE the
-values to the left, above, and above to both sides, and P that of the channel before, 0 outside of
-the array, a value's context is made of
+An array is (rows, columns, channels); its values are coded in that order, channels innermost. With
+W, N, NW and NE the values to the left, above, and above to both sides, and P that of the channel
+before, 0 outside of the array, a value's context is made of
 
 * ``size``, the number of the bounds 1, 2, 3, 5, 8, 13, 21 that ``2 |W| + 2 |N| + |NW| + |NE| + 2
   |P|`` reaches;
@@ -17,12 +17,13 @@ is coded as
 2. if so, whether it has the sign of L, by the counter ``26 context + 1``; with L = 0 whether it is
    positive, with probability 1/2;
 3. whether n is larger than k, for k = 1, 2, … up to 11, until it is not, by the counters ``26
-   context + 1 + k``, plus 12 if 2 gave 1;
+   context + 1 + k``, plus 12 if step 2 gave 1, with L = 0 too; n is at most 12;
 4. the bits of the magnitude below the highest one, from the top, the first by the counter ``4160 +
-   (16 set + n) * 2``, plus 1 if 2 gave 1; others with probability 1/2.
+   (16 set + n) * 2``, plus 1 if step 2 gave 1; others with probability 1/2.
 
-The counters are those of `adaptive_kmeans.coding.context_mixing.mixer`; each codes alone, its
-highest 16 bits kept within 64..65472, and counts up to 250.
+The counters are those of `adaptive_kmeans.coding.context_mixing.mixer`. Each codes alone: the
+highest 16 bits of its probability, kept within 64..65472, are the probability of a 1. It counts up
+to 250. An array without values is coded as no bytes.
 """
 
 from __future__ import annotations

@@ -6,20 +6,23 @@ by least squares (`fit`). So a filter adapts to regions that the decoder finds f
 is that of the adaptive loop filter of Versatile Video Coding (Karczewicz et al., "VVC In-Loop
 Filters", IEEE Trans. Circuits Syst. Video Technol. 31 (10), 2021).
 
-All arithmetic is in integers, ``>>`` rounding down; outside of the image stands its nearest pixel.
+All arithmetic is in integers, ``>>`` rounding down and binding weaker than ``+``. All pixels are
+read as they were before the filter; outside of the image stands its nearest pixel.
 
 **Activity.** With the luma ``L = R + 2 G + B``, a pixel's roughness is ``|2 L - left - right| + |2
-L - above - below|``, and its activity the sum of that over the 7×7 pixels around. Its *fine class*,
-0..7, is the number of `THRESHOLDS` that the activity reaches. With 3 classes the fine classes 0..1,
-2..4 and 5..7 are one each, with 1 class all are.
+L - above - below|``, and its activity the sum of that over the 7×7 pixels around, those outside of
+the image having the roughness of the image so extended. Its *fine class*, 0..7, is the number of
+`THRESHOLDS` that the activity reaches. With 3 classes the fine classes 0..1, 2..4 and 5..7 are one
+each, with 1 class all are.
 
-**What a pixel sees.** For each of `PAIRS` the two pixels opposite each other, less twice the pixel
-itself, in each channel: 18 numbers. For each of `RINGS` the sum over its eight pixels of the
-difference from the pixel, limited to -12..12, in each channel: 9 numbers. A filter without rings
-sees 0 for these.
+**What a pixel sees.** For each of `PAIRS`, in red, green and blue, the two pixels opposite each
+other less twice the pixel itself: 18 numbers, the first pair's three first. Then for each of
+`RINGS`, in red, green and blue, the sum over its eight pixels of their differences from the pixel,
+each limited to -12..12: 9 numbers. A filter without rings has no coefficients for these.
 
-**Output.** A channel of a pixel becomes ``y + (128 + sum of the 27 numbers times their coefficients
->> 8)``, within 0..255.
+**Output.** A channel of a pixel becomes ``y + (128 + sum of the 27 numbers, each times its
+coefficient for this channel >> 8)``, limited to 0..255: every channel weighs the numbers of all
+three.
 
 A filter is stored as::
 
@@ -29,17 +32,18 @@ A filter is stored as::
     └────────┴────────┴─────────┴──────────────────────────────────────────────┘
 
 form
-    0, 1, 2 for 1, 3, 8 classes; plus 4 with rings.
+    0, 1, 2 for 1, 3, 8 classes; plus 4 with rings. Others are refused.
 gain
     By how much the filter raises the PSNR, in twentieths of a dB, at most 255: for information.
 states
     Little-endian, two bits a class, the first lowest: 0 *off*, the class is not filtered; 1
-    *default*, its coefficients are those of `default`; 2 *own*, they are the default's plus a row
-    of values. Bits of further classes are 0, and not all classes are off.
+    *default*, its coefficients are those of `default`; 2 *own*, they are the default's plus the
+    next row of values, one by input and output. Bits of further classes are 0, and not all classes
+    are off.
 
-The default coefficients of a class of several fine classes are those of its middle one: fine
-classes 1, 3 and 6 of three, 3 of all. Coefficients lie within -512..512, so that no sum leaves 32
-bits.
+The default coefficients of a class of several fine classes are those of fine classes 1, 3 and 6 of
+three, 4 of all. A file whose coefficients are not all within -512..512 is refused, so that no sum
+leaves 32 bits.
 """
 
 from __future__ import annotations
@@ -225,6 +229,11 @@ class Filter:
             raise CorruptError("filter", f"coefficients within ±{LARGEST}", largest)
         return found
 
+    @staticmethod
+    def strip_bytes(height: int, width: int) -> int:
+        """Return the bytes of the rows that are held while an image is filtered."""
+        return 3 * width * min(height, TILE[0] + 2 * HALO)
+
     def apply(self, image: Image, workers: Workers) -> None:
         """Filter an (H, W, 3) image in place; besides it, a strip of its rows is held."""
         weights = np.zeros((FINE, 3, LANES), dtype=np.int32)
@@ -243,11 +252,6 @@ class Filter:
                 ),
                 ((left,) for left in range(0, width, TILE[1])),
             )
-
-
-def strip_bytes(height: int, width: int) -> int:
-    """Return the bytes of the rows that are held while an image is filtered."""
-    return 3 * width * min(height, TILE[0] + 2 * HALO)
 
 
 def gain_number(gain_db: float) -> int:

@@ -7,6 +7,7 @@
 `coding-size`         whole files of our coders against those of lossless peers
 `filter-training`     default coefficients of the restoration filter
 `elbow`               the k at which the distortion of an image has its elbow
+`restoration-crops`   crops of images before and after restoration
 ===================== ==========================================================================
 
 A study is one module, with its config, the rows of its table, and how they are measured and
@@ -29,6 +30,7 @@ from adaptive_kmeans.experiment.studies import (
     coding_size,
     elbow,
     filter_training,
+    restoration_crops,
     speed_figures,
     study_figures,
 )
@@ -94,6 +96,13 @@ STUDIES = {
         filter_training.run_filter_training,
         filter_training.summarize,
         filter_training.draw_nothing,
+    ),
+    "restoration-crops": Study(
+        restoration_crops.RestorationCropsConfig,
+        restoration_crops.CropRow,
+        restoration_crops.run_restoration_crops,
+        restoration_crops.summarize,
+        restoration_crops.draw,
     ),
     "elbow": Study(
         elbow.ElbowConfig,

@@ -1,0 +1,154 @@
+"""Crops of images before and after restoration, beside the original.
+
+A config:
+
+.. code-block:: toml
+
+    kind = "restoration-crops"
+    name = "restoration_crops"
+    images = ["astronaut", "rocket"]
+    k = 32
+    crops = [
+      { image = "rocket", what = "sky", left = 20, top = 20 },
+      { image = "astronaut", what = "face", left = 180, top = 70 },
+    ]
+
+A crop of an image that is not among the images is left out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from adaptive_kmeans import codec, metrics
+from adaptive_kmeans.codec import Settings
+from adaptive_kmeans.datasets import ImageSource
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
+from adaptive_kmeans.experiment.pictures import CROP, PICTURE_DPI, picture_grid
+from adaptive_kmeans.experiment.runner import measure_all
+from adaptive_kmeans.experiment.schema import Experiment, Strict
+from adaptive_kmeans.experiment.studies.opaque import opaque_images
+from adaptive_kmeans.experiment.tables import NO_COLUMN
+from adaptive_kmeans.experiment.trials import load
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Crop(Strict):
+    """A square of an image, of `CROP` pixels a side, and what it shows."""
+
+    image: str
+    what: str
+    left: Annotated[int, Field(ge=0)]
+    top: Annotated[int, Field(ge=0)]
+
+
+class RestorationCropsConfig(Experiment):
+    """Crops, at one codebook size."""
+
+    kind: Literal["restoration-crops"]
+    k: int
+    crops: Annotated[list[Crop], Field(min_length=1)]
+
+    def check(self) -> None:
+        """Check the codebook size."""
+        super().check()
+        Settings.regular(self.k)
+
+
+@dataclass(frozen=True)
+class CropRow:
+    """A row of the table: an image, its file before and after restoration, and a crop of it."""
+
+    TERMINAL: ClassVar[dict[str, str]] = {
+        "image": "image",
+        "what": "what",
+        "bytes": "bytes",
+        "restored": "restored_bytes",
+        "PSNR dB": "psnr_db",
+        "restored PSNR dB": "restored_psnr_db",
+    }
+
+    image_set: str
+    image: str
+    what: str
+    k: int
+    bytes: int
+    restored_bytes: int
+    psnr_db: float
+    restored_psnr_db: float
+    pictures: tuple[Pixels, ...] = field(default=(), repr=False, compare=False, metadata=NO_COLUMN)
+
+
+def run_restoration_crops(
+    config: RestorationCropsConfig, sources: Sequence[ImageSource], jobs: int = 1
+) -> tuple[list[CropRow], list[AdaptiveKMeansError]]:
+    """Compress every image that has a crop, without restoration and with it.
+
+    Returns
+    -------
+    rows : list of CropRow
+        Crop by crop.
+    failures : list of AdaptiveKMeansError
+        Images that could not be measured.
+    """
+    by_name = {source.name: source for source in opaque_images(sources, config.background)}
+    calls = [
+        (by_name[crop.image], config.background, config.k, crop)
+        for crop in config.crops
+        if crop.image in by_name
+    ]
+    return measure_all(_measure, calls, jobs)
+
+
+def _measure(source: ImageSource, background: str | None, k: int, crop: Crop) -> list[CropRow]:
+    original = load(source, background)
+    if crop.top + CROP > original.shape[0] or crop.left + CROP > original.shape[1]:
+        expected = f"{CROP}×{CROP} pixels inside {original.shape[1]}×{original.shape[0]}"
+        raise ConfigError(f"crop {crop.what}", expected, f"left {crop.left}, top {crop.top}")
+    settings = Settings.regular(k)
+    data, before = codec.encode_with_reconstruction(original, settings)
+    settings = dataclasses.replace(settings, restoration="auto", correction="auto")
+    restored_data, after = codec.encode_with_reconstruction(original, settings)
+    place = slice(crop.top, crop.top + CROP), slice(crop.left, crop.left + CROP)
+    return [
+        CropRow(
+            source.set_name,
+            source.name,
+            crop.what,
+            k,
+            len(data),
+            len(restored_data),
+            metrics.psnr(original, before),
+            metrics.psnr(original, after),
+            tuple(np.ascontiguousarray(image[place]) for image in (original, before, after)),
+        )
+    ]
+
+
+def summarize(rows: Sequence[CropRow]) -> str:
+    """Return nothing beyond the table."""
+    return ""
+
+
+def draw(folder: Path, rows: Sequence[CropRow]) -> None:
+    """Draw a row of pictures for each crop: the original, without restoration, with it."""
+    titles = [
+        [
+            f"{row.image}, {row.what}\noriginal",
+            f"k = {row.k}\n{row.bytes:,} B, {row.psnr_db:.1f} dB",
+            f"restored\n{row.restored_bytes:,} B, {row.restored_psnr_db:.1f} dB",
+        ]
+        for row in rows
+    ]
+    if rows:
+        figure = picture_grid(titles, [row.pictures for row in rows])
+        figure.savefig(folder / "crops.png", dpi=PICTURE_DPI)
