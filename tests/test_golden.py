@@ -8,7 +8,7 @@ import pytest
 import adaptive_kmeans as akm
 from adaptive_kmeans.container import CODER_NUMBERS, read
 from tests import reference_decoder
-from tests.make_golden import FOLDER, golden_path, made_images
+from tests.make_golden import FOLDER, golden_path, made_images, restorations
 
 CODERS = ("fixed-length", "deflate", "context-mixing", "context-mixing:fast")
 """Coders whose payloads are settled. `python -m tests.make_golden CODER` writes another's files."""
@@ -23,9 +23,25 @@ PIXELS = {
 }
 """SHA-256 of the size and the pixels of each image. None of these is ever changed."""
 
+RESTORED = {
+    "filter-1": "c5c6036f7e8cdd1d3108ef3a7b2946200e48f657127c1ad654888943d187f7fc",
+    "filter-1+rings": "6281367fcfef6afc49702c5faa6700f8a10b2674866c54f7f691126c6fe458c7",
+    "filter-3": "c0cf65a9045e4bb6b09f0358f543b46de39b958f8354e2c70d4c1912ab003156",
+    "filter-3+rings": "36cf06ec4738860539ecba6b6ccfedf5f47a6205f10261bb03b2c55402141fc9",
+    "filter-8": "b1515bab2847d408e96737dcc1bcfab3c8cfc809950bc8cc7bddf257996fa295",
+    "filter-8+rings": "d4d9bbf2a9ff1c04d5f458407970c34d6c46a4ad382fd4e065a010f1e02f35eb",
+    "correction-4": "7fe4f509cb93477dc3468ce8aee0abd8d90f19776b46353d72e14c7653ad3005",
+    "correction-8": "14525f03d306eb563de688a8c31caa40612ab2b18ffd6228ed7abe395cd9790b",
+    "correction-16": "73192c2a3743775defa1443bf190f84c951854f8c1f70b110babeffc8bdfe641",
+    "both": "c88c00cb25ae16af80102c9021e94806bb9d829cf1e7a5d46eda3d19aab35675",
+}
+"""The same of the image "regions" with every form of the filter, and every correction."""
+
 
 def test_every_settled_coder_has_a_file_of_every_image():
     expected = {golden_path(name, coder) for name in PIXELS for coder in CODERS}
+    expected |= {golden_path("restored", name) for name in RESTORED}
+    assert set(RESTORED) == set(restorations())
     assert set(FOLDER.iterdir()) == expected
     assert {coder.partition(":")[0] for coder in CODERS} == set(CODER_NUMBERS)
 
@@ -36,6 +52,15 @@ def test_a_golden_file_decodes_to_the_same_pixels(name, coder):
     pixels = akm.decode(golden_path(name, coder).read_bytes())
     found = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
     assert found == PIXELS[name]
+
+
+@pytest.mark.parametrize("name", RESTORED)
+def test_a_restored_golden_file_decodes_to_the_same_pixels(name):
+    data = golden_path("restored", name).read_bytes()
+    pixels = akm.decode(data)
+    found = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+    assert found == RESTORED[name]
+    assert np.array_equal(np.array(reference_decoder.decode(data)), pixels)
 
 
 @pytest.mark.parametrize("coder", CODERS)
