@@ -384,6 +384,8 @@ def warm_up(settings: Settings) -> None:
     """
     ramp = np.arange(32 * 32 * 3, dtype=np.uint16).reshape(32, 32, 3).astype(np.uint8)
     encode(ramp, dataclasses.replace(settings, k1=2, k2=None if settings.is_regular else 3))
+    if settings.restores:
+        restoration.warm_up()
 
 
 def _check_settings(settings: Settings | None) -> Settings:

@@ -218,6 +218,19 @@ def restore(
         correction.apply(image, workers)
 
 
+def warm_up() -> None:
+    """Load, and on a new machine compile, what fitting and restoring need."""
+    from adaptive_kmeans.restoration.wiener import BY_DEFAULT, Filter, Form
+
+    ramp = np.arange(16 * 16 * 3, dtype=np.uint16).reshape(16, 16, 3).astype(np.uint8)
+    form = Form(1, rings=True)
+    found = Filter(form, (BY_DEFAULT,), np.zeros((0, form.inputs, 3), dtype=np.int32))
+    with Workers(1) as workers:
+        Wiener(ANY).fit(ramp, ramp // 64 * 64, 1.0, workers)
+        fit_correction(ramp, ramp // 64 * 64, 1.0, workers)
+        restore(ramp, found, None, workers)
+
+
 def held_bytes(found: Filter | None, correction: Correction | None, grid: BlockGrid) -> int:
     """Return the memory that restoring an image takes besides the image."""
     strip = 0 if found is None else found.strip_bytes(grid.height, grid.width)
