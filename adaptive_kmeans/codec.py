@@ -75,10 +75,10 @@ class Settings:
         Clustering stops when the distortion falls by less than this part of itself; with 0 it goes
         on until no label changes.
     restoration : str
-        Spec of the filter that the decoder applies: ``none``, ``wiener:FORM`` with a form such as
-        ``8+rings`` or ``3``, or ``auto`` for the form that pays best for its bytes, if one does.
+        Spec of the filter that the decoder applies last: ``none``, ``wiener:FORM`` with a form such
+        as ``8+rings`` or ``3``, or ``auto`` for the form that pays best for its bytes, if one does.
     correction : str
-        Coarse correction of what is left: ``none``, or ``auto`` where it pays.
+        Coarse correction of the codewords' errors: ``none``, or ``auto`` where it pays.
 
     Raises
     ------
@@ -292,21 +292,21 @@ def _restore(
     price: float,
     progress: Progress | None,
 ) -> list[container.Section]:
-    """Fit filter and correction, apply them to the reconstruction, and return their sections."""
+    """Fit correction and filter, apply them to the reconstruction, and return their sections."""
     sections = []
     if progress is not None:
         progress("fitting the restoration", 0.0)
     with Workers() as workers:
-        filters = restoration.create(settings.restoration)
-        found = filters.fit(image, reconstruction, price, workers)
-        if found is not None:
-            found.apply(reconstruction, workers)
-            sections.append(container.Section(container.FILTER, found.to_bytes()))
         if settings.correction != restoration.NONE:
             correction = restoration.fit_correction(image, reconstruction, price, workers)
             if correction is not None:
                 correction.apply(reconstruction, workers)
                 sections.append(container.Section(container.CORRECTION, correction.to_bytes()))
+        filters = restoration.create(settings.restoration)
+        found = filters.fit(image, reconstruction, price, workers)
+        if found is not None:
+            found.apply(reconstruction, workers)
+            sections.append(container.Section(container.FILTER, found.to_bytes()))
     return sections
 
 
@@ -340,8 +340,8 @@ def decode(
         `data` is not bytes.
     """
     reader = container.Reader(data, limits)
-    found, correction = read_restoration(reader) if restored else (None, None)
-    bands = reader.bands(progress, restoration.held_bytes(found, correction, reader.grid))
+    correction, found = read_restoration(reader) if restored else (None, None)
+    bands = reader.bands(progress, restoration.held_bytes(correction, found, reader.grid))
     colors = ColorTable(reader.codebooks)
     image = np.empty((reader.grid.height, reader.grid.width, 3), dtype=np.uint8)
     for band in bands:
@@ -350,12 +350,12 @@ def decode(
         if progress is not None:
             progress("restoring", 0.0)
         with Workers() as workers:
-            restoration.restore(image, found, correction, workers)
+            restoration.restore(image, correction, found, workers)
     return image
 
 
-def read_restoration(reader: container.Reader) -> tuple[Filter | None, Correction | None]:
-    """Return the filter and the correction of a file; None where it has none.
+def read_restoration(reader: container.Reader) -> tuple[Correction | None, Filter | None]:
+    """Return the correction and the filter of a file; None where it has none.
 
     Raises
     ------
@@ -373,7 +373,7 @@ def read_restoration(reader: container.Reader) -> tuple[Filter | None, Correctio
 
         size = reader.grid.height, reader.grid.width
         correction = Correction.from_bytes(corrections[0], *size)
-    return found, correction
+    return correction, found
 
 
 def warm_up(settings: Settings) -> None:

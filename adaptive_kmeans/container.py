@@ -33,8 +33,8 @@ type what           how often                     payload
 ==== ============== ============================= =================================================
 H    header         once                          see below
 C    codebook       once for each region          number of codewords, 2 bytes; then the coder's
-F    filter         at most once                  `adaptive_kmeans.restoration.wiener`
 B    correction     at most once                  `adaptive_kmeans.restoration.correction`
+F    filter         at most once                  `adaptive_kmeans.restoration.wiener`
 R    region map     once for each band, where     the coder's
                     there are several regions
 I    index map      once for each band            the coder's
@@ -119,7 +119,7 @@ VERSION = 2
 CODER_NUMBERS = {"fixed-length": 0, "deflate": 1, "context-mixing": 2}
 CHANNELS = 3
 
-FILTER, CORRECTION = "F", "B"
+CORRECTION, FILTER = "B", "F"
 """Sections that what follows decoding reads."""
 
 ONCE, OPTIONAL, PER_REGION, PER_BAND = "once", "at most once", "once a region", "once a band"
@@ -135,8 +135,8 @@ class SectionKind(NamedTuple):
 SECTIONS = {
     "H": SectionKind("header", ONCE),
     "C": SectionKind("codebook", PER_REGION),
-    FILTER: SectionKind("filter", OPTIONAL),
     CORRECTION: SectionKind("correction", OPTIONAL),
+    FILTER: SectionKind("filter", OPTIONAL),
     "R": SectionKind("region map", PER_BAND),
     "I": SectionKind("index map", PER_BAND),
     "E": SectionKind("end", ONCE),

@@ -60,12 +60,12 @@ def decode(data):
 
 
 def restored(rows, sections):
-    """Filter the codewords' image, then correct it, as far as the file says."""
+    """Correct the codewords' image, then filter it, as far as the file says."""
     from tests.reference_restoration import restore_correction, restore_filter
 
-    if "F" in sections:
-        rows = restore_filter(rows, sections["F"])
-    return restore_correction(rows, sections["B"]) if "B" in sections else rows
+    if "B" in sections:
+        rows = restore_correction(rows, sections["B"])
+    return restore_filter(rows, sections["F"]) if "F" in sections else rows
 
 
 def read_sections(data):

@@ -233,18 +233,18 @@ def test_ancillary_sections_are_limited(random):
 def test_optional_sections_stand_between_codebooks_and_bands(random):
     quantized = small(random)
     without = write(quantized, "fixed-length")
-    beside = [Section("B", b"means"), Section("F", b"taps")]
+    beside = [Section("F", b"taps"), Section("B", b"means")]
     data = write(quantized, "fixed-length", sections=beside)
-    assert types(data) == "HCCFBRIE"
+    assert types(data) == "HCCBFRIE"
     assert container.Reader(data).payloads("F") == [b"taps"]
     assert container.Reader(without).payloads("F") == []
     contents = inspect(data)
     assert (contents.filter_bytes, contents.correction_bytes, contents.other_bytes) == (4, 5, 0)
     assert contents.file_bytes == len(data)
     sections = split(data)
-    with pytest.raises(CorruptError, match=r"expected correction \(B\), received filter \(F\)"):
-        read(join([*sections[:4], sections[3], *sections[4:]]))
     with pytest.raises(CorruptError, match=r"expected filter \(F\), received correction \(B\)"):
+        read(join([*sections[:4], sections[3], *sections[4:]]))
+    with pytest.raises(CorruptError, match=r"expected correction \(B\), received filter \(F\)"):
         read(join([*sections[:3], sections[4], sections[3], *sections[5:]]))
 
 

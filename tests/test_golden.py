@@ -33,7 +33,7 @@ RESTORED = {
     "correction-4": "7fe4f509cb93477dc3468ce8aee0abd8d90f19776b46353d72e14c7653ad3005",
     "correction-8": "14525f03d306eb563de688a8c31caa40612ab2b18ffd6228ed7abe395cd9790b",
     "correction-16": "73192c2a3743775defa1443bf190f84c951854f8c1f70b110babeffc8bdfe641",
-    "both": "c88c00cb25ae16af80102c9021e94806bb9d829cf1e7a5d46eda3d19aab35675",
+    "both": "f7adbd8e39e3ce5913a395050cf039e2c71411ffdc488d3fdee918f991c395fd",
 }
 """The same of the image "regions" with every form of the filter, and every correction."""
 

@@ -219,7 +219,7 @@ def info(
     data = files.read_bytes(source, allowed.file_bytes)
     with _named(source):
         reader = container.Reader(data, allowed)
-        found, correction = codec.read_restoration(reader)
+        correction, found = codec.read_restoration(reader)
     contents = reader.contents
     if as_json:
         facts = dataclasses.asdict(contents) | {"bytes": contents.file_bytes}

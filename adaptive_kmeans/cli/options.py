@@ -24,7 +24,9 @@ Background = Annotated[
 Restoration = Annotated[
     str, Option(help="Filter for the decoder: none, auto, or wiener:FORM, such as wiener:8+rings.")
 ]
-Correction = Annotated[str, Option(help="Coarse correction of what is left: none or auto.")]
+Correction = Annotated[
+    str, Option(help="Coarse correction of the errors of codewords: none or auto.")
+]
 AsJson = Annotated[bool, Option("--json", help="Print the numbers as JSON.")]
 LimitsName = Annotated[
     str, Option("--limits", help=f"What the file may ask for: {' or '.join(PRESETS)}.")

@@ -1,15 +1,18 @@
 """Restoration: the decoder gives back what a codebook loses.
 
-The image that the codewords make is filtered, then corrected; both are in the file, as sections of
-their own, F and B, and the region map plays no part::
+The image that the codewords make is corrected, then filtered; both are in the file, as sections of
+their own, B and F, and the region map plays no part::
 
-    codewords' image ─ filter ─ coarse correction ─ image
+    codewords' image ─ coarse correction ─ filter ─ image
+
+This order is better than the other by 0.01 to 0.02 dB, and by 1 to 2 % of what SSIM lacks to 1: the
+filter is fitted last, to all that has been added.
 
 ============ ===================================================================================
+`correction` block means of the error of the codewords
 `wiener`     the filter, by classes of activity that the decoder finds for itself
 `fit`        how the encoder fits it
 `default`    the coefficients that a file's are differences to
-`correction` block means of the error that is left
 `price`      what a bit is worth
 `integers`   how the numbers of both are coded
 ============ ===================================================================================
@@ -54,7 +57,7 @@ class Restoration(Protocol):
         Parameters
         ----------
         original, image : (H, W, 3) uint8
-            The original, and what the codewords give.
+            The original, and what codewords and correction give.
         price : float
             Squared error, summed over pixels and channels, that a bit is worth.
         workers : Workers
@@ -169,7 +172,7 @@ def fit_correction(
     Parameters
     ----------
     original, image : (H, W, 3) uint8
-        The original, and what codewords and filter give.
+        The original, and what the codewords give.
     price : float
         Squared error, summed over pixels and channels, that a bit is worth.
     workers : Workers
@@ -209,13 +212,13 @@ def fit_correction(
 
 
 def restore(
-    image: Image, found: Filter | None, correction: Correction | None, workers: Workers
+    image: Image, correction: Correction | None, found: Filter | None, workers: Workers
 ) -> None:
-    """Filter and correct the codewords' image, (H, W, 3) uint8, in place."""
-    if found is not None:
-        found.apply(image, workers)
+    """Correct and filter the codewords' image, (H, W, 3) uint8, in place."""
     if correction is not None:
         correction.apply(image, workers)
+    if found is not None:
+        found.apply(image, workers)
 
 
 def warm_up() -> None:
@@ -228,10 +231,10 @@ def warm_up() -> None:
     with Workers(1) as workers:
         Wiener(ANY).fit(ramp, ramp // 64 * 64, 1.0, workers)
         fit_correction(ramp, ramp // 64 * 64, 1.0, workers)
-        restore(ramp, found, None, workers)
+        restore(ramp, None, found, workers)
 
 
-def held_bytes(found: Filter | None, correction: Correction | None, grid: BlockGrid) -> int:
+def held_bytes(correction: Correction | None, found: Filter | None, grid: BlockGrid) -> int:
     """Return the memory that restoring an image takes besides the image."""
     strip = 0 if found is None else found.strip_bytes(grid.height, grid.width)
     return strip + (0 if correction is None else correction.values.nbytes)

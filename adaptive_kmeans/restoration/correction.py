@@ -1,5 +1,5 @@
 # mypy: disable-error-code="operator,arg-type,assignment,call-overload"
-"""The coarse correction: block means of the error that codewords and filter leave, added back.
+"""The coarse correction: block means of the error that codewords leave, added back.
 
 A palette leaves errors of one sign over whole patches. Their means over blocks, in luma and two
 color differences, are quantized with a step and coded as a small image; the decoder interpolates

@@ -24,7 +24,7 @@ from adaptive_kmeans.quantize import Quantized
 MARGIN = 2.0
 """How many times its price a filter or a correction must bring in to be worth having at all."""
 ITERATIONS = 10
-FACTOR = 0.2
+FACTOR = 0.4
 """Factor of the price: below 1, since restoration lowers the error that it begins with."""
 
 

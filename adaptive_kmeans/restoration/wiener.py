@@ -1,5 +1,5 @@
 # mypy: disable-error-code="operator,arg-type,assignment,call-overload"
-"""The filter: what a decoder adds to each pixel of the codewords' image, by what lies around it.
+"""The filter: what a decoder adds to each pixel, by what lies around it.
 
 Each pixel belongs to a class by its activity; a class has its coefficients, which the encoder fits
 by least squares (`fit`). So a filter adapts to regions that the decoder finds for itself. The idea
