@@ -40,6 +40,13 @@ def test_damaged_files_are_refused_or_decode_to_the_declared_size(shard):
     assert outcomes.decoded > 0
 
 
+def test_damaged_restorations_are_refused_or_decode_to_the_declared_size():
+    outcomes = fuzz(COUNT // SHARDS, SEED, "FB")
+    sys.stdout.write(f"damaged filters and corrections: {outcomes}\n")
+    assert outcomes.refused > 0
+    assert outcomes.decoded > 0
+
+
 def test_kernels_stay_in_bounds_on_damaged_files(request):
     cache = request.config.cache.mkdir("numba-with-bounds-checks")
     done = subprocess.run(
