@@ -33,12 +33,16 @@ from adaptive_kmeans.limits import (
 )
 from adaptive_kmeans.progress import Progress
 from adaptive_kmeans.quantize import ColorTable, Quantized, RegionAdaptive
+from adaptive_kmeans.rate_distortion import RateDistortion
 from adaptive_kmeans.restoration.price import price_of_bit
 from adaptive_kmeans.threads import Workers
 
 if TYPE_CHECKING:
     from adaptive_kmeans.restoration.correction import Correction
     from adaptive_kmeans.restoration.wiener import Filter
+
+MAX_PRICE = 1e6
+"""Largest λ."""
 
 ENCODER_VERSION = 2
 """Incremented whenever the same image and settings give other pixels or bytes, so that experiments
@@ -74,6 +78,12 @@ class Settings:
     tolerance : float
         Clustering stops when the distortion falls by less than this part of itself; with 0 it goes
         on until no label changes.
+    price : float
+        λ: the squared error, summed over channels, that a bit of an index is worth. Above 0,
+        codewords are chosen by squared error and bits, with one codebook only: see
+        `adaptive_kmeans.rate_distortion`. With 0 each pixel takes the nearest: plain K-means.
+    detail_power : float
+        How much λ depends on the detail of a block, as `detail` measures it: the power, -1 to 1.
     restoration : str
         Spec of the filter that the decoder applies last: ``none``, ``wiener:FORM`` with a form such
         as ``8+rings`` or ``3``, or ``auto`` for the form that pays best for its bytes, if one does.
@@ -103,6 +113,8 @@ class Settings:
     seed: int = 0
     init: str = "wu"
     tolerance: float = 1e-3
+    price: float = 0.0
+    detail_power: float = 0.2
     restoration: str = "none"
     correction: str = "none"
 
@@ -129,6 +141,12 @@ class Settings:
         _check_name("color space", self.color_space, COLOR_SPACES)
         _check_name("initialization", self.init, INITIALIZATIONS)
         object.__setattr__(self, "tolerance", _check_share("tolerance", self.tolerance))
+        price = _check_real("price", self.price, 0.0, MAX_PRICE)
+        power = _check_real("detail power", self.detail_power, -1.0, 1.0)
+        object.__setattr__(self, "price", price)
+        object.__setattr__(self, "detail_power", power)
+        if self.price > 0 and not self.is_regular:
+            raise ConfigError("price", "0 with two codebooks", self.price)
         self.quantizer()
         restoration.create(self.restoration)
         restoration.check_correction(self.correction)
@@ -148,12 +166,20 @@ class Settings:
         """Whether a filter or a correction is looked for."""
         return (self.restoration, self.correction) != (restoration.NONE, restoration.NONE)
 
-    def quantizer(self) -> RegionAdaptive:
+    def quantizer(self) -> RegionAdaptive | RateDistortion:
         """Return the quantizer of these settings."""
         from adaptive_kmeans.detail import measures
         from adaptive_kmeans.regions import thresholds
 
         measure, threshold = measures.create(self.detail), thresholds.create(self.threshold)
+        if self.price > 0:
+            return RateDistortion(
+                k=self.k1,
+                price=self.price,
+                measure=measure,
+                power=self.detail_power,
+                block_size=self.block_size,
+            )
         return RegionAdaptive(
             ks=self.ks,
             block_size=self.block_size,
@@ -273,16 +299,35 @@ def _encode(
 ) -> tuple[bytes, npt.NDArray[np.uint8] | Quantized]:
     """Return the file, and what it decodes to: the quantized image if nothing is restored."""
     settings = _check_settings(settings)
-    quantized = quantize(image, settings, progress=progress)
-    data = container.write(quantized, settings.coder, progress=progress)
+    quantized, data = _code(image, settings, progress)
     if not settings.restores:
         return data, quantized
     reconstruction = quantized.reconstruct()
-    bits = 8 * container.inspect(data).index_map_bytes
-    error = restoration.squared_error(image, reconstruction)
-    price = price_of_bit(error, quantized, bits)
+    price = settings.price
+    if price == 0:
+        bits = 8 * container.inspect(data).index_map_bytes
+        error = restoration.squared_error(image, reconstruction)
+        price = price_of_bit(error, quantized, bits)
     sections = _restore(image, reconstruction, settings, price, progress)
     return container.with_sections(data, sections), reconstruction
+
+
+def _code(
+    image: npt.NDArray[np.uint8], settings: Settings, progress: Progress | None
+) -> tuple[Quantized, bytes]:
+    """Quantize and code; plain K-means is kept where it is better at the price of a bit."""
+    quantized = quantize(image, settings, progress=progress)
+    data = container.write(quantized, settings.coder, progress=progress)
+    if settings.price == 0:
+        return quantized, data
+    plain = quantize(image, dataclasses.replace(settings, price=0.0), progress=progress)
+    other = container.write(plain, settings.coder, progress=progress)
+
+    def cost(quantized: Quantized, data: bytes) -> float:
+        error = restoration.squared_error(image, quantized.reconstruct())
+        return error + settings.price * 8 * len(data)
+
+    return min(((quantized, data), (plain, other)), key=lambda coded: cost(*coded))
 
 
 def _restore(
@@ -403,6 +448,16 @@ def _check_name(family: str, name: object, known: Iterable[str]) -> None:
         raise UnknownNameError(family, name, known)
 
 
+def _check_real(name: str, value: object, low: float, high: float) -> float:
+    """Return a number within bounds as a float."""
+    number = math.nan
+    if not isinstance(value, bool) and isinstance(value, numbers.Real):
+        number = float(value)
+    if not low <= number <= high:
+        raise ConfigError(name, f"a number in {low:g}..{high:g}", repr(value))
+    return number
+
+
 def _check_share(name: str, value: object) -> float:
     """Return a number from 0 to below 1 as a float."""
     share = math.nan
@@ -487,6 +542,8 @@ class AdaptiveKMeans:
         sizes = "+".join(map(str, settings.ks))
         blocks = f"{settings.block_size}×{settings.block_size}"
         parts = [f"{name} k = {sizes} {blocks} {settings.coder}"]
+        if settings.price > 0:
+            parts.append(f"λ = {settings.price:g}")
         if settings.restoration != restoration.NONE:
             parts.append(f"restoration {settings.restoration}")
         if settings.correction != restoration.NONE:
@@ -499,7 +556,8 @@ class AdaptiveKMeans:
         own: tuple[str, ...] = ("detail", "k1", "k2", "threshold")
         chosen: dict[str, Any] = {"method": "region-adaptive"}
         if self.settings.is_regular:
-            own, chosen = (), {"method": "regular", "k": self.settings.k1}
+            method = "rate-distortion" if self.settings.price > 0 else "regular"
+            own, chosen = (), {"method": method, "k": self.settings.k1}
         names = (*own, "block_size", "coder", "color_space", "seed", "restoration", "correction")
         return chosen | {name: getattr(self.settings, name) for name in names}
 

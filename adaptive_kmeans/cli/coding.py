@@ -25,6 +25,7 @@ from adaptive_kmeans.cli.options import (
     Correction,
     Detail,
     K,
+    Lambda,
     LimitsName,
     Restoration,
     Seed,
@@ -59,6 +60,7 @@ def compress(
     coder: Coder = Settings.coder,
     color_space: ColorSpace = Settings.color_space,
     seed: Seed = Settings.seed,
+    lambda_: Lambda = Settings.price,
     restoration: Restoration = Settings.restoration,
     correction: Correction = Settings.correction,
     background: Background = None,
@@ -81,6 +83,7 @@ def compress(
         coder=coder,
         color_space=color_space,
         seed=seed,
+        price=lambda_,
         restoration=restoration,
         correction=correction,
     )

@@ -21,6 +21,14 @@ Seed = Annotated[int, Option(help="Seed of the clustering.")]
 Background = Annotated[
     str | None, Option(metavar="COLOR", help="Flatten a translucent image over this color.")
 ]
+Lambda = Annotated[
+    float,
+    Option(
+        "--lambda",
+        help="With --k: choose codewords by squared error plus this many times the bits; 0 takes "
+        "the nearest.",
+    ),
+]
 Restoration = Annotated[
     str, Option(help="Filter for the decoder: none, auto, or wiener:FORM, such as wiener:8+rings.")
 ]

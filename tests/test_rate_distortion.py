@@ -1,0 +1,153 @@
+"""Rate–distortion quantization: fewer bits at equal error, and defined on every image."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import adaptive_kmeans as akm
+from adaptive_kmeans import codec, container
+from adaptive_kmeans.codec import Settings
+from adaptive_kmeans.datasets import ImageSource
+from adaptive_kmeans.detail import measures
+from adaptive_kmeans.errors import ConfigError
+from adaptive_kmeans.rate_distortion import RateDistortion, proxy, search
+
+
+def quantizer(**changes) -> RateDistortion:
+    chosen = {"k": 16, "price": 40.0, "measure": measures.create("variance"), "power": 0.2}
+    return RateDistortion(**(chosen | {"block_size": 4} | changes))
+
+
+def with_margins(labels: np.ndarray) -> np.ndarray:
+    framed = np.full((labels.shape[0] + 2, labels.shape[1] + 4), -1, dtype=np.int32)
+    framed[2:, 2:-2] = labels
+    return framed
+
+
+@pytest.fixture
+def cat() -> np.ndarray:
+    return np.ascontiguousarray(ImageSource("chelsea").load()[:200, :300])
+
+
+def test_it_is_better_in_fewer_bytes(cat):
+    plain = codec.encode(cat, Settings.regular(64))
+    data = codec.encode(cat, Settings.regular(96, price=20.0))
+    assert len(data) < 0.98 * len(plain)
+    assert akm.psnr(cat, akm.decode(data)) > akm.psnr(cat, akm.decode(plain)) + 0.3
+
+
+def test_a_dearer_bit_makes_a_smaller_file(photo):
+    sizes, errors = [], []
+    for price in (1.0, 20.0, 200.0, 2000.0):
+        quantized = quantizer(price=price)(photo)
+        sizes.append(len(container.write(quantized, "context-mixing:fast")))
+        errors.append(((quantized.reconstruct().astype(int) - photo) ** 2).sum())
+    assert sizes == sorted(sizes, reverse=True)
+    assert errors == sorted(errors)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (7, 1), (2, 2), (20, 13)])
+@pytest.mark.parametrize("color", ["one", "two", "noise"])
+def test_every_image_can_be_quantized(shape, color, random):
+    image = np.full((*shape, 3), 77, np.uint8)
+    if color == "two":
+        image[::2] = 9
+    elif color == "noise":
+        image = random.integers(0, 256, image.shape, dtype=np.uint8)
+    for k in (1, 2, 40):
+        settings = Settings.regular(k, price=30.0, restoration="auto", correction="auto")
+        data, expected = codec.encode_with_reconstruction(image, settings)
+        assert np.array_equal(akm.decode(data), expected)
+
+
+def test_only_codewords_that_are_used_remain(photo):
+    quantized = quantizer(k=200, price=3000.0)(photo)
+    assert set(np.unique(quantized.index_map)) == set(range(len(quantized.codebooks[0])))
+    assert len(quantized.codebooks[0]) < 200
+
+
+def test_the_price_rises_with_detail(photo):
+    prices = quantizer(power=0.3).prices(photo)
+    assert prices.shape == photo.shape[:2]
+    assert np.exp(np.log(prices).mean()) == pytest.approx(40.0)
+    flat = quantizer(power=0.0).prices(photo)
+    assert np.allclose(flat, 40.0)
+    image = photo.copy()
+    image[:16, :16] = 100
+    assert quantizer(power=0.3).prices(image)[3, 3] < quantizer(power=0.3).prices(photo)[3, 3]
+
+
+def test_plain_kmeans_is_kept_where_it_is_better(random):
+    page = np.full((60, 90, 3), 255, np.uint8)
+    page[10:50:3, 5:80:2] = random.integers(0, 4, (14, 38, 3), dtype=np.uint8) * 60
+    for price in (1e-3, 1.0):
+        chosen = Settings.regular(64, price=price)
+        plain = akm.encode(page, dataclasses.replace(chosen, price=0.0))
+        data = akm.encode(page, chosen)
+
+        def cost(data, price=price):
+            error = ((akm.decode(data).astype(int) - page) ** 2).sum()
+            return error + price * 8 * len(data)
+
+        assert cost(data) <= cost(plain)
+
+
+def test_a_sweep_never_raises_its_cost(photo):
+    """All codewords standing, each pixel's choice can only lower the sum that it is made for."""
+    quantized = akm.quantize(photo, Settings.regular(12))
+    palette = proxy.new_palette(quantized.codebooks[0], 8)
+    labels = with_margins(quantized.index_map.astype(np.int32))
+    costs = proxy.learn(labels, palette)
+    prices = np.full(photo.shape[:2], 50, dtype=np.int32)
+
+    def total() -> int:
+        inner = labels[2:, 2:-2]
+        error = ((palette.colors[inner] - photo) ** 2).sum()
+        rate = sum(
+            search.bits(labels, row, column, palette, costs)
+            for row in range(2, labels.shape[0])
+            for column in range(2, labels.shape[1] - 2)
+        )
+        return int(256 * error + 50 * rate)
+
+    moved = np.ones((2, *photo.shape[:2]), dtype=np.uint8)
+    before = total()
+    for _ in range(3):
+        moved[1] = 0
+        changes = search.sweep(photo, labels, prices, palette, costs, moved)
+        moved[0] = moved[1]
+        after = total()
+        assert after <= before
+        assert changes == moved[0].sum()
+        before = after
+
+
+def test_the_proxy_is_near_the_bits_of_the_coder(cat):
+    quantized = akm.quantize(cat, Settings.regular(32))
+    palette = proxy.new_palette(quantized.codebooks[0], 8)
+    labels = with_margins(quantized.index_map.astype(np.int32))
+    costs = proxy.learn(labels, palette)
+    rate = sum(
+        search.bits(labels, row, column, palette, costs)
+        for row in range(2, labels.shape[0])
+        for column in range(2, labels.shape[1] - 2)
+    )
+    data = container.write(quantized, "context-mixing")
+    coded = 8 * container.inspect(data).index_map_bytes
+    assert 0.9 < rate / proxy.SCALE / coded < 1.4
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"k1": 4, "k2": 8, "price": 1.0}, "price: expected 0 with two codebooks, received 1.0"),
+        ({"k1": 4, "k2": None, "price": -1.0}, r"price: expected a number in 0\.\.1e\+06"),
+        ({"k1": 4, "k2": None, "price": float("nan")}, "price: expected a number"),
+        ({"k1": 4, "k2": None, "price": "x"}, "price: expected a number"),
+        ({"k1": 4, "k2": None, "detail_power": 2.0}, r"detail power: expected a number in -1\.\.1"),
+    ],
+)
+def test_other_settings_are_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        Settings(**settings)
