@@ -556,8 +556,9 @@ class AdaptiveKMeans:
         own: tuple[str, ...] = ("detail", "k1", "k2", "threshold")
         chosen: dict[str, Any] = {"method": "region-adaptive"}
         if self.settings.is_regular:
-            method = "rate-distortion" if self.settings.price > 0 else "regular"
-            own, chosen = (), {"method": method, "k": self.settings.k1}
+            own, chosen = (), {"method": "regular", "k": self.settings.k1}
+        if self.settings.price > 0:
+            own, chosen = ("price", "detail_power"), chosen | {"method": "rate-distortion"}
         names = (*own, "block_size", "coder", "color_space", "seed", "restoration", "correction")
         return chosen | {name: getattr(self.settings, name) for name in names}
 

@@ -128,7 +128,7 @@ def _draw_band(
     """Fill between the quartiles of quality over images, for series with one swept parameter."""
     groups: dict[tuple[object, ...], list[Row]] = {}
     for m in members:
-        groups.setdefault((m.row.k, m.row.k1, m.row.k2, m.row.quality), []).append(m.row)
+        groups.setdefault(m.row.point, []).append(m.row)
     band = []
     for rows in groups.values():
         scores = finite([quality(row) for row in rows])

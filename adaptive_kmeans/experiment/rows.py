@@ -72,6 +72,8 @@ class Row:
     image_set: str
     ssimulacra2: float | None = None
     peak_mb: float | None = None
+    price: float | None = None
+    detail_power: float | None = None
     restoration: str | None = None
     correction: str | None = None
     filter_bytes: int | None = None
@@ -112,4 +114,11 @@ class Row:
     @property
     def setting(self) -> str:
         """The codebook sizes, or the quality of a baseline, such as "q 75"."""
+        if self.price is not None:
+            return f"{self.codebook_sizes}, λ {self.price:g}"
         return self.codebook_sizes or ("" if self.quality is None else f"q {self.quality:g}")
+
+    @property
+    def point(self) -> tuple[float | None, ...]:
+        """What tells the files of an image and a series apart."""
+        return self.k, self.k1, self.k2, self.price, self.quality

@@ -26,6 +26,11 @@
     k = [16, 64]
 
     [[methods]]
+    method = "rate-distortion"          # one codebook, codewords chosen by squared error and bits
+    k = [64, 256]
+    price = [10, 40, 160]               # λ, squared error that a bit is worth
+
+    [[methods]]
     method = "region-adaptive"
     detail = ["eigenvalue", "variance"]
     k1 = [16, 64]
@@ -78,6 +83,9 @@ Drawing = Literal[
 """The figures; one is left out if no trial has data for it."""
 
 Integers = Annotated[list[int], BeforeValidator(listed), Field(min_length=1)]
+Numbers = Annotated[
+    list[Annotated[float, Field(strict=False)]], BeforeValidator(listed), Field(min_length=1)
+]
 Names = Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
 
 
@@ -117,6 +125,20 @@ class RegularMethod(_OurMethod):
 
     method: Literal["regular"]
     k: Integers
+
+    def settings(self, **parameters: Any) -> Settings:
+        """Return the settings of one combination of parameters."""
+        return Settings.regular(**parameters)
+
+
+class RateDistortionMethod(_OurMethod):
+    """Regular K-means with codewords chosen by squared error and bits, at prices of a bit."""
+
+    method: Literal["rate-distortion"]
+    k: Integers
+    price: Numbers
+    detail: Names = [Settings.detail]
+    detail_power: Numbers = [Settings.detail_power]
 
     def settings(self, **parameters: Any) -> Settings:
         """Return the settings of one combination of parameters."""
@@ -169,7 +191,8 @@ class BaselineMethod(Strict):
 
 
 Method = Annotated[
-    RegularMethod | RegionAdaptiveMethod | BaselineMethod, Field(discriminator="method")
+    RegularMethod | RateDistortionMethod | RegionAdaptiveMethod | BaselineMethod,
+    Field(discriminator="method"),
 ]
 
 

@@ -10,6 +10,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ SERIES_COLUMNS = (
     "block_size",
     "coder",
     "color_space",
+    "detail_power",
     "restoration",
     "correction",
 )
@@ -63,7 +65,8 @@ class Measured:
     def title(self) -> str:
         """The name of the series with codebook sizes or quality."""
         if self.row.codebook_sizes:
-            return f"{self.series}, k = {self.row.codebook_sizes}"
+            price = "" if self.row.price is None else f", λ = {self.row.price:g}"
+            return f"{self.series}, k = {self.row.codebook_sizes}{price}"
         return self.series if self.row.quality is None else f"{self.series} {self.row.quality:g}"
 
     @property
@@ -100,9 +103,11 @@ def _name(row: Row, swept: Sequence[str]) -> str:
     return ", ".join(parts)
 
 
-def _part(name: str, value: object) -> list[str]:
+def _part(name: str, value: Any) -> list[str]:
     if name == "block_size":
         return [f"{value}×{value}"]
+    if name == "detail_power":
+        return [f"power {value:g}"]
     if name in ("restoration", "correction"):
         return [] if value == NONE else [f"{name} {value}"]
     return [str(value)]
@@ -125,8 +130,7 @@ def curve(members: Sequence[Measured], quality: Callable[[Row], float | None]) -
     images = {m.row.image for m in members}
     groups: dict[tuple[object, ...], list[Row]] = {}
     for m in members:
-        key = (m.row.k, m.row.k1, m.row.k2, m.row.quality)
-        groups.setdefault(key, []).append(m.row)
+        groups.setdefault(m.row.point, []).append(m.row)
     points = []
     for rows in groups.values():
         # All seeds count as one choice, and so do block sizes of regular K-means.

@@ -52,7 +52,15 @@ FORMATS = {
 NO_COLUMN = {"is_column": False}
 """Metadata of a field that is not a column, such as pictures for a figure."""
 
-UNLESS_SWEPT = ("threshold", "color_space", "seed", "image_set", "restoration", "correction")
+UNLESS_SWEPT = (
+    "threshold",
+    "color_space",
+    "seed",
+    "image_set",
+    "detail_power",
+    "restoration",
+    "correction",
+)
 """Columns that only the CSV has, unless they are swept."""
 
 
