@@ -82,6 +82,9 @@ class Settings:
         λ: the squared error, summed over channels, that a bit of an index is worth. Above 0,
         codewords are chosen by squared error and bits, with one codebook only: see
         `adaptive_kmeans.rate_distortion`. With 0 each pixel takes the nearest: plain K-means.
+    quality : float or None
+        0 to 100: sets the price to `price_of_quality`, the codebook to what suits it, and
+        restoration and correction to ``auto``. Codebooks and price are not given then.
     detail_power : float
         How much λ depends on the detail of a block, as `detail` measures it: the power, -1 to 1.
     restoration : str
@@ -114,9 +117,10 @@ class Settings:
     init: str = "wu"
     tolerance: float = 1e-3
     price: float = 0.0
+    quality: float | None = None
     detail_power: float = 0.2
-    restoration: str = "none"
-    correction: str = "none"
+    restoration: str = None  # type: ignore[assignment]  # by quality auto, else none
+    correction: str = None  # type: ignore[assignment]  # likewise
 
     @classmethod
     def regular(cls, k: int, **others: Any) -> Self:
@@ -124,6 +128,12 @@ class Settings:
         return cls(k1=k, k2=None, **others)
 
     def __post_init__(self) -> None:
+        if self.quality is not None:
+            self._take_quality()
+        for key in ("restoration", "correction"):
+            if getattr(self, key) is None:
+                chosen = restoration.NONE if self.quality is None else restoration.AUTO
+                object.__setattr__(self, key, chosen)
         integers = {
             "k1": ("k" if self.is_regular else "k1", 1, MAX_CODEWORDS),
             "k2": ("k2", 1, MAX_CODEWORDS),
@@ -151,6 +161,16 @@ class Settings:
         restoration.create(self.restoration)
         restoration.check_correction(self.correction)
 
+    def _take_quality(self) -> None:
+        """Set what quality decides; refuse settings that contradict it."""
+        quality = _check_real("quality", self.quality, 0.0, 100.0)
+        price = price_of_quality(quality)
+        sizes = (Settings.k1, Settings.k2), (Settings.k1, None)
+        if (self.k1, self.k2) not in sizes or self.price not in (0.0, price):
+            raise ConfigError("settings", "either quality, or codebooks and price", "both")
+        for key, value in (("quality", quality), ("price", price), ("k2", None)):
+            object.__setattr__(self, key, value)
+
     @property
     def is_regular(self) -> bool:
         """Whether this is regular K-means, with one region."""
@@ -174,7 +194,7 @@ class Settings:
         measure, threshold = measures.create(self.detail), thresholds.create(self.threshold)
         if self.price > 0:
             return RateDistortion(
-                k=self.k1,
+                k=self.k1 if self.quality is None else None,
                 price=self.price,
                 measure=measure,
                 power=self.detail_power,
@@ -320,7 +340,9 @@ def _code(
     data = container.write(quantized, settings.coder, progress=progress)
     if settings.price == 0:
         return quantized, data
-    plain = quantize(image, dataclasses.replace(settings, price=0.0), progress=progress)
+    k = settings.k1 if settings.quality is None else len(quantized.codebooks[0])
+    nearest = dataclasses.replace(settings, quality=None, price=0.0, k1=k)
+    plain = quantize(image, nearest, progress=progress)
     other = container.write(plain, settings.coder, progress=progress)
 
     def cost(quantized: Quantized, data: bytes) -> float:
@@ -428,9 +450,21 @@ def warm_up(settings: Settings) -> None:
     compiling.
     """
     ramp = np.arange(32 * 32 * 3, dtype=np.uint16).reshape(32, 32, 3).astype(np.uint8)
-    encode(ramp, dataclasses.replace(settings, k1=2, k2=None if settings.is_regular else 3))
+    k2 = None if settings.is_regular else 3
+    encode(ramp, dataclasses.replace(settings, quality=None, k1=2, k2=k2))
     if settings.restores:
         restoration.warm_up()
+
+
+def price_of_quality(quality: float) -> float:
+    """Return the price of a bit, λ, at a quality of 0 to 100: it doubles every ten steps down.
+
+    Examples
+    --------
+    >>> price_of_quality(100), price_of_quality(75)
+    (1.0, 5.656854249492381)
+    """
+    return float(2.0 ** ((100.0 - quality) / 10.0))
 
 
 def _check_settings(settings: Settings | None) -> Settings:
@@ -542,6 +576,8 @@ class AdaptiveKMeans:
         sizes = "+".join(map(str, settings.ks))
         blocks = f"{settings.block_size}×{settings.block_size}"
         parts = [f"{name} k = {sizes} {blocks} {settings.coder}"]
+        if settings.quality is not None:
+            return f"quality {settings.quality:g} {settings.coder}"
         if settings.price > 0:
             parts.append(f"λ = {settings.price:g}")
         if settings.restoration != restoration.NONE:
@@ -559,6 +595,8 @@ class AdaptiveKMeans:
             own, chosen = (), {"method": "regular", "k": self.settings.k1}
         if self.settings.price > 0:
             own, chosen = ("price", "detail_power"), chosen | {"method": "rate-distortion"}
+        if self.settings.quality is not None:
+            own, chosen = ("quality", "detail_power"), {"method": "rate-distortion"}
         names = (*own, "block_size", "coder", "color_space", "seed", "restoration", "correction")
         return chosen | {name: getattr(self.settings, name) for name in names}
 

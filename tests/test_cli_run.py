@@ -287,7 +287,7 @@ def test_report_on_results_without_a_page_is_one_line(folder):
     [
         ("kind=5", "kind: expected one of compression, classifiers, clustering-speed, coder-"),
         ("kind=['elbow']", "kind: expected one of compression, classifiers, clustering-speed, "),
-        ('methods=[{method="rgular"}]', "methods.0.method: expected one of regular, region-adap"),
+        ('methods=[{method="rgular"}]', "methods.0.method: expected one of regular, rate-dist"),
         ("methods=[{k=3}]", "missing key methods.0.method"),
     ],
 )

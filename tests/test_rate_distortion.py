@@ -7,22 +7,18 @@ import pytest
 
 import adaptive_kmeans as akm
 from adaptive_kmeans import codec, container
-from adaptive_kmeans.codec import Settings
+from adaptive_kmeans.codec import Settings, price_of_quality
+from adaptive_kmeans.container import inspect
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.detail import measures
 from adaptive_kmeans.errors import ConfigError
 from adaptive_kmeans.rate_distortion import RateDistortion, proxy, search
+from adaptive_kmeans.rate_distortion.size import SMALLEST, codewords_for
 
 
 def quantizer(**changes) -> RateDistortion:
     chosen = {"k": 16, "price": 40.0, "measure": measures.create("variance"), "power": 0.2}
     return RateDistortion(**(chosen | {"block_size": 4} | changes))
-
-
-def with_margins(labels: np.ndarray) -> np.ndarray:
-    framed = np.full((labels.shape[0] + 2, labels.shape[1] + 4), -1, dtype=np.int32)
-    framed[2:, 2:-2] = labels
-    return framed
 
 
 @pytest.fixture
@@ -97,18 +93,14 @@ def test_a_sweep_never_raises_its_cost(photo):
     """All codewords standing, each pixel's choice can only lower the sum that it is made for."""
     quantized = akm.quantize(photo, Settings.regular(12))
     palette = proxy.new_palette(quantized.codebooks[0], 8)
-    labels = with_margins(quantized.index_map.astype(np.int32))
+    labels = proxy.with_margins(quantized.index_map)
     costs = proxy.learn(labels, palette)
     prices = np.full(photo.shape[:2], 50, dtype=np.int32)
 
     def total() -> int:
         inner = labels[2:, 2:-2]
         error = ((palette.colors[inner] - photo) ** 2).sum()
-        rate = sum(
-            search.bits(labels, row, column, palette, costs)
-            for row in range(2, labels.shape[0])
-            for column in range(2, labels.shape[1] - 2)
-        )
+        rate = proxy.total_bits(labels, palette, costs)
         return int(256 * error + 50 * rate)
 
     moved = np.ones((2, *photo.shape[:2]), dtype=np.uint8)
@@ -126,16 +118,45 @@ def test_a_sweep_never_raises_its_cost(photo):
 def test_the_proxy_is_near_the_bits_of_the_coder(cat):
     quantized = akm.quantize(cat, Settings.regular(32))
     palette = proxy.new_palette(quantized.codebooks[0], 8)
-    labels = with_margins(quantized.index_map.astype(np.int32))
+    labels = proxy.with_margins(quantized.index_map)
     costs = proxy.learn(labels, palette)
-    rate = sum(
-        search.bits(labels, row, column, palette, costs)
-        for row in range(2, labels.shape[0])
-        for column in range(2, labels.shape[1] - 2)
-    )
+    rate = proxy.total_bits(labels, palette, costs)
     data = container.write(quantized, "context-mixing")
     coded = 8 * container.inspect(data).index_map_bytes
     assert 0.9 < rate / proxy.SCALE / coded < 1.4
+
+
+def test_quality_is_one_dial(cat):
+    sizes, scores, codewords = [], [], []
+    for quality in (20, 40, 60, 80):
+        settings = Settings(quality=quality, coder="context-mixing:fast")
+        data, expected = codec.encode_with_reconstruction(cat, settings)
+        assert np.array_equal(akm.decode(data), expected)
+        sizes.append(len(data))
+        scores.append(akm.psnr(cat, expected))
+        codewords.append(inspect(data).codewords[0])
+    assert sizes == sorted(set(sizes))
+    assert scores == sorted(set(scores))
+    assert codewords == sorted(codewords)
+
+
+def test_quality_decides_what_else_is_needed():
+    settings = Settings(quality=75)
+    assert (settings.restoration, settings.correction) == ("auto", "auto")
+    assert settings.price == price_of_quality(75.0)
+    assert settings.is_regular
+    assert dataclasses.replace(settings, coder="deflate").quality == 75
+    plain = Settings(quality=75, restoration="none", correction="none")
+    assert (plain.restoration, plain.correction) == ("none", "none")
+    assert Settings().restoration == "none"
+
+
+def test_a_dearer_bit_asks_for_fewer_codewords(cat):
+    sizes = [codewords_for(cat, price) for price in (2.0, 20.0, 200.0, 1e6)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] == SMALLEST
+    flat = np.full((9, 9, 3), 7, np.uint8)
+    assert codewords_for(flat, 10.0) >= 1
 
 
 @pytest.mark.parametrize(
@@ -145,6 +166,10 @@ def test_the_proxy_is_near_the_bits_of_the_coder(cat):
         ({"k1": 4, "k2": None, "price": -1.0}, r"price: expected a number in 0\.\.1e\+06"),
         ({"k1": 4, "k2": None, "price": float("nan")}, "price: expected a number"),
         ({"k1": 4, "k2": None, "price": "x"}, "price: expected a number"),
+        ({"quality": 101}, r"quality: expected a number in 0\.\.100, received 101"),
+        ({"quality": "x"}, r"quality: expected a number in 0\.\.100"),
+        ({"quality": 50, "k1": 3}, "settings: expected either quality, or codebooks and price"),
+        ({"quality": 50, "price": 3.0}, "settings: expected either quality, or codebooks and"),
         ({"k1": 4, "k2": None, "detail_power": 2.0}, r"detail power: expected a number in -1\.\.1"),
     ],
 )

@@ -27,6 +27,7 @@ from adaptive_kmeans.cli.options import (
     K,
     Lambda,
     LimitsName,
+    Quality,
     Restoration,
     Seed,
     Threshold,
@@ -61,8 +62,9 @@ def compress(
     color_space: ColorSpace = Settings.color_space,
     seed: Seed = Settings.seed,
     lambda_: Lambda = Settings.price,
-    restoration: Restoration = Settings.restoration,
-    correction: Correction = Settings.correction,
+    quality: Quality = None,
+    restoration: Restoration = None,
+    correction: Correction = None,
     background: Background = None,
     verify: Annotated[
         bool, Option("--verify", help="Decode the file before writing it, and compare.")
@@ -84,6 +86,7 @@ def compress(
         color_space=color_space,
         seed=seed,
         price=lambda_,
+        quality=quality,
         restoration=restoration,
         correction=correction,
     )
@@ -275,6 +278,10 @@ def info(
 
 def _settings(k1: int | None, k2: int | None, k: int | None, **others: Any) -> Settings:
     """Make the settings, and print a note if they are unusual."""
+    if others.get("quality") is not None:
+        if (k1, k2, k) != (None, None, None) or others["price"]:
+            raise ConfigError("options", "either --quality, or --k, --k1, --k2, --lambda", "both")
+        return Settings(**others)
     if k is not None:
         if k1 is not None or k2 is not None:
             raise ConfigError("options", "either --k or --k1 and --k2", "both")

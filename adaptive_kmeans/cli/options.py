@@ -21,6 +21,14 @@ Seed = Annotated[int, Option(help="Seed of the clustering.")]
 Background = Annotated[
     str | None, Option(metavar="COLOR", help="Flatten a translucent image over this color.")
 ]
+Quality = Annotated[
+    float | None,
+    Option(
+        "--quality",
+        help="0 to 100: choose codebook, codewords, filter and correction by squared error and "
+        "bits.",
+    ),
+]
 Lambda = Annotated[
     float,
     Option(
@@ -30,10 +38,18 @@ Lambda = Annotated[
     ),
 ]
 Restoration = Annotated[
-    str, Option(help="Filter for the decoder: none, auto, or wiener:FORM, such as wiener:8+rings.")
+    str | None,
+    Option(
+        help="Filter for the decoder: none, auto, or wiener:FORM, such as wiener:8+rings; by "
+        "default auto with --quality, else none."
+    ),
 ]
 Correction = Annotated[
-    str, Option(help="Coarse correction of the errors of codewords: none or auto.")
+    str | None,
+    Option(
+        help="Coarse correction of the errors of codewords: none or auto; by default auto with "
+        "--quality, else none."
+    ),
 ]
 AsJson = Annotated[bool, Option("--json", help="Print the numbers as JSON.")]
 LimitsName = Annotated[

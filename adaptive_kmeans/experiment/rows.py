@@ -6,8 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-NONE = "none"
-"""No restoration, in the columns that name it."""
+from adaptive_kmeans.restoration import NONE
 
 SPLIT = (
     "header_bytes",

@@ -59,6 +59,7 @@ from adaptive_kmeans.baselines.image_codecs import baselines
 from adaptive_kmeans.codec import AdaptiveKMeans, NamedCodec, Settings
 from adaptive_kmeans.errors import ConfigError, MissingDependencyError
 from adaptive_kmeans.image import parse_color
+from adaptive_kmeans.restoration import NONE
 
 Metric = Literal["psnr", "ssim", "ssim-published", "ciede2000", "ssimulacra2"]
 
@@ -106,8 +107,8 @@ class _OurMethod(Strict):
     coder: Names = [Settings.coder]
     color_space: Names = [Settings.color_space]
     seed: Integers = [Settings.seed]
-    restoration: Names = [Settings.restoration]
-    correction: Names = [Settings.correction]
+    restoration: Names = [NONE]
+    correction: Names = [NONE]
 
     def settings(self, **parameters: Any) -> Settings:
         """Return the settings of one combination of parameters."""

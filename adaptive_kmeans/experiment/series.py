@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from adaptive_kmeans import codec
 from adaptive_kmeans.baselines.checked import decoder
-from adaptive_kmeans.experiment.rows import NONE, Row
+from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.metrics import Curve
+from adaptive_kmeans.restoration import NONE
 
 SERIES_COLUMNS = (
     "threshold",

@@ -52,8 +52,8 @@ class RateDistortion:
 
     Parameters
     ----------
-    k : int
-        Codewords, at most.
+    k : int or None
+        Codewords, at most; None for as many as suit the price, see `size`.
     price : float
         λ: the squared error, summed over channels, that a bit is worth.
     measure : DetailMeasure
@@ -64,7 +64,7 @@ class RateDistortion:
         Side of the blocks that the file states.
     """
 
-    k: int
+    k: int | None
     price: float
     measure: DetailMeasure
     power: float
@@ -72,13 +72,13 @@ class RateDistortion:
 
     def __call__(self, image: Image, progress: Progress | None = None) -> Quantized:
         """Quantize an (H, W, 3) uint8 image."""
-        from adaptive_kmeans.rate_distortion import proxy, search
+        from adaptive_kmeans.rate_distortion import proxy, search, size
 
         height, width = image.shape[:2]
-        codebook, nearest = _even_codebook(image, self.k)
-        labels = np.full((height + 2, width + 4), -1, dtype=np.int32)
+        k = size.codewords_for(image, self.price) if self.k is None else self.k
+        codebook, nearest = _even_codebook(image, k)
+        labels = proxy.with_margins(nearest)
         inner = labels[2:, 2:-2]
-        inner[:] = nearest
         prices = self.prices(image)
         moved = np.ones((2, height, width), dtype=np.uint8)
         for number, share in enumerate(SHARES):

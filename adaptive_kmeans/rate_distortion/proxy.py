@@ -107,6 +107,13 @@ def new_costs(k: int) -> Costs:
     )
 
 
+def with_margins(labels: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int32]:
+    """Return a map of labels between margins of -1: two rows above, two columns to each side."""
+    framed = np.full((labels.shape[0] + 2, labels.shape[1] + 4), -1, dtype=np.int32)
+    framed[2:, 2:-2] = labels
+    return framed
+
+
 def learn(labels: npt.NDArray[np.int32], palette: Palette) -> Costs:
     """Return the costs that the counts of a map of labels give.
 
@@ -200,6 +207,29 @@ def event(labels: Array, row: int, column: int, label: int) -> int:
     if labels[row - 1, column - 1] == label:
         return 3
     return 4
+
+
+@njit(nogil=True)
+def bits(labels: Array, row: int, column: int, palette: Palette, costs: Costs) -> int:
+    """Return what the codeword of a pixel costs, in 1 / 256 of a bit."""
+    number, activity, predicted = context(labels, row, column, palette)
+    label = np.int64(labels[row, column])
+    found = event(labels, row, column, label)
+    cost = np.int64(costs.events[number, found])
+    if found == 4:
+        rank = np.int64(palette.ranks[predicted, label])
+        cost += np.int64(costs.ranks[activity, rank]) + np.int64(costs.uses[label])
+    return max(cost, 0)
+
+
+@njit(cache=True, nogil=True)
+def total_bits(labels: Array, palette: Palette, costs: Costs) -> int:
+    """Return what all codewords cost, in 1 / 256 of a bit."""
+    total = np.int64(0)
+    for row in range(2, labels.shape[0]):
+        for column in range(2, labels.shape[1] - 2):
+            total += bits(labels, row, column, palette, costs)
+    return total
 
 
 @njit(cache=True, nogil=True)

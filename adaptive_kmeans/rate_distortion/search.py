@@ -15,25 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from adaptive_kmeans.rate_distortion.proxy import Costs, Palette, context, event
+from adaptive_kmeans.rate_distortion.proxy import Costs, Palette, bits
 
 Array = npt.NDArray[Any]
 
 LATER = np.array([(0, 1), (1, -1), (1, 0), (1, 1)], dtype=np.int64)
 """(dy, dx) of the later pixels that see a pixel as W, NE, N and NW."""
-
-
-@njit(nogil=True)
-def bits(labels: Array, row: int, column: int, palette: Palette, costs: Costs) -> int:
-    """Return what the codeword of a pixel costs, in 1 / 256 of a bit."""
-    number, activity, predicted = context(labels, row, column, palette)
-    label = np.int64(labels[row, column])
-    found = event(labels, row, column, label)
-    cost = np.int64(costs.events[number, found])
-    if found == 4:
-        rank = np.int64(palette.ranks[predicted, label])
-        cost += np.int64(costs.ranks[activity, rank]) + np.int64(costs.uses[label])
-    return max(cost, 0)
 
 
 @njit(cache=True, nogil=True)

@@ -1,0 +1,51 @@
+"""How many codewords an image should have at a price of a bit.
+
+A larger codebook costs bits and saves error, less and less of it. The best size is about where
+plain K-means would pay `STEEPNESS` times the price for a bit: the choice of codewords by error and
+bits, and restoration, come on top of it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from adaptive_kmeans.quantize import RegionAdaptive
+from adaptive_kmeans.rate_distortion import proxy
+from adaptive_kmeans.rate_distortion.slope import slope
+
+STEEPNESS = 4.5
+SMALLEST, FIRST, LARGEST = 8, 64, 1024
+"""Sizes that are looked at: first 64, then twice or half as many, until the slope is passed."""
+
+
+def codewords_for(image: npt.NDArray[np.uint8], price: float) -> int:
+    """Return the number of codewords that suits an (H, W, 3) image at a price of a bit."""
+    wanted = STEEPNESS * price
+    k, here = FIRST, _slope(image, FIRST)
+    larger = here > wanted
+    while here > 0 and (k < LARGEST if larger else k > SMALLEST):
+        beyond = 2 * k if larger else k // 2
+        there = _slope(image, beyond)
+        if (there > wanted) != larger:
+            if there <= 0:
+                return beyond
+            share = math.log(here / wanted) / math.log(here / there)
+            return round(k * math.pow(beyond / k, share))
+        k, here = beyond, there
+    return k
+
+
+def _slope(image: npt.NDArray[np.uint8], k: int) -> float:
+    """Return what a bit is worth with k codewords of plain K-means."""
+    plain = RegionAdaptive((k,), 4, None, None, "wu", 1e-3, "rgb", 0)(image)
+    if len(plain.codebooks[0]) < 2:
+        return 0.0
+    difference = plain.reconstruct().astype(np.int32) - image
+    error = float(np.einsum("ijk,ijk->", difference, difference, dtype=np.int64))
+    labels = proxy.with_margins(plain.index_map)
+    palette = proxy.new_palette(plain.codebooks[0], 1)
+    bits = proxy.total_bits(labels, palette, proxy.learn(labels, palette)) / proxy.SCALE
+    return slope(error, plain, bits)
