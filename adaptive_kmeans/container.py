@@ -183,6 +183,17 @@ class Ancillary:
     bytes: int
 
 
+PARTS = (
+    "header_bytes",
+    "codebook_bytes",
+    "region_map_bytes",
+    "index_map_bytes",
+    "filter_bytes",
+    "correction_bytes",
+)
+"""Fields of `Contents` that add up to a file without ancillary sections."""
+
+
 @dataclass(frozen=True)
 class Contents:
     """What a file says of itself, and how its bytes divide up.

@@ -145,14 +145,6 @@ def _measurements(
     from adaptive_kmeans.codec import AdaptiveKMeans
 
     layout = container.inspect(data)
-    sections = (
-        "header_bytes",
-        "codebook_bytes",
-        "region_map_bytes",
-        "index_map_bytes",
-        "filter_bytes",
-        "correction_bytes",
-    )
     return {
         **dict.fromkeys(("detail", "k", "k1", "k2", "threshold")),
         **AdaptiveKMeans(settings).columns,
@@ -162,7 +154,7 @@ def _measurements(
         "bits_per_pixel": metrics.bits_per_pixel(data, pixels.shape),
         "compression_ratio": metrics.compression_ratio(data, pixels.shape),
         "space_saving_percent": metrics.space_saving_percent(data, pixels.shape),
-        **{name: getattr(layout, name) for name in sections},
+        **{name: getattr(layout, name) for name in container.PARTS},
     }
 
 
@@ -255,8 +247,8 @@ def info(
         ("codebooks", contents.codebook_bytes),
         ("region map", contents.region_map_bytes),
         ("indices", contents.index_map_bytes),
-        *([("filter", contents.filter_bytes)] if contents.filter_bytes else []),
         *([("correction", contents.correction_bytes)] if contents.correction_bytes else []),
+        *([("filter", contents.filter_bytes)] if contents.filter_bytes else []),
         *([("other", contents.other_bytes)] if contents.other_bytes else []),
         ("file", contents.file_bytes),
     ):
@@ -265,13 +257,13 @@ def info(
         share = f"{100 * size / contents.file_bytes:.2f}"
         table.add_row(part, f"{size:,}", share, f"{8 * size / pixels:.4f}")
     print_table(table)
-    if found is not None:
-        typer.echo(f"filter: {found.form.summary}, +{found.gain_db:.2f} dB")
     if correction is not None:
         typer.echo(
             f"correction: blocks of {correction.block}×{correction.block} in steps of "
             f"{correction.step_levels:g} levels, +{correction.gain_db:.2f} dB"
         )
+    if found is not None:
+        typer.echo(f"filter: {found.form.summary}, +{found.gain_db:.2f} dB")
     for section in contents.ancillary:
         typer.echo(f"ancillary section {section.type}: {section.bytes:,} B, skipped")
 

@@ -21,6 +21,7 @@ from adaptive_kmeans.datasets import BUNDLED, ImageSource, find_images
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, ReadError
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.results import run_experiment
+from adaptive_kmeans.experiment.rows import SPLIT
 from adaptive_kmeans.experiment.schema import CompressionConfig
 from adaptive_kmeans.experiment.trials import load, pixel_hash
 
@@ -55,12 +56,7 @@ DERIVED = (
     "compression_ratio",
     "space_saving_percent",
     "growth_percent",
-    "header_bytes",
-    "codebook_bytes",
-    "region_map_bytes",
-    "index_map_bytes",
-    "filter_bytes",
-    "correction_bytes",
+    *SPLIT,
     "iterations",
     "codewords",
 )

@@ -6,16 +6,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from adaptive_kmeans.container import PARTS
 from adaptive_kmeans.restoration import NONE
 
-SPLIT = (
-    "header_bytes",
-    "codebook_bytes",
-    "region_map_bytes",
-    "index_map_bytes",
-    "filter_bytes",
-    "correction_bytes",
-)
+SPLIT = PARTS
 """Columns that split the bytes of a file of ours."""
 
 
