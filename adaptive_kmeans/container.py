@@ -120,7 +120,7 @@ CODER_NUMBERS = {"fixed-length": 0, "deflate": 1, "context-mixing": 2}
 CHANNELS = 3
 
 CORRECTION, FILTER = "B", "F"
-"""Sections that what follows decoding reads."""
+"""Types of the sections that `adaptive_kmeans.restoration` specifies."""
 
 ONCE, OPTIONAL, PER_REGION, PER_BAND = "once", "at most once", "once a region", "once a band"
 

@@ -24,6 +24,8 @@
     [[methods]]
     method = "regular"
     k = [16, 64]
+    restoration = ["none", "auto"]      # filter of the decoder; "none" by default
+    correction = "none"                 # coarse correction, "none" or "auto"
 
     [[methods]]
     method = "rate-distortion"          # one codebook, codewords chosen by squared error and bits

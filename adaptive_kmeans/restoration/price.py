@@ -1,7 +1,7 @@
-"""What a bit of a filter or a correction must bring in, in squared error.
+"""The price of a bit: how much squared error a bit of a filter or a correction must remove.
 
-They begin with the slope of squared error against bits that the codewords have, by
-`adaptive_kmeans.rate_distortion.slope`; they lower the error, and so the slope, as they are paid.
+It is a part of the slope of squared error against bits that the codewords have, see
+`adaptive_kmeans.rate_distortion.slope`: restoration lowers the error, and with it the slope.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from adaptive_kmeans.quantize import Quantized
 from adaptive_kmeans.rate_distortion.slope import slope
 
 MARGIN = 2.0
-"""How many times its price a filter or a correction must bring in to be worth having at all."""
+"""A filter or a correction must remove this many times its price in squared error to be kept."""
 FACTOR = 0.4
 """Price of a bit as a part of the slope: 0.2 to 0.6 are about equal by BD-rate; larger ones are
 better by SSIM, smaller ones by SSIMULACRA 2."""
 
 
 def price_of_bit(error: float, quantized: Quantized, coded_bits: float) -> float:
-    """Return the squared error, summed over pixels and channels, that a bit must bring in.
+    """Return the squared error, summed over pixels and channels, that a bit must remove.
 
     Parameters
     ----------
