@@ -34,6 +34,7 @@ from adaptive_kmeans.limits import (
 from adaptive_kmeans.progress import Progress
 from adaptive_kmeans.quantize import ColorTable, Quantized, RegionAdaptive
 from adaptive_kmeans.rate_distortion import RateDistortion
+from adaptive_kmeans.rate_distortion.detail_price import DetailPrice
 from adaptive_kmeans.restoration.price import price_of_bit
 from adaptive_kmeans.threads import Workers
 
@@ -80,8 +81,8 @@ class Settings:
         on until no label changes.
     price : float
         λ: the squared error, summed over channels, that a bit of an index is worth. Above 0,
-        codewords are chosen by squared error and bits, with one codebook only: see
-        `adaptive_kmeans.rate_distortion`. With 0 each pixel takes the nearest: plain K-means.
+        codewords are chosen by squared error and bits: see `adaptive_kmeans.rate_distortion`. With
+        0 each pixel takes the nearest: plain K-means.
     quality : float or None
         0 to 100: sets the price to `price_of_quality`, the codebook to what suits it, and
         restoration and correction to ``auto``. Codebooks and price are not given then.
@@ -155,8 +156,6 @@ class Settings:
         power = _check_real("detail power", self.detail_power, -1.0, 1.0)
         object.__setattr__(self, "price", price)
         object.__setattr__(self, "detail_power", power)
-        if self.price > 0 and not self.is_regular:
-            raise ConfigError("price", "0 with two codebooks", self.price)
         self.quantizer()
         restoration.create(self.restoration)
         restoration.check_correction(self.correction)
@@ -192,15 +191,7 @@ class Settings:
         from adaptive_kmeans.regions import thresholds
 
         measure, threshold = measures.create(self.detail), thresholds.create(self.threshold)
-        if self.price > 0:
-            return RateDistortion(
-                k=self.k1 if self.quality is None else None,
-                price=self.price,
-                measure=measure,
-                power=self.detail_power,
-                block_size=self.block_size,
-            )
-        return RegionAdaptive(
+        nearest = RegionAdaptive(
             ks=self.ks,
             block_size=self.block_size,
             measure=None if self.is_regular else measure,
@@ -210,6 +201,10 @@ class Settings:
             color_space=self.color_space,
             seed=self.seed,
         )
+        if self.price == 0:
+            return nearest
+        price = DetailPrice(self.price, measure, self.detail_power)
+        return RateDistortion(nearest, price, self.coder, sized=self.quality is not None)
 
 
 def quantize(
@@ -340,8 +335,9 @@ def _code(
     data = container.write(quantized, settings.coder, progress=progress)
     if settings.price == 0:
         return quantized, data
-    k = settings.k1 if settings.quality is None else len(quantized.codebooks[0])
-    nearest = dataclasses.replace(settings, quality=None, price=0.0, k1=k)
+    nearest = dataclasses.replace(settings, quality=None, price=0.0)
+    if settings.quality is not None:
+        nearest = dataclasses.replace(nearest, k1=len(quantized.codebooks[0]))
     plain = quantize(image, nearest, progress=progress)
     other = container.write(plain, settings.coder, progress=progress)
 

@@ -160,7 +160,7 @@ class RegionAdaptive:
         Scores the blocks; None for one region.
     threshold : Threshold or None
         Splits the scores; None for one region.
-    init, tolerance, color_space, seed
+    init, tolerance, color_space, seed, evenness
         See `adaptive_kmeans.clustering.cluster_regions`.
     """
 
@@ -172,6 +172,7 @@ class RegionAdaptive:
     tolerance: float
     color_space: str
     seed: int
+    evenness: float = 1.0
 
     def __call__(self, image: npt.NDArray[np.uint8], progress: Progress | None = None) -> Quantized:
         """Quantize an (H, W, 3) uint8 image."""
@@ -191,6 +192,7 @@ class RegionAdaptive:
             tolerance=self.tolerance,
             color_space=self.color_space,
             seed=self.seed,
+            evenness=self.evenness,
             progress=None if progress is None else self._iterations(progress),
         )
         if progress is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -13,7 +14,7 @@ from adaptive_kmeans.clustering.color_kmeans import (
     check_color_settings,
     cluster_colors,
 )
-from adaptive_kmeans.clustering.histogram import count_colors
+from adaptive_kmeans.clustering.histogram import ColorSet, count_colors
 from adaptive_kmeans.clustering.lloyd import Progress
 from adaptive_kmeans.errors import ConfigError
 from adaptive_kmeans.limits import MAX_REGIONS
@@ -33,6 +34,7 @@ def cluster_regions(
     max_iterations: int = DEFAULT_MAX_ITERATIONS,
     color_space: str = "rgb",
     seed: int = 0,
+    evenness: float = 1.0,
     progress: RegionProgress | None = None,
 ) -> tuple[tuple[npt.NDArray[np.uint8], ...], npt.NDArray[np.uint16]]:
     """Find a codebook for the pixels of each region, and each pixel's codeword.
@@ -49,6 +51,10 @@ def cluster_regions(
         Codewords of each region, 1 to `MAX_CODEWORDS`.
     init, tolerance, max_iterations, color_space, seed
         As for `cluster_colors`.
+    evenness : float
+        Power of the colors' weights. Below 1 codewords are spread more evenly than pixels are,
+        which suits an entropy coder: H. Gish and J. N. Pierce, "Asymptotically Efficient
+        Quantizing", IEEE Trans. Inf. Theory 14 (5), 1968.
     progress : callable or None
         Called with the region, the number of the iteration and the distortion.
 
@@ -83,14 +89,22 @@ def cluster_regions(
         codebooks, labels = [], []
         for region, (color_set, k) in enumerate(zip(histogram.sets, ks, strict=True)):
             result = cluster_colors(
-                color_set, k, init=init, tolerance=tolerance, max_iterations=max_iterations,
-                color_space=color_space, seed=seed, progress=_of_region(progress, region),
-                workers=workers,
+                _evened(color_set, evenness), k, init=init, tolerance=tolerance,
+                max_iterations=max_iterations, color_space=color_space, seed=seed,
+                progress=_of_region(progress, region), workers=workers,
             )  # fmt: skip
             codebooks.append(result.centroids)
             labels.append(result.labels)
         index_map = histogram.map_labels(image, pixel_regions, np.concatenate(labels), workers)
     return tuple(codebooks), index_map
+
+
+def _evened(color_set: ColorSet, evenness: float) -> ColorSet:
+    """Return the colors with their weights to a power, in sixteenths."""
+    if evenness == 1.0:
+        return color_set
+    weights = np.maximum(1, np.rint(16 * color_set.weights**evenness)).astype(np.int32)
+    return dataclasses.replace(color_set, weights=weights)
 
 
 def _of_region(progress: RegionProgress | None, region: int) -> Progress | None:

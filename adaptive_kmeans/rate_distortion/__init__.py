@@ -3,151 +3,151 @@
 K-means takes the nearest codeword, whatever it costs to say so. Here a pixel takes the one whose
 squared error plus λ times its bits is least (entropy-constrained vector quantization: P. A. Chou,
 T. Lookabaugh and R. M. Gray, IEEE Trans. Acoust. Speech Signal Process. 37 (1), 1989), with the
-bits of a pixel depending on its neighbors. In the order of the work:
+bits of a pixel depending on its neighbors::
 
-1. an *even* codebook: K-means with weights to a power, since codewords that an entropy coder will
-   code are best spread more evenly than its density (H. Gish and J. N. Pierce, "Asymptotically
-   Efficient Quantizing", IEEE Trans. Inf. Theory 14 (5), 1968);
-2. `proxy`, what an index costs by the indices around it;
-3. `search`, sweeps over the map at a rising λ; codewords move to the means of their pixels after
-   each, and the proxy is counted anew;
-4. codewords that no pixel takes are dropped.
+    even codebooks ─ palette ┬ costs ─ search ┬ live ─ Quantized
+          λ by detail ───────┘  └─ centers ───┘
 
-λ depends on the region: it is that of the image times a power of the detail of a block, so that
-smooth blocks, where errors show, get more bits.
+=============== ===================================================================================
+`size`          how many codewords an image should have at a price
+`detail_price`  λ by region
+`palette`       the codewords, and what is looked up of them
+`proxy`         what an index costs by the indices around it, from counts
+`static`        the same for coders that see less
+`distortion`    what an error costs
+`search`        sweeps over the map; codewords move to the means of their pixels after each
+=============== ===================================================================================
+
+It begins with *even* codebooks, K-means with weights to a power, since codewords that an entropy
+coder will code are best spread more evenly than their density; and it ends by dropping those that
+no pixel takes.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.progress import Progress
-from adaptive_kmeans.quantize import Quantized
+from adaptive_kmeans.quantize import Quantized, RegionAdaptive
+from adaptive_kmeans.threads import Workers
 
 if TYPE_CHECKING:
-    from adaptive_kmeans.detail import DetailMeasure
+    from adaptive_kmeans.rate_distortion.detail_price import DetailPrice
+    from adaptive_kmeans.rate_distortion.palette import Palette
+    from adaptive_kmeans.rate_distortion.proxy import Costs
 
 Image = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int32]
 
 EVENNESS = 0.6
 """Power of the weights of colors."""
-SHARES = (0.2, 0.5, 1.0, 1.0)
+SHARES = (0.5, 1.0, 1.0)
 """λ of each sweep, as a part of the whole."""
 CANDIDATES = 8
 """Nearest codewords that a pixel tries, besides those of its neighbors."""
-DETAIL_BLOCK = 8
-DETAIL_OFFSET = 10.0
-"""Added to a block's detail, so that flat blocks have a finite price."""
 
 
 @dataclass(frozen=True)
 class RateDistortion:
-    """The quantizer of regular K-means, with codewords chosen by squared error and bits.
+    """A quantizer whose codewords are chosen by squared error and bits.
 
     Parameters
     ----------
-    k : int or None
-        Codewords, at most; None for as many as suit the price, see `size`.
-    price : float
-        λ: the squared error, summed over channels, that a bit is worth.
-    measure : DetailMeasure
-        Detail of a block, on which λ depends.
-    power : float
-        λ of a block is λ times ``(detail + 10)**power``, relative to the geometric mean.
-    block_size : int
-        Side of the blocks that the file states.
+    start : RegionAdaptive
+        Regions and codebook sizes to begin with.
+    price : DetailPrice
+        λ at each pixel.
+    coder : str
+        Spec of the coder whose bits count.
+    sized : bool
+        Whether the codebook has as many codewords as suit the price, see `size`, instead of what
+        `start` says.
     """
 
-    k: int | None
-    price: float
-    measure: DetailMeasure
-    power: float
-    block_size: int
+    start: RegionAdaptive
+    price: DetailPrice
+    coder: str = "context-mixing"
+    sized: bool = False
 
     def __call__(self, image: Image, progress: Progress | None = None) -> Quantized:
         """Quantize an (H, W, 3) uint8 image."""
-        from adaptive_kmeans.rate_distortion import proxy, search, size
+        from adaptive_kmeans.rate_distortion import distortion, search, size
+        from adaptive_kmeans.rate_distortion.palette import new_palette
+        from adaptive_kmeans.rate_distortion.proxy import with_margins
 
-        height, width = image.shape[:2]
-        k = size.codewords_for(image, self.price) if self.k is None else self.k
-        codebook, nearest = _even_codebook(image, k)
-        labels = proxy.with_margins(nearest)
-        inner = labels[2:, 2:-2]
-        prices = self.prices(image)
-        moved = np.ones((2, height, width), dtype=np.uint8)
-        for number, share in enumerate(SHARES):
-            if progress is not None:
-                progress("choosing codewords", number / len(SHARES))
-            palette = proxy.new_palette(codebook, CANDIDATES)
-            costs = proxy.learn(labels, palette)
-            if number < 2 or share != SHARES[number - 1]:
-                moved[0] = 1
-            moved[1] = 0
-            scaled = np.rint(prices * share).astype(np.int32)
-            search.sweep(image, labels, scaled, palette, costs, moved)
-            moved[0] = moved[1]
-            codebook = _centers(image, inner, codebook)
+        start = dataclasses.replace(self.start, evenness=EVENNESS)
+        if self.sized:
+            start = dataclasses.replace(start, ks=(size.codewords_for(image, self.price.price),))
+        quantized = start(image, progress)
+        codebooks, starts = quantized.codebooks, _starts(quantized.codebooks)
+        labels = with_margins(starts[quantized.pixel_regions] + quantized.index_map)
+        prices = self.price(image) * search.PRICE_SCALE
+        moved = np.ones((2, *image.shape[:2]), dtype=np.uint8)
+        with Workers() as workers:
+            for number, share in enumerate(SHARES):
+                if progress is not None:
+                    progress("choosing codewords", number / len(SHARES))
+                palette = new_palette(codebooks, CANDIDATES, workers)
+                choice = search.Choice(
+                    image,
+                    labels,
+                    np.rint(prices * share).astype(np.int32),
+                    distortion.by_levels(image, palette.colors[:, :3]),
+                    palette,
+                    self._costs(labels, palette),
+                )
+                if number < 2 or share != SHARES[number - 1]:
+                    moved[0] = 1
+                moved[1] = 0
+                search.sweep(choice, moved, workers)
+                moved[0] = moved[1]
+                codebooks = _centers(image, labels[2:, 2:-2], codebooks)
         if progress is not None:
             progress("choosing codewords", 1.0)
-        return _quantized(inner, codebook, BlockGrid(height, width, self.block_size))
+        return _quantized(quantized, labels[2:, 2:-2], codebooks)
 
-    def prices(self, image: Image) -> npt.NDArray[np.float64]:
-        """Return λ at each pixel: (H, W)."""
-        grid = BlockGrid(image.shape[0], image.shape[1], DETAIL_BLOCK)
-        detail = np.log(self.measure(image, grid) + DETAIL_OFFSET)
-        mean = np.average(detail, weights=grid.pixel_counts())
-        by_block = self.price * np.exp(self.power * (detail - mean))
-        rows = np.arange(image.shape[0]) // DETAIL_BLOCK
-        columns = np.arange(image.shape[1]) // DETAIL_BLOCK
-        found: npt.NDArray[np.float64] = by_block[rows[:, None], columns]
-        return found
+    def _costs(self, labels: Labels, palette: Palette) -> Costs:
+        """Return what codewords cost with the coder; one that is not known is taken to be good."""
+        from adaptive_kmeans.rate_distortion import proxy, static
+
+        models = {"deflate": static.learn_rows, "fixed-length": static.no_costs}
+        return models.get(self.coder.partition(":")[0], proxy.learn)(labels, palette)
 
 
-def _even_codebook(image: Image, k: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
-    """Return a codebook for colors whose weights are evened out, and the nearest codewords."""
-    import dataclasses
-
-    from adaptive_kmeans.clustering import Workers, cluster_colors, count_colors
-
-    with Workers() as workers:
-        histogram = count_colors(image, None, 1, workers)
-        colors = histogram.sets[0]
-        evened = np.maximum(1, np.rint(16 * colors.weights**EVENNESS)).astype(np.int32)
-        found = cluster_colors(dataclasses.replace(colors, weights=evened), k, workers=workers)
-        labels = found.labels.astype(np.uint16)
-        return found.centroids, histogram.map_labels(image, None, labels, workers)
+def _starts(codebooks: tuple[Image, ...]) -> npt.NDArray[np.int32]:
+    """Return the number of the first codeword of each codebook, as a palette counts them."""
+    return np.cumsum([0, *(len(codebook) for codebook in codebooks[:-1])], dtype=np.int32)
 
 
-def _centers(
-    image: Image, labels: npt.NDArray[np.int32], codebook: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.uint8]:
+def _centers(image: Image, labels: Labels, codebooks: tuple[Image, ...]) -> tuple[Image, ...]:
     """Return the codewords at the means of their pixels; those without pixels stay."""
     flat = labels.reshape(-1)
-    counts = np.bincount(flat, minlength=len(codebook))
+    centers = np.concatenate(codebooks)
+    counts = np.bincount(flat, minlength=len(centers))
     used = counts > 0
-    centers = codebook.copy()
     for c in range(3):
-        sums = np.bincount(flat, weights=image[:, :, c].reshape(-1), minlength=len(codebook))
+        sums = np.bincount(flat, weights=image[:, :, c].reshape(-1), minlength=len(centers))
         centers[used, c] = np.rint(sums[used] / counts[used])
-    return centers
+    return tuple(np.split(centers, _starts(codebooks)[1:]))
 
 
-def _quantized(
-    labels: npt.NDArray[np.int32], codebook: npt.NDArray[np.uint8], grid: BlockGrid
-) -> Quantized:
+def _quantized(start: Quantized, labels: Labels, codebooks: tuple[Image, ...]) -> Quantized:
     """Return the quantized image, with the codewords that it has, each once, in order of luma."""
-    used = np.unique(labels)
-    colors, same = np.unique(codebook[used], axis=0, return_inverse=True)
-    order = luma_order(colors)
-    places = np.empty(len(order), dtype=np.uint16)
-    places[order] = np.arange(len(order), dtype=np.uint16)
-    numbers = np.zeros(len(codebook), dtype=np.uint16)
-    numbers[used] = places[same.reshape(-1)]
-    region_map = np.zeros(grid.shape, dtype=np.uint8)
-    return Quantized(grid, region_map, (colors[order],), numbers[labels])
+    used = np.bincount(labels.reshape(-1), minlength=sum(map(len, codebooks))) > 0
+    numbers = np.zeros(len(used), dtype=np.uint16)
+    kept = []
+    for first, codebook in zip(_starts(codebooks), codebooks, strict=True):
+        own = used[first : first + len(codebook)]
+        colors, same = np.unique(codebook[own], axis=0, return_inverse=True)
+        order = luma_order(colors)
+        places = np.empty(len(order), dtype=np.uint16)
+        places[order] = np.arange(len(order), dtype=np.uint16)
+        numbers[first : first + len(codebook)][own] = places[same.reshape(-1)]
+        kept.append(colors[order])
+    return Quantized(start.grid, start.region_map, tuple(kept), numbers[labels])

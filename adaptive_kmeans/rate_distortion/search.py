@@ -3,84 +3,158 @@
 
 J. Besag, "On the Statistical Analysis of Dirty Pictures", J. R. Stat. Soc. B 48 (3), 1986.
 
-Pixel by pixel, in reading order, the codeword is taken that makes squared error plus λ times bits
+Pixel by pixel, in reading order, the codeword is taken that makes distortion plus λ times bits
 least while all others stand: the bits of the pixel itself and of the four later ones that see it.
+
+Bands of rows are searched at a time, every other one of them at once, so that no two that see each
+other are: the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from adaptive_kmeans.rate_distortion.proxy import Costs, Palette, bits
+from adaptive_kmeans.kernels import inlined, kernel
+from adaptive_kmeans.rate_distortion.distortion import Distortion, squared_distance
+from adaptive_kmeans.rate_distortion.palette import Palette, nearest_to
+from adaptive_kmeans.rate_distortion.proxy import Costs, bits, bits_in_context, context, event
+from adaptive_kmeans.threads import Workers
 
 Array = npt.NDArray[Any]
 
 LATER = np.array([(0, 1), (1, -1), (1, 0), (1, 1)], dtype=np.int64)
 """(dy, dx) of the later pixels that see a pixel as W, NE, N and NW."""
+PRICE_SCALE = 16
+"""Parts of a squared error that prices are counted in."""
+BAND = 32
+"""Rows of a band."""
+UNKNOWN = np.int64(1) << 62
 
 
-@njit(cache=True, nogil=True)
-def sweep(
-    image: Array, labels: Array, prices: Array, palette: Palette, costs: Costs, moved: Array
-) -> int:
+class Choice(NamedTuple):
+    """What a choice of codewords is made by."""
+
+    image: npt.NDArray[np.uint8]  # (h, w, 3)
+    labels: npt.NDArray[np.int32]  # (h + 2, w + 4) the codewords, between margins of -1
+    prices: npt.NDArray[np.int32]  # (h, w) squared error that a bit is worth, in 1 / 16
+    distortion: Distortion
+    palette: Palette
+    costs: Costs
+
+
+def sweep(choice: Choice, moved: Array, workers: Workers) -> int:
     """Choose every pixel's codeword once; return how many changed.
 
-    image : (h, w, 3) uint8
-    labels : (h + 2, w + 4) int32  # OUT, between margins of -1
-    prices : (h, w) int32, squared error that a bit is worth
-    moved : (2, h, w) uint8, 1 where a codeword changed in the sweep before; then OUT, in this one
+    Parameters
+    ----------
+    choice : Choice
+        Its labels are OUT.
+    moved : (2, h, w) uint8
+        1 where a codeword changed in the sweep before; then, OUT, in this one.
+    workers : Workers
     """
-    height, width = prices.shape
-    candidates = np.zeros(palette.close.shape[1] + 8, dtype=np.int64)
+    height = len(choice.image)
     changes = 0
-    for y in range(height):
-        for x in range(width):
+    for first in (0, BAND):
+        bands = ((top, min(top + BAND, height)) for top in range(first, height, 2 * BAND))
+        changes += sum(
+            workers.map(
+                lambda top, end: _sweep_rows(choice, moved, top, end, new_room(choice)), bands
+            )
+        )
+    return changes
+
+
+def new_room(choice: Choice) -> Array:
+    """Return room for the candidates of a pixel and their costs."""
+    return np.zeros((2, choice.palette.close.shape[1] + 9), dtype=np.int64)
+
+
+@kernel
+def _sweep_rows(choice: Choice, moved: Array, top: int, end: int, room: Array) -> int:
+    labels, palette, costs = choice.labels, choice.palette, choice.costs
+    candidates, totals = room[0], room[1]
+    changes = 0
+    for y in range(top, end):
+        for x in range(choice.prices.shape[1]):
             if not _is_near(moved, y, x):
                 continue
             row, column = y + 2, x + 2
             now = np.int64(labels[row, column])
-            red, green, blue = image[y, x, 0], image[y, x, 1], image[y, x, 2]
-            first = palette.nearest[red >> 3, green >> 3, blue >> 3]
-            count = 0
-            for i in range(palette.close.shape[1]):
-                candidates[count] = palette.close[first, i]
-                count += 1
-            for dy in range(-1, 2):
-                for dx in range(-1, 2):
-                    inside = row + dy < labels.shape[0] and (dy != 0 or dx != 0)
-                    if inside and labels[row + dy, column + dx] >= 0:
-                        candidates[count] = labels[row + dy, column + dx]
-                        count += 1
-            price = np.int64(prices[y, x])
-            best = now
-            least = _cost(image, labels, y, x, price, palette, costs, np.int64(-1))
+            count = list_candidates(choice, y, x, candidates)
+            price = np.int64(choice.prices[y, x])
+            seen = context(labels, row, column, palette)
             for i in range(count):
-                trial = candidates[i]
-                if trial == now or _seen_before(candidates, i):
-                    continue
-                labels[row, column] = trial
-                cost = _cost(image, labels, y, x, price, palette, costs, least)
+                label = candidates[i]
+                found = event(labels, row, column, label, costs.seen)
+                own = bits_in_context(seen, found, label, palette, costs)
+                error = squared_distance(choice.distortion, y, x, label)
+                totals[i] = PRICE_SCALE * error + price * own
+            best, least = now, add_later(choice, row, column, totals[0], price, UNKNOWN)
+            totals[0] = UNKNOWN
+            while True:
+                place = cheapest(totals, count)
+                if totals[place] >= least:
+                    break
+                labels[row, column] = candidates[place]
+                cost = add_later(choice, row, column, totals[place], price, least)
+                totals[place] = UNKNOWN
                 if cost < least:
-                    best, least = trial, cost
+                    best, least = candidates[place], cost
             labels[row, column] = best
             moved[1, y, x] = np.int64(best != now)
             changes += np.int64(best != now)
     return changes
 
 
-@njit(nogil=True, inline="always")
-def _seen_before(candidates: Array, i: int) -> bool:
-    found = False
-    for j in range(i):
-        found |= candidates[j] == candidates[i]
-    return found
+@inlined
+def list_candidates(choice: Choice, y: int, x: int, candidates: Array) -> int:
+    """List the codewords that a pixel tries, its present one first; return how many they are.
+
+    They are those of the eight pixels around, as far as its region has them, and those nearest to
+    its color.
+    """
+    labels, palette = choice.labels, choice.palette
+    row, column = y + 2, x + 2
+    candidates[0] = labels[row, column]
+    region = palette.colors[candidates[0], 3]
+    count = np.int64(1)
+    for dy in range(-1, 2):
+        for dx in range(-1, 2):
+            if row + dy < labels.shape[0]:
+                label = np.int64(labels[row + dy, column + dx])
+                if label >= 0 and palette.colors[label, 3] == region:
+                    count = _add(candidates, count, label)
+    first = nearest_to(palette, region, choice.image[y, x])
+    for i in range(palette.close.shape[1]):
+        count = _add(candidates, count, np.int64(palette.close[first, i]))
+    return count
 
 
-@njit(nogil=True, inline="always")
+@inlined
+def _add(candidates: Array, count: int, label: int) -> int:
+    """Add a candidate unless it is there; return how many there are."""
+    for i in range(count):
+        if candidates[i] == label:
+            return count
+    candidates[count] = label
+    return count + 1
+
+
+@inlined
+def cheapest(totals: Array, count: int) -> int:
+    """Return the place of the least, the first of equal ones."""
+    place = np.int64(0)
+    for i in range(1, count):
+        if totals[i] < totals[place]:
+            place = np.int64(i)
+    return place
+
+
+@inlined
 def _is_near(moved: Array, y: int, x: int) -> bool:
     """Whether a codeword within two pixels changed in the sweep before, or has in this one."""
     for row in range(max(y - 2, 0), min(y + 3, moved.shape[1])):
@@ -90,35 +164,17 @@ def _is_near(moved: Array, y: int, x: int) -> bool:
     return False
 
 
-@njit(nogil=True)
-def _cost(
-    image: Array,
-    labels: Array,
-    y: int,
-    x: int,
-    price: int,
-    palette: Palette,
-    costs: Costs,
-    least: int,
-) -> int:
-    """Return 256 times the squared error of a pixel's codeword plus λ times the bits.
+@inlined
+def add_later(choice: Choice, row: int, column: int, total: int, price: int, least: int) -> int:
+    """Add λ times the bits of the later pixels that see a pixel to its own cost.
 
-    Where it is found to be no less than `least`, if that is not negative, the rest is not added.
+    Where it is found to be no less than `least`, the rest is not added.
     """
-    row, column = y + 2, x + 2
-    label = np.int64(labels[row, column])
-    error = np.int64(0)
-    for c in range(3):
-        difference = np.int64(image[y, x, c]) - np.int64(palette.colors[label, c])
-        error += difference * difference
-    total = 256 * error
-    if 0 <= least <= total:
-        return total
-    total += price * bits(labels, row, column, palette, costs)
+    labels = choice.labels
     for i in range(4):
-        if 0 <= least <= total:
+        if total >= least:
             return total
         below, beside = row + LATER[i, 0], column + LATER[i, 1]
         if below < labels.shape[0] and 2 <= beside < labels.shape[1] - 2:
-            total += price * bits(labels, below, beside, palette, costs)
+            total += price * bits(labels, below, beside, choice.palette, choice.costs)
     return total

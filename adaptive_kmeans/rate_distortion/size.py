@@ -14,7 +14,9 @@ import numpy.typing as npt
 
 from adaptive_kmeans.quantize import RegionAdaptive
 from adaptive_kmeans.rate_distortion import proxy
-from adaptive_kmeans.rate_distortion.slope import slope
+from adaptive_kmeans.rate_distortion.palette import new_palette
+from adaptive_kmeans.restoration.slope import slope
+from adaptive_kmeans.threads import Workers
 
 STEEPNESS = 4.5
 SMALLEST, FIRST, LARGEST = 8, 64, 1024
@@ -46,6 +48,7 @@ def _slope(image: npt.NDArray[np.uint8], k: int) -> float:
     difference = plain.reconstruct().astype(np.int32) - image
     error = float(np.einsum("ijk,ijk->", difference, difference, dtype=np.int64))
     labels = proxy.with_margins(plain.index_map)
-    palette = proxy.new_palette(plain.codebooks[0], 1)
+    with Workers() as workers:
+        palette = new_palette(plain.codebooks, 1, workers)
     bits = proxy.total_bits(labels, palette, proxy.learn(labels, palette)) / proxy.SCALE
     return slope(error, plain, bits)

@@ -1,13 +1,13 @@
 """The price of a bit: how much squared error a bit of a filter or a correction must remove.
 
 It is a part of the slope of squared error against bits that the codewords have, see
-`adaptive_kmeans.rate_distortion.slope`: restoration lowers the error, and with it the slope.
+`adaptive_kmeans.restoration.slope`: restoration lowers the error, and with it the slope.
 """
 
 from __future__ import annotations
 
 from adaptive_kmeans.quantize import Quantized
-from adaptive_kmeans.rate_distortion.slope import slope
+from adaptive_kmeans.restoration.slope import slope
 
 MARGIN = 2.0
 """A filter or a correction must remove this many times its price in squared error to be kept."""

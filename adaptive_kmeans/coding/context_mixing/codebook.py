@@ -32,7 +32,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adaptive_kmeans.coding.context_mixing.kernel import Int, inlined, kernel
 from adaptive_kmeans.coding.context_mixing.mixer import chance, learn_alone
 from adaptive_kmeans.coding.context_mixing.range_coder import (
     code,
@@ -42,6 +41,7 @@ from adaptive_kmeans.coding.context_mixing.range_coder import (
     written,
 )
 from adaptive_kmeans.errors import CorruptError
+from adaptive_kmeans.kernels import Int, inlined, kernel
 from adaptive_kmeans.luma import luma_order
 
 Bytes = NDArray[np.uint8]

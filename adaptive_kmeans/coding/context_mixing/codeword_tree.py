@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from adaptive_kmeans.coding.context_mixing.kernel import Int, inlined
+from adaptive_kmeans.kernels import Int, inlined
 
 Int64 = NDArray[np.int64]
 

@@ -35,15 +35,11 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from adaptive_kmeans.coding.context_mixing.codeword_tree import Codewords
-from adaptive_kmeans.coding.context_mixing.kernel import (
-    LANES,
-    Int,
-    counter_learner,
-    inlined,
-)
+from adaptive_kmeans.coding.context_mixing.kernel import LANES, counter_learner
 from adaptive_kmeans.coding.context_mixing.match import Match, match_bytes
 from adaptive_kmeans.coding.context_mixing.mixer import SETS, Mixer
 from adaptive_kmeans.coding.context_mixing.neighborhood import Neighborhood
+from adaptive_kmeans.kernels import Int, inlined
 
 CODEWORDS = -1
 """Number of values of a quantity that is a codeword or a node: as many as there are codewords."""

@@ -1,57 +1,26 @@
 # mypy: disable-error-code="attr-defined,no-untyped-call,call-arg"
-"""What the kernels need of Numba: their decorators, aligned memory, prefetching and vectors.
+"""What the coder's kernels need of Numba: aligned memory, prefetching and vectors.
 
-Kernels allocate nothing and own nothing, so they are compiled without reference counting
-(``_nrt=False``): counting references to the arrays of a model took a quarter of the coder's time.
 Two loops of the mixer are written as vector operations, since LLVM vectorizes neither as it stands;
 with the compiler off their plain loops run.
 """
 
 import functools
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
-Int = Any
-"""An integer in a kernel: int or np.int64, as Numba types it."""
+from adaptive_kmeans.kernels import Int, sources
 
-_UNCOUNTED: dict[str, Any] = {"nogil": True, "_nrt": False}
-_INLINED: dict[str, Any] = {
-    **_UNCOUNTED,
-    "forceinline": True,
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-}
-
-
-def _sources() -> NDArray[np.void]:
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    checksum = zlib.crc32(b"".join(file.read_bytes() for file in files))
-    return np.zeros(0, dtype=[(f"crc_{checksum:08x}", np.uint8)])
-
-
-SOURCES = _sources()
-"""An argument of every kernel, whose type names the state of the sources.
-
-Numba looks a compiled kernel up by the types of its arguments and the date of its own file, but not
-by the files of the functions that it calls: a change of the context table alone would go unnoticed,
-and old kernels would write beside new tables.
-"""
-
-kernel: Any = njit(cache=True, **_UNCOUNTED)
-"""Decorates what Python calls."""
-inlined: Any = njit(cache=True, **_INLINED)
-"""Decorates what only kernels call; the machine's code is inlined."""
-leaf: Any = njit(inline="always", **_UNCOUNTED)
-"""Decorates a few lines that are inlined before anything is compiled, which compiles faster."""
+SOURCES = sources(Path(__file__).parent)
+"""An argument of every kernel: see `adaptive_kmeans.kernels.sources`."""
 
 LANES = 32
 """Inputs of the mixer: counters and features, padded with zeros."""

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from adaptive_kmeans.coding.context_mixing.kernel import Int, inlined, leaf, prefetch
+from adaptive_kmeans.coding.context_mixing.kernel import prefetch
+from adaptive_kmeans.kernels import Int, inlined, leaf
 
 PLACE, LENGTH, PREDICTED = 0, 1, 2
 

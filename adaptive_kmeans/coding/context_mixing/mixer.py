@@ -47,13 +47,11 @@ from numpy.typing import NDArray
 from adaptive_kmeans.coding.context_mixing.kernel import (
     FIRST_WEIGHT,
     LANES,
-    Int,
     adjust,
     aligned_zeros,
     dot,
-    inlined,
-    leaf,
 )
+from adaptive_kmeans.kernels import Int, inlined, leaf
 
 Int32 = NDArray[np.int32]
 

@@ -36,7 +36,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adaptive_kmeans.coding.context_mixing.codeword_tree import Codewords, peer
-from adaptive_kmeans.coding.context_mixing.kernel import Int, aligned_zeros, inlined
+from adaptive_kmeans.coding.context_mixing.kernel import aligned_zeros
+from adaptive_kmeans.kernels import Int, inlined
 
 ACROSS_MARGIN, ABOVE_MARGIN = 4, 3
 """Columns on either side of the map of codewords, and rows above it."""

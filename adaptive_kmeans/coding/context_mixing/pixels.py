@@ -90,12 +90,8 @@ from adaptive_kmeans.coding.context_mixing.contexts import (
 )
 from adaptive_kmeans.coding.context_mixing.kernel import (
     LANES,
-    Int,
     aligned_zeros,
     claim_line,
-    inlined,
-    kernel,
-    leaf,
     prefetch,
 )
 from adaptive_kmeans.coding.context_mixing.neighborhood import (
@@ -127,6 +123,7 @@ from adaptive_kmeans.coding.context_mixing.range_coder import (
     written,
 )
 from adaptive_kmeans.errors import CorruptError
+from adaptive_kmeans.kernels import Int, inlined, kernel, leaf
 
 RUN, BRANCH = np.int64(0), np.int64(1)
 """The kinds of decisions, as the final mixer knows them."""

@@ -21,7 +21,8 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from adaptive_kmeans.coding.context_mixing.kernel import SOURCES, Int
+from adaptive_kmeans.coding.context_mixing.kernel import SOURCES
+from adaptive_kmeans.kernels import Int
 
 LOW, HIGH, POSITION, CODE = 0, 1, 2, 3
 

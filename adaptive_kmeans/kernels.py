@@ -1,0 +1,44 @@
+"""Decorators of kernels that allocate nothing and own nothing.
+
+They are compiled without reference counting (``_nrt=False``): counting references to the arrays of
+a model took a quarter of the coder's time, and more of the search's.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Int = Any
+"""An integer in a kernel: int or np.int64, as Numba types it."""
+
+_UNCOUNTED: dict[str, Any] = {"nogil": True, "_nrt": False}
+_INLINED: dict[str, Any] = {
+    **_UNCOUNTED,
+    "forceinline": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
+
+kernel: Any = njit(cache=True, **_UNCOUNTED)
+"""Decorates what Python calls."""
+inlined: Any = njit(cache=True, **_INLINED)
+"""Decorates what only kernels call; the machine's code is inlined."""
+leaf: Any = njit(inline="always", **_UNCOUNTED)
+"""Decorates a few lines that are inlined before anything is compiled, which compiles faster."""
+
+
+def sources(folder: Path) -> npt.NDArray[np.void]:
+    """Return an argument for all kernels of a folder, whose type names the state of its sources.
+
+    Numba looks a compiled kernel up by the types of its arguments and the date of its own file, but
+    not by the files of the functions that it calls: a change of these alone would go unnoticed.
+    """
+    files = sorted(folder.glob("*.py"))
+    checksum = zlib.crc32(b"".join(file.read_bytes() for file in files))
+    return np.zeros(0, dtype=[(f"crc_{checksum:08x}", np.uint8)])
