@@ -33,8 +33,10 @@ from adaptive_kmeans.limits import (
 )
 from adaptive_kmeans.progress import Progress
 from adaptive_kmeans.quantize import ColorTable, Quantized, RegionAdaptive
-from adaptive_kmeans.rate_distortion import RateDistortion
+from adaptive_kmeans.rate_distortion import TUNES, RateDistortion
 from adaptive_kmeans.rate_distortion.detail_price import DetailPrice
+from adaptive_kmeans.rate_distortion.effort import DEFAULT as DEFAULT_EFFORT
+from adaptive_kmeans.rate_distortion.effort import EFFORTS, FAST_UP_TO
 from adaptive_kmeans.restoration.price import price_of_bit
 from adaptive_kmeans.threads import Workers
 
@@ -44,8 +46,11 @@ if TYPE_CHECKING:
 
 MAX_PRICE = 1e6
 """Largest λ."""
+DEFAULT_QUALITY = 75.0
+PRICE_OF_BEST = 2.5
+"""λ at quality 100."""
 
-ENCODER_VERSION = 2
+ENCODER_VERSION = 3
 """Incremented whenever the same image and settings give other pixels or bytes, so that experiments
 measure their stored trials again."""
 
@@ -54,13 +59,18 @@ measure their stored trials again."""
 class Settings:
     """The settings of the encoder; decoding needs none.
 
+    There are three ways to say what a file should be. By quality, which is the default: codewords
+    are chosen by distortion and bits, and the decoder restores what it can. By the number of
+    codewords, `regular`, or by two of them, `published`: plain K-means, unless a price is named.
+
     Parameters
     ----------
-    k1 : int
-        Codewords for low-detail blocks, at most `MAX_CODEWORDS` of `adaptive_kmeans.limits`.
+    k1 : int or None
+        Codewords, at most `MAX_CODEWORDS` of `adaptive_kmeans.limits`; with `k2` those for
+        low-detail blocks. None: by quality.
     k2 : int or None
-        Codewords for high-detail blocks; None for regular K-means, which has one region with `k1`
-        codewords. The published method has k1 < k2, others are allowed.
+        Codewords for high-detail blocks; None for one region. The published method has k1 < k2,
+        others are allowed.
     detail : str
         Spec of the detail measure: ``eigenvalue``, ``eigenvalue:largest``, ``variance``,
         ``total-variation``, or one that an installed package adds.
@@ -80,12 +90,19 @@ class Settings:
         Clustering stops when the distortion falls by less than this part of itself; with 0 it goes
         on until no label changes.
     price : float
-        λ: the squared error, summed over channels, that a bit of an index is worth. Above 0,
-        codewords are chosen by squared error and bits: see `adaptive_kmeans.rate_distortion`. With
-        0 each pixel takes the nearest: plain K-means.
+        λ: the distortion, in squared levels summed over channels, that a bit of an index is worth.
+        Above 0, codewords are chosen by distortion and bits: see `adaptive_kmeans.rate_distortion`.
+        With 0 each pixel takes the nearest: plain K-means. Quality sets it.
     quality : float or None
-        0 to 100: sets the price to `price_of_quality`, the codebook to what suits it, and
-        restoration and correction to ``auto``. Codebooks and price are not given then.
+        0 to 100, by default `DEFAULT_QUALITY` where no codebooks are named: sets the price to
+        `price_of_quality`, the codebook to what suits it, and restoration and correction to
+        ``auto``.
+    tune : str
+        The distortion: ``perceptual``, or ``psnr`` for the squared error of RGB. For prices above
+        0.
+    effort : int
+        1, fast, to 9, small files: see `adaptive_kmeans.rate_distortion.effort`. For prices above
+        0. Up to 3, the coder ``context-mixing`` is ``context-mixing:fast``.
     detail_power : float
         How much λ depends on the detail of a block, as `detail` measures it: the power, -1 to 1.
     restoration : str
@@ -101,14 +118,16 @@ class Settings:
 
     Examples
     --------
-    >>> Settings(k1=32).k2
-    256
+    >>> Settings().quality
+    75.0
     >>> Settings.regular(k=16).ks
     (16,)
+    >>> Settings.published(k1=32, k2=256) == Settings(k1=32, k2=256)
+    True
     """
 
-    k1: int = 64
-    k2: int | None = 256
+    k1: int | None = None
+    k2: int | None = None
     detail: str = "eigenvalue"
     threshold: str = "median"
     block_size: int = 4
@@ -119,6 +138,8 @@ class Settings:
     tolerance: float = 1e-3
     price: float = 0.0
     quality: float | None = None
+    tune: str = TUNES[0]
+    effort: int = DEFAULT_EFFORT
     detail_power: float = 0.2
     restoration: str = None  # type: ignore[assignment]  # by quality auto, else none
     correction: str = None  # type: ignore[assignment]  # likewise
@@ -128,8 +149,13 @@ class Settings:
         """Return the settings of regular K-means: one region, one codebook of k codewords."""
         return cls(k1=k, k2=None, **others)
 
+    @classmethod
+    def published(cls, k1: int, k2: int, **others: Any) -> Self:
+        """Return the settings of the published method: k1 codewords for low detail, k2 for high."""
+        return cls(k1=k1, k2=k2, **others)
+
     def __post_init__(self) -> None:
-        if self.quality is not None:
+        if self.quality is not None or (self.k1 is None and self.k2 is None):
             self._take_quality()
         for key in ("restoration", "correction"):
             if getattr(self, key) is None:
@@ -140,10 +166,13 @@ class Settings:
             "k2": ("k2", 1, MAX_CODEWORDS),
             "block_size": ("block size", 1, MAX_BLOCK_SIZE),
             "seed": ("seed", 0, 2**32 - 1),
+            "effort": ("effort", 1, max(EFFORTS)),
         }
+        if self.k1 is None and self.k2 is not None:
+            raise ConfigError("k1", "as well as k2", "none")
         for key, (name, low, high) in integers.items():
             value = getattr(self, key)
-            if key != "k2" or value is not None:
+            if value is not None:
                 # NumPy's integers become Python's, so that equal settings are equal everywhere.
                 object.__setattr__(self, key, check_integer(name, value, low, high))
         coders.create(self.coder)
@@ -151,6 +180,7 @@ class Settings:
 
         _check_name("color space", self.color_space, COLOR_SPACES)
         _check_name("initialization", self.init, INITIALIZATIONS)
+        _check_name("tune", self.tune, TUNES)
         object.__setattr__(self, "tolerance", _check_share("tolerance", self.tolerance))
         price = _check_real("price", self.price, 0.0, MAX_PRICE)
         power = _check_real("detail power", self.detail_power, -1.0, 1.0)
@@ -162,23 +192,29 @@ class Settings:
 
     def _take_quality(self) -> None:
         """Set what quality decides; refuse settings that contradict it."""
-        quality = _check_real("quality", self.quality, 0.0, 100.0)
+        given = DEFAULT_QUALITY if self.quality is None else self.quality
+        quality = _check_real("quality", given, 0.0, 100.0)
         price = price_of_quality(quality)
-        sizes = (Settings.k1, Settings.k2), (Settings.k1, None)
-        if (self.k1, self.k2) not in sizes or self.price not in (0.0, price):
+        if (self.k1, self.k2) != (None, None) or self.price not in (0.0, price):
             raise ConfigError("settings", "either quality, or codebooks and price", "both")
-        for key, value in (("quality", quality), ("price", price), ("k2", None)):
-            object.__setattr__(self, key, value)
+        object.__setattr__(self, "quality", quality)
+        object.__setattr__(self, "price", price)
 
     @property
     def is_regular(self) -> bool:
-        """Whether this is regular K-means, with one region."""
+        """Whether there is one region."""
         return self.k2 is None
 
     @property
     def ks(self) -> tuple[int, ...]:
-        """Codewords of each region: (k1, k2), or (k,) for regular K-means."""
-        return (self.k1,) if self.k2 is None else (self.k1, self.k2)
+        """Codewords of each region: (k1, k2), (k,) for one region, () by quality."""
+        return tuple(k for k in (self.k1, self.k2) if k is not None)
+
+    @property
+    def file_coder(self) -> str:
+        """Spec of the coder that writes the file: with little effort a fast one."""
+        hurried = self.price > 0 and self.effort <= FAST_UP_TO
+        return "context-mixing:fast" if hurried and self.coder == "context-mixing" else self.coder
 
     @property
     def restores(self) -> bool:
@@ -203,8 +239,13 @@ class Settings:
         )
         if self.price == 0:
             return nearest
-        price = DetailPrice(self.price, measure, self.detail_power)
-        return RateDistortion(nearest, price, self.coder, sized=self.quality is not None)
+        return RateDistortion(
+            nearest,
+            DetailPrice(self.price, measure, self.detail_power),
+            tune=self.tune,
+            effort=self.effort,
+            coder=self.coder,
+        )
 
 
 def quantize(
@@ -331,21 +372,24 @@ def _code(
     image: npt.NDArray[np.uint8], settings: Settings, progress: Progress | None
 ) -> tuple[Quantized, bytes]:
     """Quantize and code; plain K-means is kept where it is better at the price of a bit."""
-    quantized = quantize(image, settings, progress=progress)
-    data = container.write(quantized, settings.coder, progress=progress)
-    if settings.price == 0:
-        return quantized, data
-    nearest = dataclasses.replace(settings, quality=None, price=0.0)
-    if settings.quality is not None:
-        nearest = dataclasses.replace(nearest, k1=len(quantized.codebooks[0]))
-    plain = quantize(image, nearest, progress=progress)
-    other = container.write(plain, settings.coder, progress=progress)
+    chosen = quantize(image, settings, progress=progress)
+    quantizer = settings.quantizer()
+    if not isinstance(quantizer, RateDistortion) or not quantizer.chooses:
+        return chosen, container.write(chosen, settings.file_coder, progress=progress)
+    sizes = tuple(max(1, len(codebook)) for codebook in chosen.codebooks)
+    plain = dataclasses.replace(quantizer.start, ks=settings.ks or sizes)(image)
+    with Workers(2) as workers:
+        files = workers.map(
+            lambda quantized, report: container.write(
+                quantized, settings.file_coder, progress=report
+            ),
+            ((chosen, progress), (plain, None)),
+        )
 
-    def cost(quantized: Quantized, data: bytes) -> float:
-        error = restoration.squared_error(image, quantized.reconstruct())
-        return error + settings.price * 8 * len(data)
+    def cost(coded: tuple[Quantized, bytes]) -> float:
+        return quantizer.cost(image, coded[0], len(coded[1]))
 
-    return min(((quantized, data), (plain, other)), key=lambda coded: cost(*coded))
+    return min(zip((chosen, plain), files, strict=True), key=cost)
 
 
 def _restore(
@@ -446,8 +490,8 @@ def warm_up(settings: Settings) -> None:
     compiling.
     """
     ramp = np.arange(32 * 32 * 3, dtype=np.uint16).reshape(32, 32, 3).astype(np.uint8)
-    k2 = None if settings.is_regular else 3
-    encode(ramp, dataclasses.replace(settings, quality=None, k1=2, k2=k2))
+    k1, k2 = (None if k is None else 2 for k in (settings.k1, settings.k2))
+    encode(ramp, dataclasses.replace(settings, k1=k1, k2=k2))
     if settings.restores:
         restoration.warm_up()
 
@@ -457,10 +501,10 @@ def price_of_quality(quality: float) -> float:
 
     Examples
     --------
-    >>> price_of_quality(100), price_of_quality(75)
-    (1.0, 5.656854249492381)
+    >>> price_of_quality(100), price_of_quality(80)
+    (2.5, 10.0)
     """
-    return float(2.0 ** ((100.0 - quality) / 10.0))
+    return float(PRICE_OF_BEST * 2.0 ** ((100.0 - quality) / 10.0))
 
 
 def _check_settings(settings: Settings | None) -> Settings:
@@ -551,7 +595,7 @@ class AdaptiveKMeans:
 
     Examples
     --------
-    >>> AdaptiveKMeans(Settings(k1=32, coder="deflate")).label
+    >>> AdaptiveKMeans(Settings(k1=32, k2=256, coder="deflate")).label
     'eigenvalue k = 32+256 4×4 deflate'
     >>> AdaptiveKMeans(Settings.regular(k=16)).columns["k"]
     16
@@ -566,16 +610,17 @@ class AdaptiveKMeans:
 
     @property
     def label(self) -> str:
-        """The method, the codebook sizes, the blocks and the coder."""
+        """The method, the codebook sizes or the quality, and the coder."""
         settings = self.settings
+        work = f"{settings.tune} effort {settings.effort}"
+        if settings.quality is not None:
+            return f"quality {settings.quality:g} {work} {settings.coder}"
         name = "regular" if settings.is_regular else settings.detail
         sizes = "+".join(map(str, settings.ks))
         blocks = f"{settings.block_size}×{settings.block_size}"
         parts = [f"{name} k = {sizes} {blocks} {settings.coder}"]
-        if settings.quality is not None:
-            return f"quality {settings.quality:g} {settings.coder}"
         if settings.price > 0:
-            parts.append(f"λ = {settings.price:g}")
+            parts.append(f"λ = {settings.price:g} {work}")
         if settings.restoration != restoration.NONE:
             parts.append(f"restoration {settings.restoration}")
         if settings.correction != restoration.NONE:
@@ -584,17 +629,18 @@ class AdaptiveKMeans:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The settings by the columns of a table: k of regular K-means, else k1 and k2."""
-        own: tuple[str, ...] = ("detail", "k1", "k2", "threshold")
-        chosen: dict[str, Any] = {"method": "region-adaptive"}
-        if self.settings.is_regular:
-            own, chosen = (), {"method": "regular", "k": self.settings.k1}
-        if self.settings.price > 0:
-            own, chosen = ("price", "detail_power"), chosen | {"method": "rate-distortion"}
-        if self.settings.quality is not None:
-            own, chosen = ("quality", "detail_power"), {"method": "rate-distortion"}
+        """The settings by the columns of a table: k of one codebook, else k1 and k2."""
+        settings = self.settings
+        own: tuple[str, ...] = () if settings.is_regular else ("detail", "k1", "k2", "threshold")
+        chosen: dict[str, Any] = {"method": "regular" if settings.is_regular else "region-adaptive"}
+        if settings.is_regular and settings.quality is None:
+            chosen["k"] = settings.k1
+        if settings.price > 0:
+            chosen["method"] = "rate-distortion"
+            dial = "price" if settings.quality is None else "quality"
+            own = (*own, dial, "tune", "effort", "detail", "detail_power")
         names = (*own, "block_size", "coder", "color_space", "seed", "restoration", "correction")
-        return chosen | {name: getattr(self.settings, name) for name in names}
+        return chosen | {name: getattr(settings, name) for name in names}
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -100,6 +100,7 @@ from adaptive_kmeans.errors import (
     UnsupportedVersionError,
 )
 from adaptive_kmeans.limits import (
+    BAND_PIXELS,
     DEFAULT,
     MAX_ANCILLARY,
     MAX_BANDS,
@@ -143,9 +144,6 @@ SECTIONS = {
 }
 """The critical sections in their order; those of a band follow each other, band by band."""
 
-BAND_PIXELS = 2**22
-"""About how many pixels a band has by default. Bands of half the size would cost photographs 0.3 to
-0.5 % of their bytes, but screens 4 to 9 %: what repeats far away is not found again."""
 
 THREAD_PIXELS = 2**14
 """Pixels of a band below which another thread costs more than it brings."""

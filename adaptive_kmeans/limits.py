@@ -17,6 +17,9 @@ import numpy.typing as npt
 
 from adaptive_kmeans.errors import ConfigError, ImageError, LimitError, UnknownNameError
 
+BAND_PIXELS = 2**22
+"""About how many pixels a band has by default. Bands of half the size would cost photographs 0.3 to
+0.5 % of their bytes, but screens 4 to 9 %: what repeats far away is not found again."""
 MAX_BLOCK_SIZE = 256
 """Side of a block in pixels."""
 MAX_PIXELS = 2**27

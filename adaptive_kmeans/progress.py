@@ -34,12 +34,15 @@ def progress_bar(title: str) -> Iterator[Progress]:
         yield lambda stage, share: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
     from rich.progress import Progress as Bar
+    from rich.progress import TimeElapsedColumn as Elapsed
+    from rich.progress import TimeRemainingColumn as Remaining
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    bar = Bar(*columns, TimeElapsedColumn(), console=console, transient=True)
+    times = (Elapsed(), TextColumn("left"), Remaining())
+    bar = Bar(*columns, *times, console=console, transient=True)
     task = bar.add_task(title, total=1.0)
     timer = threading.Timer(PATIENCE_S, bar.start)
     timer.daemon = True

@@ -110,8 +110,8 @@ def test_decompress_writes_the_format_of_the_extension(command, name):
 def test_default_settings(command):
     command("compress", "cat.png")
     layout = container.inspect(Path("cat.akm").read_bytes())
-    assert layout.codewords == (64, 256)
-    assert layout.block_size == 4
+    assert layout.filter_bytes > 0
+    assert len(layout.codewords) == 1
     assert Path("cat.akm").read_bytes() == akm.encode(np.asarray(Image.open("cat.png")))
 
 
@@ -315,7 +315,7 @@ BAD = [
         "compress cat.png --quality 50 --k 8",
         None,
         2,
-        "options: expected either --quality, or --k, --k1, --k2, --lambda, received both",
+        "options: expected either --quality, or --k, --k1, --k2, received both",
     ),
     ("compress cat.png --quality 200", None, 2, "quality: expected a number in 0..100, received 2"),
     ("compress cat.png --k 0", None, 2, "k: expected an integer in 1..4096, received 0"),

@@ -96,9 +96,11 @@ def test_sixteen_colors_without_regions_are_about_six_to_one(random):
 
 def test_a_flat_image_has_an_empty_region():
     image = np.full((9, 9, 3), 50, dtype=np.uint8)
-    quantized = akm.quantize(image)
+    settings = akm.Settings.published(8, 16)
+    quantized = akm.quantize(image, settings)
     assert [len(codebook) for codebook in quantized.codebooks] == [0, 1]
-    assert np.array_equal(akm.decode(akm.encode(image)), image)
+    for chosen in (settings, akm.Settings()):
+        assert np.array_equal(akm.decode(akm.encode(image, chosen)), image)
 
 
 def test_large_images_have_bands(random):
@@ -136,15 +138,20 @@ def test_progress_is_told_by_stage(photo):
     told = []
     data = akm.encode(photo, progress=lambda stage, share: told.append((stage, share)))
     akm.decode(data, progress=lambda stage, share: told.append((stage, share)))
-    assert [stage for stage, share in told if share == 1.0] == ["clustering", "coding", "decoding"]
+    assert [stage for stage, share in told if share == 1.0] == [
+        "clustering",
+        "choosing codewords",
+        "coding",
+        "decoding",
+    ]
     assert all(0 <= share <= 1 for _, share in told)
 
 
 @pytest.mark.parametrize(
     ("wrong", "error", "message"),
     [
-        ({"k1": 0}, ConfigError, r"k1: expected an integer in 1\.\.4096, received 0"),
-        ({"k2": 4097}, ConfigError, r"k2: expected an integer in 1\.\.4096, received 4097"),
+        ({"k1": 0, "k2": 9}, ConfigError, r"k1: expected an integer in 1\.\.4096, received 0"),
+        ({"k1": 9, "k2": 4097}, ConfigError, r"k2: expected an integer in 1\.\.4096, received 4097"),
         ({"k1": 2.5}, ConfigError, "received 2.5"),
         ({"k1": True}, ConfigError, "received True"),
         ({"block_size": 257}, ConfigError, r"block size: expected an integer in 1\.\.256"),
@@ -161,9 +168,13 @@ def test_progress_is_told_by_stage(photo):
         ({"tolerance": 1}, ConfigError, "tolerance: expected a number from 0 to below 1"),
         ({"tolerance": "0.1"}, ConfigError, "tolerance"),
         ({"tolerance": float("nan")}, ConfigError, "received nan"),
-        ({"k1": "16"}, ConfigError, "k1: expected an integer"),
-        ({"k1": np.float64(16)}, ConfigError, "k1: expected an integer"),
-        ({"k2": [1]}, ConfigError, "k2: expected an integer"),
+        ({"k1": "16"}, ConfigError, "k: expected an integer"),
+        ({"k1": np.float64(16)}, ConfigError, "k: expected an integer"),
+        ({"k2": 9}, ConfigError, "k1: expected as well as k2, received none"),
+        ({"effort": 0}, ConfigError, r"effort: expected an integer in 1\.\.9, received 0"),
+        ({"effort": 10}, ConfigError, r"effort: expected an integer in 1\.\.9, received 10"),
+        ({"tune": "ssim"}, UnknownNameError, "tune: expected one of perceptual, psnr"),
+        ({"k1": 9, "k2": [1]}, ConfigError, "k2: expected an integer"),
         ({"detail": None}, ConfigError, "detail measure: expected a name, received None"),
         ({"threshold": 3}, ConfigError, "threshold: expected a name"),
         ({"coder": b"deflate"}, ConfigError, "coder: expected a name"),

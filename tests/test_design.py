@@ -38,7 +38,10 @@ def test_public_names():
         color_space="rgb",
         seed=0,
     )
-    assert settings == akm.Settings(k1=32, coder="fixed-length")
+    assert settings == akm.Settings.published(k1=32, k2=256, coder="fixed-length")
+    assert akm.Settings(quality=60, effort=7, tune="psnr").effort == 7
+    assert akm.Settings() == akm.Settings(quality=75)
+    assert akm.Settings.regular(k=64) == akm.Settings(k1=64)
     for name in ("encode", "decode", "quantize", "psnr", "ssim", "bits_per_pixel"):
         assert inspect.isfunction(getattr(akm, name))
     for name in ("region_map", "codebooks", "index_map", "reconstruct"):

@@ -20,7 +20,7 @@ from adaptive_kmeans.threads import Workers
 
 
 def quantizer(k=16, price=40.0, **others) -> RateDistortion:
-    return Settings.regular(k, price=price, **others).quantizer()
+    return Settings.regular(k, price=price, tune="psnr", **others).quantizer()
 
 
 def choice(image, quantized, price: float) -> search.Choice:
@@ -29,7 +29,7 @@ def choice(image, quantized, price: float) -> search.Choice:
         palette = new_palette(quantized.codebooks, 8, workers)
     labels = proxy.with_margins(quantized.index_map)
     prices = np.full(image.shape[:2], price * search.PRICE_SCALE, dtype=np.int32)
-    distances = distortion.by_levels(image, palette.colors[:, :3])
+    distances = distortion.by_levels(image, palette.colors[:, :3], quantized.index_map)
     costs = proxy.learn(labels, palette)
     return search.Choice(image, labels, prices, distances, palette, costs)
 
@@ -41,7 +41,7 @@ def cat() -> np.ndarray:
 
 def test_it_is_better_in_fewer_bytes(cat):
     plain = codec.encode(cat, Settings.regular(64))
-    data = codec.encode(cat, Settings.regular(96, price=20.0))
+    data = codec.encode(cat, Settings.regular(96, price=20.0, tune="psnr"))
     assert len(data) < 0.98 * len(plain)
     assert akm.psnr(cat, akm.decode(data)) > akm.psnr(cat, akm.decode(plain)) + 0.3
 
@@ -137,7 +137,7 @@ def test_the_proxy_is_near_the_bits_of_the_coder(cat):
 @pytest.mark.parametrize("coder", ["deflate", "fixed-length"])
 def test_other_coders_have_costs_of_their_own(cat, coder):
     plain = akm.encode(cat, Settings.regular(64, coder=coder))
-    chosen = akm.encode(cat, Settings.regular(64, coder=coder, price=20.0))
+    chosen = akm.encode(cat, Settings.regular(64, coder=coder, price=20.0, tune="psnr"))
     if coder == "fixed-length":  # all codewords cost the same
         assert np.array_equal(akm.decode(chosen), akm.decode(plain))
     else:
@@ -183,7 +183,8 @@ def test_quality_decides_what_else_is_needed():
     assert dataclasses.replace(settings, coder="deflate").quality == 75
     plain = Settings(quality=75, restoration="none", correction="none")
     assert (plain.restoration, plain.correction) == ("none", "none")
-    assert Settings().restoration == "none"
+    assert Settings().quality == codec.DEFAULT_QUALITY
+    assert Settings(k1=8).restoration == "none"
 
 
 def test_a_dearer_bit_asks_for_fewer_codewords(cat):

@@ -15,6 +15,8 @@ from typer import Argument, Option
 
 from adaptive_kmeans.cli.console import print_conversions, print_json, print_table
 from adaptive_kmeans.cli.options import (
+    DEFAULT_K1,
+    DEFAULT_K2,
     K1,
     K2,
     AsJson,
@@ -24,6 +26,7 @@ from adaptive_kmeans.cli.options import (
     ColorSpace,
     Correction,
     Detail,
+    Effort,
     K,
     Lambda,
     LimitsName,
@@ -31,6 +34,7 @@ from adaptive_kmeans.cli.options import (
     Restoration,
     Seed,
     Threshold,
+    Tune,
 )
 from adaptive_kmeans.cli.startup import without_garbage_collection, without_scipy
 from adaptive_kmeans.codec import Settings
@@ -52,9 +56,12 @@ def compress(
         str | None,
         Argument(metavar="OUTPUT.akm", help="By default the input's name with .akm; - for stdout."),
     ] = None,
+    quality: Quality = None,
+    effort: Effort = Settings.effort,
+    tune: Tune = Settings.tune,
+    k: K = None,
     k1: K1 = None,
     k2: K2 = None,
-    k: K = None,
     detail: Detail = Settings.detail,
     threshold: Threshold = Settings.threshold,
     block_size: BlockSize = Settings.block_size,
@@ -62,7 +69,6 @@ def compress(
     color_space: ColorSpace = Settings.color_space,
     seed: Seed = Settings.seed,
     lambda_: Lambda = Settings.price,
-    quality: Quality = None,
     restoration: Restoration = None,
     correction: Correction = None,
     background: Background = None,
@@ -87,6 +93,8 @@ def compress(
         seed=seed,
         price=lambda_,
         quality=quality,
+        effort=effort,
+        tune=tune,
         restoration=restoration,
         correction=correction,
     )
@@ -270,20 +278,23 @@ def info(
 
 def _settings(k1: int | None, k2: int | None, k: int | None, **others: Any) -> Settings:
     """Make the settings, and print a note if they are unusual."""
-    if others.get("quality") is not None:
-        if (k1, k2, k) != (None, None, None) or others["price"]:
-            raise ConfigError("options", "either --quality, or --k, --k1, --k2, --lambda", "both")
+    if (k1, k2, k) == (None, None, None):
+        if others["price"] and others["quality"] is None:
+            raise ConfigError("--lambda", "codebooks, --k or --k1 and --k2", "none")
+        if others["price"]:
+            raise ConfigError("options", "either --quality or --lambda", "both")
         return Settings(**others)
+    if others["quality"] is not None:
+        raise ConfigError("options", "either --quality, or --k, --k1, --k2", "both")
     if k is not None:
         if k1 is not None or k2 is not None:
             raise ConfigError("options", "either --k or --k1 and --k2", "both")
         return Settings.regular(k, **others)
-    settings = Settings(
-        k1=Settings.k1 if k1 is None else k1, k2=Settings.k2 if k2 is None else k2, **others
-    )
-    if settings.ks[0] >= settings.ks[1]:
+    k1, k2 = DEFAULT_K1 if k1 is None else k1, DEFAULT_K2 if k2 is None else k2
+    settings = Settings.published(k1, k2, **others)
+    if k1 >= k2:
         typer.echo(
-            f"note: k1 = {settings.k1} is not below k2 = {settings.k2}, as the method intends",
+            f"note: k1 = {k1} is not below k2 = {k2}, as the method intends",
             err=True,
         )
     return settings

@@ -17,6 +17,8 @@ from adaptive_kmeans.cli.console import (
     raise_failures,
 )
 from adaptive_kmeans.cli.options import (
+    DEFAULT_K1,
+    DEFAULT_K2,
     K1,
     K2,
     AsJson,
@@ -69,11 +71,10 @@ def compare(
         "color_space": color_space,
         "seed": seed,
     }
-    k1 = Settings.k1 if k1 is None else k1
-    k2 = Settings.k2 if k2 is None else k2
+    k1, k2 = DEFAULT_K1 if k1 is None else k1, DEFAULT_K2 if k2 is None else k2
     settings = [Settings.regular(k1 if k is None else k, **shared)]
     settings += [
-        Settings(k1=k1, k2=k2, detail=name, threshold=threshold, **shared)
+        Settings.published(k1, k2, detail=name, threshold=threshold, **shared)
         for name in measures.names()
     ]
     sources = find_images(images)

@@ -9,9 +9,18 @@ from typer import Option
 from adaptive_kmeans.limits import MAX_BLOCK_SIZE, MAX_CODEWORDS, PRESETS
 
 _CODEWORDS = f"1..{MAX_CODEWORDS}"
-K1 = Annotated[int | None, Option("--k1", help=f"Codewords for low-detail blocks, {_CODEWORDS}.")]
+DEFAULT_K1, DEFAULT_K2 = 64, 256
+"""Codewords of two regions where only those of the other one are named."""
+K1 = Annotated[
+    int | None,
+    Option("--k1", help=f"Codewords for low-detail blocks, {_CODEWORDS}: the published method."),
+]
 K2 = Annotated[int | None, Option("--k2", help=f"Codewords for high-detail blocks, {_CODEWORDS}.")]
 K = Annotated[int | None, Option("--k", help="Regular K-means: one region with this codebook.")]
+Effort = Annotated[int, Option(help="1, fast, to 9, the smallest file.")]
+Tune = Annotated[
+    str, Option(help="What errors cost: perceptual, or psnr for the squared error of RGB.")
+]
 Detail = Annotated[str, Option(help="eigenvalue, eigenvalue:largest, variance or total-variation.")]
 Threshold = Annotated[str, Option(help="median, mean, otsu, or quantile:SHARE.")]
 BlockSize = Annotated[int, Option(help=f"Side of a block in pixels, 1..{MAX_BLOCK_SIZE}.")]
@@ -25,30 +34,30 @@ Quality = Annotated[
     float | None,
     Option(
         "--quality",
-        help="0 to 100: choose codebook, codewords, filter and correction by squared error and "
-        "bits.",
+        help="0 to 100, higher is better; decides codebook, codewords and restoration. The "
+        "default, at 75, unless codebooks are named.",
     ),
 ]
 Lambda = Annotated[
     float,
     Option(
         "--lambda",
-        help="With --k: choose codewords by squared error plus this many times the bits; 0 takes "
-        "the nearest.",
+        help="With --k, or --k1 and --k2: choose codewords by distortion plus this many times the "
+        "bits; 0 takes the nearest.",
     ),
 ]
 Restoration = Annotated[
     str | None,
     Option(
         help="Filter for the decoder: none, auto, or wiener:FORM, such as wiener:8+rings; by "
-        "default auto with --quality, else none."
+        "default auto by quality, else none."
     ),
 ]
 Correction = Annotated[
     str | None,
     Option(
-        help="Coarse correction of the errors of codewords: none or auto; by default auto with "
-        "--quality, else none."
+        help="Coarse correction of the errors of codewords: none or auto; by default auto by "
+        "quality, else none."
     ),
 ]
 AsJson = Annotated[bool, Option("--json", help="Print the numbers as JSON.")]

@@ -67,6 +67,8 @@ class Row:
     peak_mb: float | None = None
     price: float | None = None
     detail_power: float | None = None
+    tune: str | None = None
+    effort: int | None = None
     restoration: str | None = None
     correction: str | None = None
     filter_bytes: int | None = None
@@ -95,6 +97,8 @@ class Row:
     @property
     def label(self) -> str:
         """Name of the method in figures and terminals: "regular", or the detail measure."""
+        if self.method == "rate-distortion":
+            return self.method if self.k1 is None else f"{self.method} with two codebooks"
         return self.detail or self.method
 
     @property

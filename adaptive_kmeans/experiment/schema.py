@@ -28,9 +28,10 @@
     correction = "none"                 # coarse correction, "none" or "auto"
 
     [[methods]]
-    method = "rate-distortion"          # one codebook, codewords chosen by squared error and bits
-    k = [64, 256]
-    price = [10, 40, 160]               # λ, squared error that a bit is worth
+    method = "rate-distortion"          # codewords chosen by distortion and bits
+    quality = [50, 75, 90]              # or price = [10, 40], λ, and k, or k1 and k2
+    tune = "perceptual"                 # or "psnr"
+    effort = [5, 9]                     # restoration and correction are "auto" here
 
     [[methods]]
     method = "region-adaptive"
@@ -61,7 +62,7 @@ from adaptive_kmeans.baselines.image_codecs import baselines
 from adaptive_kmeans.codec import AdaptiveKMeans, NamedCodec, Settings
 from adaptive_kmeans.errors import ConfigError, MissingDependencyError
 from adaptive_kmeans.image import parse_color
-from adaptive_kmeans.restoration import NONE
+from adaptive_kmeans.restoration import AUTO, NONE
 
 Metric = Literal["psnr", "ssim", "ssim-published", "ciede2000", "ssimulacra2"]
 
@@ -112,13 +113,17 @@ class _OurMethod(Strict):
     restoration: Names = [NONE]
     correction: Names = [NONE]
 
+    def swept(self) -> dict[str, list[Any]]:
+        """Return the values of each parameter."""
+        return self.model_dump(exclude={"method"})
+
     def settings(self, **parameters: Any) -> Settings:
         """Return the settings of one combination of parameters."""
-        raise NotImplementedError
+        return Settings(**parameters)
 
     def codecs(self, _: Skip) -> Iterator[NamedCodec]:
         """Yield our codec with all combinations of parameters."""
-        swept = self.model_dump(exclude={"method"})
+        swept = self.swept()
         for values in itertools.product(*swept.values()):
             yield AdaptiveKMeans(self.settings(**dict(zip(swept, values, strict=True))))
 
@@ -135,17 +140,36 @@ class RegularMethod(_OurMethod):
 
 
 class RateDistortionMethod(_OurMethod):
-    """Regular K-means with codewords chosen by squared error and bits, at prices of a bit."""
+    """Codewords chosen by distortion and bits, by quality, or with codebooks at prices of a bit."""
 
     method: Literal["rate-distortion"]
-    k: Integers
-    price: Numbers
+    quality: Numbers | None = None
+    k: Integers | None = None
+    k1: Integers | None = None
+    k2: Integers | None = None
+    price: Numbers | None = None
     detail: Names = [Settings.detail]
     detail_power: Numbers = [Settings.detail_power]
+    tune: Names = [Settings.tune]
+    effort: Integers = [Settings.effort]
+    restoration: Names = [AUTO]
+    correction: Names = [AUTO]
 
-    def settings(self, **parameters: Any) -> Settings:
-        """Return the settings of one combination of parameters."""
-        return Settings.regular(**parameters)
+    def swept(self) -> dict[str, list[Any]]:
+        """Return the values of each parameter; k is k1 without k2."""
+        if (self.quality is None) == (self.price is None):
+            raise ConfigError("methods: rate-distortion", "either quality or price", "none or both")
+        codebooks = [self.k is not None, self.k1 is not None]
+        if self.k2 is not None and self.k1 is None:
+            raise ConfigError("methods: rate-distortion", "k1 as well as k2", "k2 alone")
+        if sum(codebooks) != (self.price is not None):
+            raise ConfigError(
+                "methods: rate-distortion", "k, or k1 and k2, beside price", codebooks
+            )
+        found = {name: values for name, values in super().swept().items() if values is not None}
+        if "k" in found:
+            found["k1"] = found.pop("k")
+        return found
 
 
 class RegionAdaptiveMethod(_OurMethod):
@@ -156,10 +180,6 @@ class RegionAdaptiveMethod(_OurMethod):
     k1: Integers
     k2: Integers
     threshold: Names = [Settings.threshold]
-
-    def settings(self, **parameters: Any) -> Settings:
-        """Return the settings of one combination of parameters."""
-        return Settings(**parameters)
 
 
 class BaselineMethod(Strict):

@@ -26,7 +26,10 @@ SERIES_COLUMNS = (
     "block_size",
     "coder",
     "color_space",
+    "detail",
     "detail_power",
+    "tune",
+    "effort",
     "restoration",
     "correction",
 )
@@ -99,7 +102,9 @@ def _name(row: Row, swept: Sequence[str]) -> str:
     for name in swept:
         value = getattr(row, name)
         # Regular K-means does not depend on its block size.
-        if value is not None and not (row.method == "regular" and name == "block_size"):
+        is_idle = row.method == "regular" and name == "block_size"
+        is_label = name == "detail" and value == row.label
+        if value is not None and not is_idle and not is_label:
             parts += _part(name, value)
     return ", ".join(parts)
 
@@ -109,6 +114,8 @@ def _part(name: str, value: Any) -> list[str]:
         return [f"{value}×{value}"]
     if name == "detail_power":
         return [f"power {value:g}"]
+    if name == "effort":
+        return [f"effort {value}"]
     if name in ("restoration", "correction"):
         return [] if value == NONE else [f"{name} {value}"]
     return [str(value)]

@@ -53,6 +53,8 @@ UNLESS_SWEPT = (
     "seed",
     "image_set",
     "detail_power",
+    "tune",
+    "effort",
     "restoration",
     "correction",
 )

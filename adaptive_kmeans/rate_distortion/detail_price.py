@@ -43,7 +43,7 @@ class DetailPrice:
     >>> image = np.zeros((8, 16, 3), dtype=np.uint8)
     >>> image[:, 8::2] = 40
     >>> DetailPrice(16.0, measures.create("variance"), 0.3)(image)[0, [0, 8]].round(1).tolist()
-    [8.8, 29.0]
+    [9.2, 27.9]
     """
 
     price: float

@@ -85,7 +85,8 @@ def _classes(spacing: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]
     distances = np.arange(_LONGEST)
     # in integers: a span begins where the square reaches a power of two of half a spacing's square
     squares, unit = 4 * distances**2, spacing**2
-    spans = 1 + sum((squares >= unit << octave).astype(np.int32) for octave in range(1, SPANS - 1))
+    begins = np.array([unit << octave for octave in range(1, SPANS - 1)])
+    spans = 1 + np.searchsorted(begins, squares, side="right")
     spans[0] = 0
     halves = 2 * np.arange(3 * _LONGEST) // spacing
     bounds = np.array([1, 2, 4, 7, 12, SPACINGS])

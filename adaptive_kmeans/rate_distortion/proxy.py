@@ -1,4 +1,4 @@
-# mypy: disable-error-code="operator,arg-type,assignment,return-value"
+# mypy: disable-error-code="operator,arg-type,assignment,return-value,no-any-return"
 """A proxy of the coder's bits: what an index costs, by the indices around it, from counts.
 
 The real coder's model changes with every pixel; the search needs one that stands still while it

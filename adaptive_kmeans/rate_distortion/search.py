@@ -18,7 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans.kernels import inlined, kernel
-from adaptive_kmeans.rate_distortion.distortion import Distortion, squared_distance
+from adaptive_kmeans.rate_distortion.distortion import (
+    Distortion,
+    change_codeword,
+    squared_distance,
+)
 from adaptive_kmeans.rate_distortion.palette import Palette, nearest_to
 from adaptive_kmeans.rate_distortion.proxy import Costs, bits, bits_in_context, context, event
 from adaptive_kmeans.threads import Workers
@@ -91,7 +95,7 @@ def _sweep_rows(choice: Choice, moved: Array, top: int, end: int, room: Array) -
                 label = candidates[i]
                 found = event(labels, row, column, label, costs.seen)
                 own = bits_in_context(seen, found, label, palette, costs)
-                error = squared_distance(choice.distortion, y, x, label)
+                error = squared_distance(choice.distortion, y, x, now, label)
                 totals[i] = PRICE_SCALE * error + price * own
             best, least = now, add_later(choice, row, column, totals[0], price, UNKNOWN)
             totals[0] = UNKNOWN
@@ -105,6 +109,7 @@ def _sweep_rows(choice: Choice, moved: Array, top: int, end: int, room: Array) -
                 if cost < least:
                     best, least = candidates[place], cost
             labels[row, column] = best
+            change_codeword(choice.distortion, y, x, now, best)
             moved[1, y, x] = np.int64(best != now)
             changes += np.int64(best != now)
     return changes

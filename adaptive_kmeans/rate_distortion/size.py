@@ -1,8 +1,8 @@
 """How many codewords an image should have at a price of a bit.
 
 A larger codebook costs bits and saves error, less and less of it. The best size is about where
-plain K-means would pay `STEEPNESS` times the price for a bit: the choice of codewords by error and
-bits, and restoration, come on top of it.
+plain K-means would pay `STEEPNESS` times the price for a bit: the choice of codewords by distortion
+and bits, and restoration, come on top of it.
 """
 
 from __future__ import annotations
@@ -12,25 +12,33 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from adaptive_kmeans.limits import MAX_CODEWORDS
 from adaptive_kmeans.quantize import RegionAdaptive
 from adaptive_kmeans.rate_distortion import proxy
 from adaptive_kmeans.rate_distortion.palette import new_palette
 from adaptive_kmeans.restoration.slope import slope
 from adaptive_kmeans.threads import Workers
 
-STEEPNESS = 4.5
-SMALLEST, FIRST, LARGEST = 8, 64, 1024
-"""Sizes that are looked at: first 64, then twice or half as many, until the slope is passed."""
+STEEPNESS = {"psnr": 4.5, "perceptual": 9.0}
+SMALLEST, FIRST, LARGEST = 8, 64, MAX_CODEWORDS
+"""Sizes that are looked at: first 64, then four times or a quarter as many, until the slope is
+passed."""
+STEP = 4
+STRIP = 16
+"""Rows that are looked at together in large images."""
+PIXELS = 1 << 17
+"""Images with more pixels are looked at in part."""
 
 
-def codewords_for(image: npt.NDArray[np.uint8], price: float) -> int:
+def codewords_for(image: npt.NDArray[np.uint8], price: float, tune: str = "psnr") -> int:
     """Return the number of codewords that suits an (H, W, 3) image at a price of a bit."""
-    wanted = STEEPNESS * price
-    k, here = FIRST, _slope(image, FIRST)
+    wanted = STEEPNESS[tune] * price
+    part = _part(image)
+    k, here = FIRST, _slope(part, FIRST)
     larger = here > wanted
     while here > 0 and (k < LARGEST if larger else k > SMALLEST):
-        beyond = 2 * k if larger else k // 2
-        there = _slope(image, beyond)
+        beyond = min(STEP * k, LARGEST) if larger else max(k // STEP, SMALLEST)
+        there = _slope(part, beyond)
         if (there > wanted) != larger:
             if there <= 0:
                 return beyond
@@ -40,9 +48,19 @@ def codewords_for(image: npt.NDArray[np.uint8], price: float) -> int:
     return k
 
 
+def _part(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return strips of rows from all over an image."""
+    height, width = image.shape[:2]
+    every = round(height * width / PIXELS)
+    if every < 2:
+        return image
+    strips = (image[top : top + STRIP] for top in range(0, height, STRIP * every))
+    return np.concatenate(list(strips))
+
+
 def _slope(image: npt.NDArray[np.uint8], k: int) -> float:
     """Return what a bit is worth with k codewords of plain K-means."""
-    plain = RegionAdaptive((k,), 4, None, None, "wu", 1e-3, "rgb", 0)(image)
+    plain = RegionAdaptive((k,), 4, None, None, "wu", 1e-2, "rgb", 0)(image)
     if len(plain.codebooks[0]) < 2:
         return 0.0
     difference = plain.reconstruct().astype(np.int32) - image

@@ -404,6 +404,7 @@ class _Fields(NamedTuple):
     errors: NDArray[np.int64]  # (w + 2,) of the linear prediction: in this row, then in that above
     state: NDArray[np.int64]  # (STATE,) what the pixel loop remembers
     decided: NDArray[np.int64]  # (DECISIONS, 4) and of each decision of a pixel
+    asked: NDArray[np.int64]  # (codewords, 2) inquiry and probability, by node
 
 
 class Model(_Fields):

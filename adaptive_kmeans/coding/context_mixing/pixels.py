@@ -133,8 +133,8 @@ GROUP_LEVELS = 4
 """Levels of the tree whose counters share a line."""
 
 # what the pixel loop remembers, in Model.state
-RUN_LENGTH, CORNER_ERROR, SKIP_SLOT, IS_MIXED, GROUP, REGION = range(6)
-STATE = 6
+RUN_LENGTH, CORNER_ERROR, SKIP_SLOT, IS_MIXED, GROUP, REGION, INQUIRY, RUN_CHANCE = range(8)
+STATE = 8
 # what is remembered of a decision, in Model.decided
 BIT, PROBABILITY, MIXED, SLOT = range(4)
 
@@ -537,22 +537,32 @@ def take(model: Model, sink: Any, codeword: Int) -> Int:
 
 
 @inlined
-def price(model: Model, codeword: Int) -> Int:
-    """Return what a pixel's codeword would cost, in 1/65536 of a bit; nothing is learned."""
-    seen, state, codewords = model.seen, model.state, model.codewords
-    first = seen[WEST]
-    excluded = np.int64(-1)
-    cost = np.int64(0)
+def begin_prices(model: Model) -> None:
+    """Prepare for prices of the pixel's codewords, each of which a call of `price` tells."""
+    seen, state = model.seen, model.state
+    state[INQUIRY] += 1
     if is_flat(model):
-        probability = run_probability(model, PRICING)
-        if codeword == first:
-            return np.int64(COST[np.uint64(probability)])
-        cost += np.int64(COST[np.uint64(65536 - probability)])
-        excluded = first
+        state[RUN_CHANCE] = run_probability(model, PRICING)
         seen[AFTER_RUN] = 1
         prepare_branches(model)
     branch_late_keys(model, (np.int64(0), np.int64(0)))
     state[GROUP] = -1
+
+
+@inlined
+def price(model: Model, codeword: Int) -> Int:
+    """Return what a pixel's codeword would cost, in 1/65536 of a bit; nothing is learned.
+
+    What one codeword asks of a node is remembered for the others: near ones share most of the tree.
+    """
+    state, codewords, asked = model.state, model.codewords, model.asked
+    excluded = np.int64(-1)
+    cost = np.int64(0)
+    if is_flat(model):
+        excluded = model.seen[WEST]
+        if codeword == excluded:
+            return np.int64(COST[np.uint64(state[RUN_CHANCE])])
+        cost += np.int64(COST[np.uint64(65536 - state[RUN_CHANCE])])
     lo, hi = codewords.offsets[state[REGION]], codewords.offsets[state[REGION] + 1]
     node = codewords.roots[state[REGION]]
     group = node
@@ -564,8 +574,12 @@ def price(model: Model, codeword: Int) -> Int:
         bit = np.int64(codeword >= node)
         sure = (node - lo == 1 and lo == excluded) or (hi - node == 1 and node == excluded)
         if not sure:
-            probability = branch_probability(model, np.int64(1), node, lo, hi, group, heap, PRICING)
-            chance = probability if bit != 0 else 65536 - probability
+            if asked[node, 0] != state[INQUIRY]:
+                asked[node, 0] = state[INQUIRY]
+                asked[node, 1] = branch_probability(
+                    model, np.int64(1), node, lo, hi, group, heap, PRICING
+                )
+            chance = asked[node, 1] if bit != 0 else 65536 - asked[node, 1]
             cost += np.int64(COST[np.uint64(chance)])
         heap = 2 * heap + bit
         if bit != 0:
@@ -574,9 +588,14 @@ def price(model: Model, codeword: Int) -> Int:
         else:
             hi = node
             node = codewords.left[node]
-    seen[AFTER_RUN] = 0
-    seen[SALT] = state[REGION] * REGION_SALT
     return cost
+
+
+@inlined
+def end_prices(model: Model) -> None:
+    """Forget the prices, so that the pixel can be coded."""
+    model.seen[AFTER_RUN] = 0
+    model.seen[SALT] = model.state[REGION] * REGION_SALT
 
 
 @inlined
@@ -647,7 +666,9 @@ def price_pixels(model: Model, sink: Any, costs: NDArray[np.int64]) -> None:
             if offsets[region + 1] - offsets[region] > 1:
                 codeword = np.int64(model.codes[y + ABOVE_MARGIN, x + ACROSS_MARGIN])
                 begin_pixel(model, y, x)
+                begin_prices(model)
                 costs[y, x] = price(model, codeword)
+                end_prices(model)
                 take(model, sink, codeword)
                 end_pixel(model, y, x, codeword)
         end_row(model, y)
@@ -690,6 +711,7 @@ def new_model(
         errors=np.zeros(regions.shape[1] + 2, dtype=np.int64),
         state=np.zeros(STATE, dtype=np.int64),
         decided=np.zeros((mixer.DECISIONS, 4), dtype=np.int64),
+        asked=np.zeros((codewords.left.size, 2), dtype=np.int64),
     )
 
 

@@ -1,0 +1,165 @@
+"""The work on one image: a map of codewords, which every step changes in place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from adaptive_kmeans.luma import luma_order
+from adaptive_kmeans.progress import Progress
+from adaptive_kmeans.quantize import Quantized
+from adaptive_kmeans.rate_distortion import distortion, proxy, search, static
+from adaptive_kmeans.rate_distortion.palette import Palette, new_palette
+from adaptive_kmeans.threads import Workers, count_rows
+
+if TYPE_CHECKING:
+    from adaptive_kmeans.rate_distortion.effort import Effort
+
+Image = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int32]
+
+COST_MODELS = {"deflate": static.learn_rows, "fixed-length": static.no_costs}
+"""What learns the costs of codewords, by coder; others are taken to be like `context-mixing`."""
+
+PASS_STEPS = 8
+"""Sweeps that a live pass takes as long as, about."""
+
+
+class Refinement:
+    """A quantized image whose codewords are chosen again.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8
+    start : Quantized
+        Regions, codebooks and codewords to begin with.
+    prices : (H, W) float64
+        Squared error that a bit is worth.
+    tune : str
+        Name of the distortion, one of `distortion.TUNES`.
+    coder : str
+        Spec of the coder whose bits count.
+    workers : Workers
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        start: Quantized,
+        prices: npt.NDArray[np.float64],
+        tune: str,
+        coder: str,
+        workers: Workers,
+    ) -> None:
+        self._image = image
+        self._start = start
+        self._prices = prices * search.PRICE_SCALE
+        self._distortion = distortion.TUNES[tune]
+        self._coder, _, self._profile = coder.partition(":")
+        self._workers = workers
+        self._codebooks = start.codebooks
+        firsts = _firsts(start.codebooks)
+        self._labels = proxy.with_margins(firsts[start.pixel_regions] + start.index_map)
+        self._moved = np.ones((2, *image.shape[:2]), dtype=np.uint8)
+
+    @property
+    def _inner(self) -> Labels:
+        return self._labels[2:, 2:-2]
+
+    def run(self, effort: Effort, progress: Progress | None) -> Quantized:
+        """Do what an effort does."""
+        passes = effort.passes if self._coder == "context-mixing" else 0
+        steps = len(effort.shares) + PASS_STEPS * passes
+        done, last = 0, 0.0
+
+        def report(_: str, share: float) -> None:
+            if progress is not None:
+                progress("choosing codewords", share)
+
+        for share in effort.shares:
+            report("", done / steps)
+            if share != last:
+                self._moved[0] = 1
+            self.sweep(share, effort.candidates)
+            done, last = done + 1, share
+        for _ in range(passes):
+            before = done
+
+            def report_part(stage: str, share: float, before: int = before) -> None:
+                report(stage, (before + PASS_STEPS * share) / steps)
+
+            self.live_pass(effort.candidates, None if progress is None else report_part)
+            done += PASS_STEPS
+        report("", 1.0)
+        return self.quantized()
+
+    def sweep(self, share: float, candidates: int) -> None:
+        """Choose each pixel's codeword once by the proxy, at a share of the price."""
+        self._moved[1] = 0
+        search.sweep(self._choice(share, candidates), self._moved, self._workers)
+        self._moved[0] = self._moved[1]
+        self._center()
+
+    def live_pass(self, candidates: int, progress: Progress | None) -> None:
+        """Choose each pixel's codeword once by the coder's live model."""
+        from adaptive_kmeans.rate_distortion import live
+
+        codewords, self._codebooks = live.number_codewords(self._codebooks, self._inner)
+        choice = self._choice(1.0, candidates)
+        regions = self._start.pixel_regions
+        profile = self._profile or "strongest"
+
+        def choose(rows_done: npt.NDArray[np.int64]) -> None:
+            live.choose(profile, codewords, choice, regions, rows_done)
+
+        count_rows(choose, len(regions), "choosing codewords", progress)
+        self._center()
+
+    def quantized(self) -> Quantized:
+        """Return the image with the codewords that it has, each once, in the order of luma."""
+        used = np.bincount(self._inner.reshape(-1), minlength=sum(map(len, self._codebooks))) > 0
+        numbers = np.zeros(len(used), dtype=np.uint16)
+        kept = []
+        for first, codebook in zip(_firsts(self._codebooks), self._codebooks, strict=True):
+            own = used[first : first + len(codebook)]
+            colors, same = np.unique(codebook[own], axis=0, return_inverse=True)
+            order = luma_order(colors)
+            places = np.empty(len(order), dtype=np.uint16)
+            places[order] = np.arange(len(order), dtype=np.uint16)
+            numbers[first : first + len(codebook)][own] = places[same.reshape(-1)]
+            kept.append(colors[order])
+        start = self._start
+        return Quantized(start.grid, start.region_map, tuple(kept), numbers[self._inner])
+
+    def _choice(self, share: float, candidates: int) -> search.Choice:
+        palette = new_palette(self._codebooks, candidates, self._workers)
+        return search.Choice(
+            self._image,
+            self._labels,
+            np.rint(self._prices * share).astype(np.int32),
+            self._distortion(self._image, palette.colors[:, :3], self._inner),
+            palette,
+            self._costs(palette),
+        )
+
+    def _costs(self, palette: Palette) -> proxy.Costs:
+        return COST_MODELS.get(self._coder, proxy.learn)(self._labels, palette)
+
+    def _center(self) -> None:
+        """Move the codewords to the means of their pixels; those without pixels stay."""
+        flat = self._inner.reshape(-1)
+        centers = np.concatenate(self._codebooks)
+        counts = np.bincount(flat, minlength=len(centers))
+        used = counts > 0
+        for c in range(3):
+            levels = self._image[:, :, c].reshape(-1)
+            sums = np.bincount(flat, weights=levels, minlength=len(centers))
+            centers[used, c] = np.rint(sums[used] / counts[used])
+        self._codebooks = tuple(np.split(centers, _firsts(self._codebooks)[1:]))
+
+
+def _firsts(codebooks: tuple[Image, ...]) -> npt.NDArray[np.int32]:
+    """Return the number of the first codeword of each codebook, as a palette counts them."""
+    return np.cumsum([0, *(len(codebook) for codebook in codebooks[:-1])], dtype=np.int32)
