@@ -140,7 +140,7 @@ class Settings:
     quality: float | None = None
     tune: str = TUNES[0]
     effort: int = DEFAULT_EFFORT
-    detail_power: float = 0.2
+    detail_power: float = 0.1
     restoration: str = None  # type: ignore[assignment]  # by quality auto, else none
     correction: str = None  # type: ignore[assignment]  # likewise
 
@@ -245,6 +245,7 @@ class Settings:
             tune=self.tune,
             effort=self.effort,
             coder=self.coder,
+            is_restored=self.restores,
         )
 
 

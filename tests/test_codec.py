@@ -151,7 +151,11 @@ def test_progress_is_told_by_stage(photo):
     ("wrong", "error", "message"),
     [
         ({"k1": 0, "k2": 9}, ConfigError, r"k1: expected an integer in 1\.\.4096, received 0"),
-        ({"k1": 9, "k2": 4097}, ConfigError, r"k2: expected an integer in 1\.\.4096, received 4097"),
+        (
+            {"k1": 9, "k2": 4097},
+            ConfigError,
+            r"k2: expected an integer in 1\.\.4096, received 4097",
+        ),
         ({"k1": 2.5}, ConfigError, "received 2.5"),
         ({"k1": True}, ConfigError, "received True"),
         ({"block_size": 257}, ConfigError, r"block size: expected an integer in 1\.\.256"),

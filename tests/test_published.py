@@ -17,7 +17,11 @@ CONFIG = Path(__file__).parents[1] / "experiments" / "region_study.toml"
 def test_quality_is_at_or_above_every_published_cell(shared_images, row):
     image = read_image(shared_images / "study" / "toucan.jpeg").pixels
     regular = akm.Settings.regular(row.k)
-    settings = regular if row.method == "regular" else akm.Settings.published(row.k, 256, detail=row.method)
+    settings = (
+        regular
+        if row.method == "regular"
+        else akm.Settings.published(row.k, 256, detail=row.method)
+    )
     decoded = akm.decode(akm.encode(image, settings))
     assert akm.psnr(image, decoded) >= row.psnr_db
     assert akm.ssim(image, decoded, "published") >= row.ssim_published

@@ -29,7 +29,9 @@ def choice(image, quantized, price: float) -> search.Choice:
         palette = new_palette(quantized.codebooks, 8, workers)
     labels = proxy.with_margins(quantized.index_map)
     prices = np.full(image.shape[:2], price * search.PRICE_SCALE, dtype=np.int32)
-    distances = distortion.by_levels(image, palette.colors[:, :3], quantized.index_map)
+    coordinates, measure = distortion.TUNES["psnr"]
+    points = coordinates(quantized.codebooks[0])
+    distances = measure(coordinates(image), points, quantized.index_map)
     costs = proxy.learn(labels, palette)
     return search.Choice(image, labels, prices, distances, palette, costs)
 

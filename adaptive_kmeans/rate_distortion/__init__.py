@@ -19,6 +19,7 @@ bits of a pixel depending on its neighbors::
 `static`        the same for coders that see less
 `search`        sweeps over the map; codewords move to the means of their pixels after each
 `live`          passes with the coder's own model
+`loop`          what an error costs after the decoder's filter, for these passes
 =============== ===================================================================================
 
 It begins with *even* codebooks, K-means with weights to a power, since codewords that an entropy
@@ -66,6 +67,8 @@ class RateDistortion:
         1 to 9; see `effort`.
     coder : str
         Spec of the coder whose bits count.
+    is_restored : bool
+        Whether the decoder will correct and filter the image.
     """
 
     start: RegionAdaptive
@@ -73,6 +76,7 @@ class RateDistortion:
     tune: str = TUNES[0]
     effort: int = DEFAULT
     coder: str = "context-mixing"
+    is_restored: bool = True
 
     @property
     def chooses(self) -> bool:
@@ -94,7 +98,13 @@ class RateDistortion:
             return quantized
         with Workers() as workers:
             refinement = Refinement(
-                image, quantized, self.price(image), self.tune, self.coder, workers
+                image,
+                quantized,
+                self.price(image),
+                self.tune,
+                self.coder,
+                self.is_restored,
+                workers,
             )
             return refinement.run(EFFORTS[self.effort], progress)
 

@@ -14,13 +14,17 @@ of 4×4 blocks count as well, `COARSE` times: neighbors' errors then cancel (noi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numba.extending import overload
 
+from adaptive_kmeans.blocks import RUN
 from adaptive_kmeans.kernels import inlined
 from adaptive_kmeans.quantize import Quantized
+from adaptive_kmeans.rate_distortion import loop
 
 Array = npt.NDArray[Any]
 
@@ -29,6 +33,8 @@ PARTS = 16
 COARSE, COARSER = 1.0, -1.9
 XYB_WEIGHTS = (0.7, 1.0, 1.4)
 XYB_SCALE = 318.0
+ROWS = 64
+"""Rows that are converted at a time."""
 _OPSIN = np.array(
     [
         [0.3, 0.622, 0.078],
@@ -44,43 +50,64 @@ _X_SCALE = 14.0
 class Distortion(NamedTuple):
     """Coordinates of pixels and codewords, and errors summed over blocks."""
 
-    targets: npt.NDArray[np.int32]  # (h, w, 3)
-    points: npt.NDArray[np.int32]  # (n, 3)
+    targets: npt.NDArray[np.int16]  # (h, w, 3)
+    points: npt.NDArray[np.int16]  # (n, 3)
     sums: npt.NDArray[np.int64]  # (rows, columns, 3) of 4×4 blocks
     coarser_sums: npt.NDArray[np.int64]  # (rows, columns, 3) of 8×8 blocks
     weights: npt.NDArray[np.int64]  # (2,) of both, in 1 / 16
 
 
+def to_levels(colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
+    """Convert (..., 3) sRGB colors to levels in sixteenths."""
+    return PARTS * colors.astype(np.int16)
+
+
+def to_xyb(colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
+    """Convert (..., 3) sRGB colors to X, Y and B − Y, weighted and scaled, in sixteenths."""
+    levels = np.arange(256) / 255
+    linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+    flat = colors.reshape(-1, 3)
+    found = np.empty(flat.shape, dtype=np.int16)
+    for start in range(0, len(flat), RUN):
+        run = slice(start, start + RUN)
+        light = linear[flat[run]]
+        long, medium, short = (np.cbrt((light * row).sum(axis=1) + _BIAS) for row in _OPSIN)
+        y = (long + medium) / 2 - np.cbrt(_BIAS)
+        planes = (_X_SCALE * (long - medium) / 2, y, short - np.cbrt(_BIAS) - y)
+        for c, (weight, plane) in enumerate(zip(XYB_WEIGHTS, planes, strict=True)):
+            found[run, c] = np.rint(np.sqrt(weight) * XYB_SCALE * PARTS * plane)
+    return found.reshape(colors.shape)
+
+
 def by_levels(
-    image: npt.NDArray[np.uint8], colors: npt.NDArray[np.int32], _: npt.NDArray[np.int32]
+    targets: npt.NDArray[np.int16], points: npt.NDArray[np.int16], _: npt.NDArray[np.int32]
 ) -> Distortion:
-    """Return the squared error of red, green and blue; parameters as of `by_perception`."""
+    """Return the squared error alone; parameters as of `by_perception`."""
     none = np.zeros((0, 0, 3), dtype=np.int64)
-    targets, points = PARTS * image.astype(np.int32), PARTS * colors
     return Distortion(targets, points, none, none, np.zeros(2, dtype=np.int64))
 
 
 def by_perception(
-    image: npt.NDArray[np.uint8], colors: npt.NDArray[np.int32], labels: npt.NDArray[np.int32]
+    targets: npt.NDArray[np.int16], points: npt.NDArray[np.int16], labels: npt.NDArray[np.int32]
 ) -> Distortion:
     """Return the distortion that suits the eye.
 
     Parameters
     ----------
-    image : (h, w, 3) uint8
-    colors : (n, 3) int32
-        The codewords.
+    targets : (h, w, 3) int16
+        Coordinates of the pixels.
+    points : (n, 3) int16
+        Coordinates of the codewords.
     labels : (h, w) int32
         The codeword that each pixel has.
     """
-    targets, points = to_xyb(image), to_xyb(colors.astype(np.uint8))
-    errors = (targets - points[labels]).astype(np.int64)
+    fine, coarse = _block_sums(targets, lambda rows: points[labels[rows]])
     weights = np.rint(16 * np.array([COARSE, COARSER])).astype(np.int64)
-    return Distortion(targets, points, _block_sums(errors, 4), _block_sums(errors, 8), weights)
+    return Distortion(targets, points, fine, coarse, weights)
 
 
-TUNES = {"perceptual": by_perception, "psnr": by_levels}
-"""The distortions by the name of what they are tuned for."""
+TUNES = {"perceptual": (to_xyb, by_perception), "psnr": (to_levels, by_levels)}
+"""Coordinates and distortions, by the name of what they are tuned for."""
 
 
 def total(tune: str, image: npt.NDArray[np.uint8], quantized: Quantized) -> float:
@@ -95,38 +122,40 @@ def total(tune: str, image: npt.NDArray[np.uint8], quantized: Quantized) -> floa
     """
     decoded = quantized.reconstruct()
     if tune == "psnr":
-        return float(((decoded.astype(np.int32) - image) ** 2).sum())
-    errors = (to_xyb(image) - to_xyb(decoded)).astype(np.int64)
-    coarse, coarser = (
-        float((_block_sums(errors, side).astype(np.float64) ** 2).sum() / side**2)
-        for side in (4, 8)
+        from adaptive_kmeans._metric_kernels import squared_error
+
+        return float(squared_error(image.reshape(-1), decoded.reshape(-1)))
+    targets, points = to_xyb(image), to_xyb(decoded)
+    squares = sum(
+        float(((one.astype(np.int32) - other) ** 2).sum())
+        for one, other in zip(targets, points, strict=True)
     )
-    return (float((errors**2).sum()) + COARSE * coarse + COARSER * coarser) / PARTS**2
+    for weight, side, sums in zip(
+        (COARSE, COARSER), (4, 8), _block_sums(targets, lambda rows: points[rows]), strict=True
+    ):
+        squares += weight * float((sums.astype(np.float64) ** 2).sum()) / side**2
+    return squares / PARTS**2
 
 
-def to_xyb(colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
-    """Convert (..., 3) sRGB colors to X, Y and B − Y, weighted and scaled, in sixteenths."""
-    levels = np.arange(256) / 255
-    linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
-    flat = linear[colors.reshape(-1, 3)]
-    long, medium, short = (np.cbrt(flat @ row + _BIAS) - np.cbrt(_BIAS) for row in _OPSIN)
-    y = (long + medium) / 2
-    planes = (_X_SCALE * (long - medium) / 2, y, short - y)
-    found = np.empty(colors.shape, dtype=np.int32)
-    for c, (weight, plane) in enumerate(zip(XYB_WEIGHTS, planes, strict=True)):
-        scaled = np.sqrt(weight) * XYB_SCALE * PARTS * plane
-        found[..., c] = np.rint(scaled).reshape(colors.shape[:-1])
-    return found
-
-
-def _block_sums(errors: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.int64]:
-    rows = np.add.reduceat(errors, range(0, errors.shape[0], side), axis=0)
-    return np.ascontiguousarray(np.add.reduceat(rows, range(0, errors.shape[1], side), axis=1))
+def _block_sums(
+    targets: npt.NDArray[np.int16], points_of: Callable[[slice], npt.NDArray[np.int16]]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Sum the targets less the points of pixels, rows by rows, over 4×4 and 8×8 blocks."""
+    fine: list[npt.NDArray[np.int32]] = []
+    coarse: list[npt.NDArray[np.int32]] = []
+    for top in range(0, len(targets), ROWS):
+        rows = slice(top, top + ROWS)
+        errors = targets[rows].astype(np.int32) - points_of(rows)
+        for side, found in ((4, fine), (8, coarse)):
+            part = np.add.reduceat(errors, range(0, errors.shape[0], side), axis=0)
+            found.append(np.add.reduceat(part, range(0, errors.shape[1], side), axis=1))
+    return np.concatenate(fine).astype(np.int64), np.concatenate(coarse).astype(np.int64)
 
 
 @inlined
-def squared_distance(distortion: Distortion, y: int, x: int, now: int, label: int) -> int:
-    """Return what a pixel's codeword costs, in 1 / 256, where it has had another one."""
+def _error_of(
+    distortion: Distortion, seen: tuple[int, int, int], y: int, x: int, now: int, label: int
+) -> int:
     targets, points, weights = distortion.targets, distortion.points, distortion.weights
     total = np.int64(0)
     coarse, coarser = np.int64(0), np.int64(0)
@@ -144,10 +173,55 @@ def squared_distance(distortion: Distortion, y: int, x: int, now: int, label: in
 
 
 @inlined
-def change_codeword(distortion: Distortion, y: int, x: int, now: int, label: int) -> None:
-    """Bring the sums over blocks up to date where a pixel takes another codeword."""
+def _change(distortion: Distortion, y: int, x: int, now: int, label: int) -> None:
     if distortion.weights[0] != 0:
         for c in range(3):
             change = np.int64(distortion.points[now, c]) - np.int64(distortion.points[label, c])
             distortion.sums[y >> 2, x >> 2, c] += change
             distortion.coarser_sums[y >> 3, x >> 3, c] += change
+
+
+@inlined
+def _look(distortion: Distortion, y: int, x: int) -> tuple[int, int, int]:
+    return np.int64(0), np.int64(0), np.int64(0)
+
+
+_KERNELS: dict[type, dict[str, Any]] = {
+    Distortion: {"look": _look, "error_of": _error_of, "change": _change},
+    loop.Loop: {"look": loop.look, "error_of": loop.error_of, "change": loop.change},
+}
+
+
+def look(distortion: Any, y: int, x: int) -> tuple[int, int, int]:
+    """Return what the errors of all candidates of a pixel need."""
+    return _KERNELS[type(distortion)]["look"](distortion, y, x)
+
+
+def error_of(
+    distortion: Any, seen: tuple[int, int, int], y: int, x: int, now: int, label: int
+) -> int:
+    """Return what a pixel's codeword costs, in 1 / 256, where it has had another one."""
+    return _KERNELS[type(distortion)]["error_of"](distortion, seen, y, x, now, label)
+
+
+def change(distortion: Any, y: int, x: int, now: int, label: int) -> None:
+    """Take note that a pixel takes another codeword."""
+    _KERNELS[type(distortion)]["change"](distortion, y, x, now, label)
+
+
+@overload(look, jit_options={"forceinline": True}, strict=False)
+def _compiled_look(distortion: Any, y: Any, x: Any) -> Any:
+    kernel = _KERNELS[distortion.instance_class]["look"]
+    return lambda distortion, y, x: kernel(distortion, y, x)
+
+
+@overload(error_of, jit_options={"forceinline": True}, strict=False)
+def _compiled_error_of(distortion: Any, seen: Any, y: Any, x: Any, now: Any, label: Any) -> Any:
+    kernel = _KERNELS[distortion.instance_class]["error_of"]
+    return lambda distortion, seen, y, x, now, label: kernel(distortion, seen, y, x, now, label)
+
+
+@overload(change, jit_options={"forceinline": True}, strict=False)
+def _compiled_change(distortion: Any, y: Any, x: Any, now: Any, label: Any) -> Any:
+    kernel = _KERNELS[distortion.instance_class]["change"]
+    return lambda distortion, y, x, now, label: kernel(distortion, y, x, now, label)

@@ -29,7 +29,7 @@ from adaptive_kmeans.coding.context_mixing.pixels import (
 from adaptive_kmeans.coding.context_mixing.range_coder import COST_BITS, Meter, meter
 from adaptive_kmeans.kernels import kernel
 from adaptive_kmeans.limits import BAND_PIXELS
-from adaptive_kmeans.rate_distortion.distortion import change_codeword, squared_distance
+from adaptive_kmeans.rate_distortion.distortion import change, error_of, look
 from adaptive_kmeans.rate_distortion.proxy import bits_in_context, context, event
 from adaptive_kmeans.rate_distortion.search import (
     PRICE_SCALE,
@@ -131,11 +131,12 @@ def _choose_rows(
             now = candidates[0]
             worth = np.int64(choice.prices[y, x])
             seen = context(labels, row, column, palette)
+            seen_errors = look(choice.distortion, y, x)
             for i in range(count):
                 label = candidates[i]
                 found = event(labels, row, column, label, costs.seen)
                 own = bits_in_context(seen, found, label, palette, costs)
-                error = PRICE_SCALE * squared_distance(choice.distortion, y, x, now, label)
+                error = PRICE_SCALE * error_of(choice.distortion, seen_errors, y, x, now, label)
                 totals[i] = error + worth * own
             best, least = now, UNKNOWN
             for _ in range(TRIALS):
@@ -144,7 +145,7 @@ def _choose_rows(
                     break
                 totals[place] = UNKNOWN
                 label = candidates[place]
-                cost = PRICE_SCALE * squared_distance(choice.distortion, y, x, now, label)
+                cost = PRICE_SCALE * error_of(choice.distortion, seen_errors, y, x, now, label)
                 if cost >= least:
                     continue
                 cost += (worth * price(model, label)) >> (COST_BITS - 8)
@@ -157,7 +158,7 @@ def _choose_rows(
                     best, least = label, cost
             end_prices(model)
             labels[row, column] = best
-            change_codeword(choice.distortion, y, x, now, best)
+            change(choice.distortion, y, x, now, best)
             take(model, sink, best)
             end_pixel(model, band_y, x, best)
         end_row(model, band_y)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from adaptive_kmeans import restoration
 from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.progress import Progress
 from adaptive_kmeans.quantize import Quantized
-from adaptive_kmeans.rate_distortion import distortion, proxy, search, static
+from adaptive_kmeans.rate_distortion import distortion, loop, proxy, search, static
 from adaptive_kmeans.rate_distortion.palette import Palette, new_palette
 from adaptive_kmeans.threads import Workers, count_rows
 
@@ -41,6 +42,8 @@ class Refinement:
         Name of the distortion, one of `distortion.TUNES`.
     coder : str
         Spec of the coder whose bits count.
+    is_restored : bool
+        Whether the decoder will correct and filter.
     workers : Workers
     """
 
@@ -51,12 +54,17 @@ class Refinement:
         prices: npt.NDArray[np.float64],
         tune: str,
         coder: str,
+        is_restored: bool,
         workers: Workers,
     ) -> None:
         self._image = image
         self._start = start
-        self._prices = prices * search.PRICE_SCALE
-        self._distortion = distortion.TUNES[tune]
+        self._prices = (prices * search.PRICE_SCALE).astype(np.float32)
+        self._price = float(prices.mean())
+        self._tune = tune
+        self._is_restored = is_restored
+        self._coordinates, self._distortion = distortion.TUNES[tune]
+        self._targets = self._coordinates(image)
         self._coder, _, self._profile = coder.partition(":")
         self._workers = workers
         self._codebooks = start.codebooks
@@ -103,11 +111,17 @@ class Refinement:
         self._center()
 
     def live_pass(self, candidates: int, progress: Progress | None) -> None:
-        """Choose each pixel's codeword once by the coder's live model."""
+        """Choose each pixel's codeword once by the coder's live model, in a closed loop if so.
+
+        Codewords then stay where they are: the filter would have to be fitted again.
+        """
         from adaptive_kmeans.rate_distortion import live
 
         codewords, self._codebooks = live.number_codewords(self._codebooks, self._inner)
         choice = self._choice(1.0, candidates)
+        closed = self._closed(choice) if self._is_restored and self._tune == "psnr" else None
+        if closed is not None:
+            choice = choice._replace(distortion=closed)
         regions = self._start.pixel_regions
         profile = self._profile or "strongest"
 
@@ -115,7 +129,8 @@ class Refinement:
             live.choose(profile, codewords, choice, regions, rows_done)
 
         count_rows(choose, len(regions), "choosing codewords", progress)
-        self._center()
+        if closed is None:
+            self._center()
 
     def quantized(self) -> Quantized:
         """Return the image with the codewords that it has, each once, in the order of luma."""
@@ -135,14 +150,31 @@ class Refinement:
 
     def _choice(self, share: float, candidates: int) -> search.Choice:
         palette = new_palette(self._codebooks, candidates, self._workers)
+        points = self._coordinates(np.concatenate(self._codebooks))
         return search.Choice(
             self._image,
             self._labels,
             np.rint(self._prices * share).astype(np.int32),
-            self._distortion(self._image, palette.colors[:, :3], self._inner),
+            self._distortion(self._targets, points, self._inner),
             palette,
             self._costs(palette),
         )
+
+    def _closed(self, choice: search.Choice) -> loop.Loop | None:
+        """Return the errors that correction and filter leave; None if there is no filter."""
+        image = self._image
+        corrected = choice.palette.colors[self._inner, :3].astype(np.uint8)
+        correction = restoration.fit_correction(image, corrected, self._price, self._workers)
+        if correction is not None:
+            correction.apply(corrected, self._workers)
+        filters = restoration.create(restoration.AUTO)
+        found = filters.fit(image, corrected, self._price, self._workers)
+        if found is None:
+            return None
+        restored = corrected.copy()
+        found.apply(restored, self._workers)
+        points = choice.palette.colors[:, :3]
+        return loop.close(image, corrected, restored, found, points)
 
     def _costs(self, palette: Palette) -> proxy.Costs:
         return COST_MODELS.get(self._coder, proxy.learn)(self._labels, palette)

@@ -20,9 +20,11 @@ import numpy.typing as npt
 from adaptive_kmeans.kernels import inlined, kernel
 from adaptive_kmeans.rate_distortion.distortion import (
     Distortion,
-    change_codeword,
-    squared_distance,
+    change,
+    error_of,
+    look,
 )
+from adaptive_kmeans.rate_distortion.loop import Loop
 from adaptive_kmeans.rate_distortion.palette import Palette, nearest_to
 from adaptive_kmeans.rate_distortion.proxy import Costs, bits, bits_in_context, context, event
 from adaptive_kmeans.threads import Workers
@@ -44,7 +46,7 @@ class Choice(NamedTuple):
     image: npt.NDArray[np.uint8]  # (h, w, 3)
     labels: npt.NDArray[np.int32]  # (h + 2, w + 4) the codewords, between margins of -1
     prices: npt.NDArray[np.int32]  # (h, w) squared error that a bit is worth, in 1 / 16
-    distortion: Distortion
+    distortion: Distortion | Loop
     palette: Palette
     costs: Costs
 
@@ -91,11 +93,12 @@ def _sweep_rows(choice: Choice, moved: Array, top: int, end: int, room: Array) -
             count = list_candidates(choice, y, x, candidates)
             price = np.int64(choice.prices[y, x])
             seen = context(labels, row, column, palette)
+            seen_errors = look(choice.distortion, y, x)
             for i in range(count):
                 label = candidates[i]
                 found = event(labels, row, column, label, costs.seen)
                 own = bits_in_context(seen, found, label, palette, costs)
-                error = squared_distance(choice.distortion, y, x, now, label)
+                error = error_of(choice.distortion, seen_errors, y, x, now, label)
                 totals[i] = PRICE_SCALE * error + price * own
             best, least = now, add_later(choice, row, column, totals[0], price, UNKNOWN)
             totals[0] = UNKNOWN
@@ -109,7 +112,7 @@ def _sweep_rows(choice: Choice, moved: Array, top: int, end: int, room: Array) -
                 if cost < least:
                     best, least = candidates[place], cost
             labels[row, column] = best
-            change_codeword(choice.distortion, y, x, now, best)
+            change(choice.distortion, y, x, now, best)
             moved[1, y, x] = np.int64(best != now)
             changes += np.int64(best != now)
     return changes

@@ -229,6 +229,13 @@ class Filter:
             raise CorruptError("filter", f"coefficients within ±{LARGEST}", largest)
         return found
 
+    def by_fine_class(self) -> Coefficients:
+        """Return the coefficients of each fine class, 0 for what it does not see: (8, 27, 3)."""
+        weights = np.zeros((FINE, INPUTS, 3), dtype=np.int32)
+        for group, own in zip(self.form.groups, self.coefficients(), strict=True):
+            weights[list(group), : self.form.inputs] = own
+        return weights
+
     @staticmethod
     def strip_bytes(height: int, width: int) -> int:
         """Return the bytes of the rows that are held while an image is filtered."""
@@ -237,8 +244,7 @@ class Filter:
     def apply(self, image: Image, workers: Workers) -> None:
         """Filter an (H, W, 3) image in place; besides it, a strip of its rows is held."""
         weights = np.zeros((FINE, 3, LANES), dtype=np.int32)
-        for group, own in zip(self.form.groups, self.coefficients(), strict=True):
-            weights[list(group), :, : self.form.inputs] = own.T
+        weights[:, :, :INPUTS] = self.by_fine_class().transpose(0, 2, 1)
         height, width = image.shape[:2]
         above = image[:0]  # rows above a strip, before they were filtered
         for top in range(0, height, TILE[0]):
@@ -262,6 +268,16 @@ def gain_number(gain_db: float) -> int:
 def tiles(image: Image) -> list[tuple[int, int]]:
     """Return the upper left corners of the tiles of an image."""
     return list(product(range(0, image.shape[0], TILE[0]), range(0, image.shape[1], TILE[1])))
+
+
+def fine_classes(image: Image) -> npt.NDArray[np.uint8]:
+    """Return the fine class of each pixel of an (H, W, 3) image: (H, W) uint8."""
+    classes = np.empty(image.shape[:2], dtype=np.uint8)
+    for top, left in tiles(image):
+        rows, columns = slice(top, top + TILE[0]), slice(left, left + TILE[1])
+        height, width = classes[rows, columns].shape
+        classes[rows, columns] = _classify(_cut(image, top, left, height, width))
+    return classes
 
 
 @njit(cache=True, nogil=True)
