@@ -33,6 +33,18 @@ leaf: Any = njit(inline="always", **_UNCOUNTED)
 """Decorates a few lines that are inlined before anything is compiled, which compiles faster."""
 
 
+def is_compiled(function: Any) -> bool:
+    """Return whether a kernel has been compiled on this machine, by this or an earlier process.
+
+    The cache may be of older sources; then it is compiled again when it is called.
+    """
+    cache = getattr(function, "_cache", None)  # none with the compiler off
+    if cache is None:
+        return True
+    index = f"{cache._impl.filename_base}*.nbi"
+    return any(Path(cache.cache_path).glob(index))
+
+
 def sources(folder: Path) -> npt.NDArray[np.void]:
     """Return an argument for all kernels of a folder, whose type names the state of its sources.
 

@@ -36,7 +36,7 @@ from adaptive_kmeans.cli.options import (
     Threshold,
     Tune,
 )
-from adaptive_kmeans.cli.startup import without_garbage_collection, without_scipy
+from adaptive_kmeans.cli.startup import compiling_apart, without_garbage_collection, without_scipy
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, CorruptError
 from adaptive_kmeans.limits import preset
@@ -108,6 +108,8 @@ def compress(
         # No longer than this: a plug-in may have kernels that multiply matrices.
         with without_scipy():
             import numba.np.arraymath  # noqa: F401
+        with compiling_apart(settings.file_coder):
+            codec.warm_up_search(settings)
         codec.warm_up(settings)
         start = time.perf_counter()
         data, decoded = codec.encode_with_reconstruction(
