@@ -12,11 +12,14 @@ from adaptive_kmeans.container import inspect
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.detail import measures
 from adaptive_kmeans.errors import ConfigError
-from adaptive_kmeans.rate_distortion import RateDistortion, distortion, proxy, search
+from adaptive_kmeans.kernels import kernel
+from adaptive_kmeans.rate_distortion import RateDistortion, distortion, loop, proxy, search
 from adaptive_kmeans.rate_distortion.detail_price import DetailPrice
 from adaptive_kmeans.rate_distortion.palette import new_palette
 from adaptive_kmeans.rate_distortion.size import SMALLEST, codewords_for
+from adaptive_kmeans.restoration import Wiener
 from adaptive_kmeans.threads import Workers
+from tests import reference_rate_distortion as reference
 
 
 def quantizer(k=16, price=40.0, **others) -> RateDistortion:
@@ -134,6 +137,62 @@ def test_the_proxy_is_near_the_bits_of_the_coder(cat):
     data = container.write(quantized, "context-mixing")
     coded = 8 * container.inspect(data).index_map_bytes
     assert 0.9 < rate / proxy.SCALE / coded < 1.4
+
+
+@pytest.mark.kernels
+def test_the_proxy_and_the_search_agree_with_their_twins(random):
+    ramp = np.add.outer(np.arange(9) * 5, np.arange(11) * 9)
+    image = (ramp[..., None] + random.integers(0, 60, (9, 11, 3))).astype(np.uint8)
+    chosen = choice(image, akm.quantize(image, Settings.regular(7)), 2000)
+    labels, palette, costs = chosen.labels, chosen.palette, chosen.costs
+    expected = reference.total_bits(labels[2:, 2:-2], palette, costs)
+    assert proxy.total_bits(labels, palette, costs) == expected
+    after = reference.sweep(image, labels[2:, 2:-2], chosen.prices, palette, costs)
+    moved = np.ones((2, *image.shape[:2]), dtype=np.uint8)
+    moved[1] = 0
+    with Workers(1) as workers:
+        assert search.sweep(chosen, moved, workers) > 0
+    assert np.array_equal(labels[2:, 2:-2], after)
+
+
+@kernel
+def error_of_change(around, y: int, x: int, now: int, label: int) -> int:
+    """Return what a change costs, and make it."""
+    seen = distortion.look(around, y, x)
+    told = distortion.error_of(around, seen, y, x, now, label)
+    distortion.change(around, y, x, now, label)
+    return told
+
+
+@pytest.mark.kernels
+def test_the_closed_loop_knows_what_a_change_does(photo):
+    """Its change of the squared error is that of the filter without rings, rounding aside."""
+    image = photo[:40, :40]
+    rough = image // 24 * 24 + 12
+    with Workers(1) as workers:
+        found = Wiener("3").fit(image, rough, 1.0, workers)
+        restored = rough.copy()
+        found.apply(restored, workers)
+    colors = np.array([[0, 0, 0], [9, -4, 2]], dtype=np.int32)
+    around = loop.close(image, rough, restored, found, colors)
+    before = (around.errors.astype(np.float64) ** 2).sum() / 65536
+    told = error_of_change(around, 20, 20, 0, 1) / 256
+    after = (around.errors.astype(np.float64) ** 2).sum() / 65536
+    level = image[20, 20].astype(int)
+    plain = ((colors[1] - level) ** 2).sum() - (level**2).sum()
+    share = loop.BLEND / 256
+    assert told == pytest.approx(share * (after - before) + (1 - share) * plain, abs=8)
+
+
+def test_more_effort_makes_better_files(cat):
+    costs = []
+    for effort in (1, 5, 7):
+        settings = Settings(quality=60, tune="psnr", effort=effort)
+        data, decoded = codec.encode_with_reconstruction(cat, settings)
+        assert np.array_equal(akm.decode(data), decoded)
+        error = ((decoded.astype(int) - cat) ** 2).sum()
+        costs.append(error + settings.price * 8 * len(data))
+    assert costs == sorted(costs, reverse=True)
 
 
 @pytest.mark.parametrize("coder", ["deflate", "fixed-length"])
