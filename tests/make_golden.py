@@ -1,8 +1,8 @@
 """Golden files: small made images, written once by each coder and never again.
 
 ``python -m tests.make_golden CODER`` writes the files of a coder into ``tests/golden/``, unless it
-has some there, and ``python -m tests.make_golden restored`` those of every filter and correction:
-what cannot read a golden file is broken, not the file.
+has some there, ``restored`` in its place those of every filter and correction, and ``quality`` one
+with the default settings: what cannot read a golden file is broken, not the file.
 """
 
 import sys
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from adaptive_kmeans.blocks import BlockGrid
+from adaptive_kmeans.codec import encode
 from adaptive_kmeans.container import CORRECTION, FILTER, Section, write
 from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.quantize import Quantized
@@ -72,6 +73,14 @@ def _image(
     return Quantized(grid, region_map, codebooks, (wave % sizes).astype(np.uint16))
 
 
+def by_quality() -> np.ndarray:
+    """Return soft waves of color, (48, 64, 3) uint8, in integers."""
+    rows, columns = np.mgrid[:48, :64]
+    waves = [abs((rows * a + columns * b) % 97 - 48) for a, b in ((3, 2), (1, 4), (5, 1))]
+    speckles = (rows * 7919 + columns * 104729) % 13
+    return np.stack([4 * wave + speckles for wave in waves], axis=-1).astype(np.uint8)
+
+
 def _tiles() -> Quantized:
     """A tile of 9 × 7 pixels again and again."""
     grid = BlockGrid(40, 52, 8)
@@ -87,7 +96,11 @@ def _codebook(k: int) -> np.ndarray:
 
 
 def main(coder: str) -> None:
-    """Write the files of a coder that has none, or those that are restored."""
+    """Write the files of a coder that has none, those that are restored, or one by quality."""
+    if coder == "quality":
+        with golden_path("quality", "context-mixing").open("xb") as file:
+            file.write(encode(by_quality()))
+        return
     if coder == "restored":
         quantized, _ = made_images()["regions"]
         for name, sections in restorations().items():

@@ -37,9 +37,13 @@ RESTORED = {
 }
 """The same of the image "regions" with every form of the filter, and every correction."""
 
+BY_QUALITY = "ff20417f218bf364bfa58631aed9cab73335d14dd061d6443b31946a93ffb8cc"
+"""The same of the waves of `by_quality`, encoded with the default settings."""
+
 
 def test_every_settled_coder_has_a_file_of_every_image():
     expected = {golden_path(name, coder) for name in PIXELS for coder in CODERS}
+    expected.add(golden_path("quality", "context-mixing"))
     expected |= {golden_path("restored", name) for name in RESTORED}
     assert set(RESTORED) == set(restorations())
     assert set(FOLDER.iterdir()) == expected
@@ -60,6 +64,14 @@ def test_a_restored_golden_file_decodes_to_the_same_pixels(name):
     pixels = akm.decode(data)
     found = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
     assert found == RESTORED[name]
+    assert np.array_equal(np.array(reference_decoder.decode(data)), pixels)
+
+
+def test_a_golden_file_by_quality_decodes_to_the_same_pixels():
+    data = golden_path("quality", "context-mixing").read_bytes()
+    pixels = akm.decode(data)
+    found = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+    assert found == BY_QUALITY
     assert np.array_equal(np.array(reference_decoder.decode(data)), pixels)
 
 
