@@ -39,6 +39,9 @@ def choice(image, quantized, price: float) -> search.Choice:
     return search.Choice(image, labels, prices, distances, palette, costs)
 
 
+EXTREMES = ((0, 1, "psnr"), (0, 9, "perceptual"), (100, 9, "psnr"), (100, 5, "perceptual"))
+
+
 @pytest.fixture
 def cat() -> np.ndarray:
     return np.ascontiguousarray(ImageSource("chelsea").load()[:200, :300])
@@ -69,8 +72,12 @@ def test_every_image_can_be_quantized(shape, color, random):
         image[::2] = 9
     elif color == "noise":
         image = random.integers(0, 256, image.shape, dtype=np.uint8)
-    for k in (1, 2, 40):
-        settings = Settings.regular(k, price=30.0, restoration="auto", correction="auto")
+    restored = {"price": 30.0, "restoration": "auto", "correction": "auto"}
+    for settings in (
+        *(Settings.regular(k, **restored) for k in (1, 2, 40)),
+        Settings.published(2, 5, effort=9, tune="psnr", **restored),
+        *(Settings(quality=q, effort=e, tune=t) for q, e, t in EXTREMES),
+    ):
         data, expected = codec.encode_with_reconstruction(image, settings)
         assert np.array_equal(akm.decode(data), expected)
 
