@@ -29,15 +29,13 @@ from adaptive_kmeans.coding.context_mixing.pixels import (
 from adaptive_kmeans.coding.context_mixing.range_coder import COST_BITS, Meter, meter
 from adaptive_kmeans.kernels import kernel
 from adaptive_kmeans.limits import BAND_PIXELS
-from adaptive_kmeans.rate_distortion.distortion import change, error_of, look
-from adaptive_kmeans.rate_distortion.proxy import bits_in_context, context, event
+from adaptive_kmeans.rate_distortion.distortion import change
 from adaptive_kmeans.rate_distortion.search import (
-    PRICE_SCALE,
     UNKNOWN,
     Choice,
     add_later,
     cheapest,
-    list_candidates,
+    cost_alone,
     new_room,
 )
 
@@ -112,8 +110,7 @@ def _choose_rows(
     room: npt.NDArray[np.int64],
     rows_done: npt.NDArray[np.int64],
 ) -> None:
-    labels, palette, costs = choice.labels, choice.palette, choice.costs
-    candidates, totals = room[0], room[1]
+    labels, candidates, errors, totals = choice.labels, room[0], room[1], room[2]
     offsets = model.codewords.offsets
     height, width = model.regions.shape
     for band_y in range(height):
@@ -127,25 +124,16 @@ def _choose_rows(
                 continue
             begin_pixel(model, band_y, x)
             begin_prices(model)
-            count = list_candidates(choice, y, x, candidates)
+            count = cost_alone(choice, y, x, room)
             now = candidates[0]
             worth = np.int64(choice.prices[y, x])
-            seen = context(labels, row, column, palette)
-            seen_errors = look(choice.distortion, y, x)
-            for i in range(count):
-                label = candidates[i]
-                found = event(labels, row, column, label, costs.seen)
-                own = bits_in_context(seen, found, label, palette, costs)
-                error = PRICE_SCALE * error_of(choice.distortion, seen_errors, y, x, now, label)
-                totals[i] = error + worth * own
             best, least = now, UNKNOWN
             for _ in range(TRIALS):
                 place = cheapest(totals, count)
                 if totals[place] == UNKNOWN:
                     break
                 totals[place] = UNKNOWN
-                label = candidates[place]
-                cost = PRICE_SCALE * error_of(choice.distortion, seen_errors, y, x, now, label)
+                label, cost = candidates[place], errors[place]
                 if cost >= least:
                     continue
                 cost += (worth * price(model, label)) >> (COST_BITS - 8)

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="operator,arg-type,assignment,return-value"
+# mypy: disable-error-code="operator,arg-type,assignment,return-value,no-any-return"
 """The search over the map of indices: iterated conditional modes.
 
 J. Besag, "On the Statistical Analysis of Dirty Pictures", J. R. Stat. Soc. B 48 (3), 1986.
@@ -75,14 +75,13 @@ def sweep(choice: Choice, moved: Array, workers: Workers) -> int:
 
 
 def new_room(choice: Choice) -> Array:
-    """Return room for the candidates of a pixel and their costs."""
-    return np.zeros((2, choice.palette.close.shape[1] + 9), dtype=np.int64)
+    """Return room for the candidates of a pixel, their errors, and what they cost alone."""
+    return np.zeros((3, choice.palette.close.shape[1] + 9), dtype=np.int64)
 
 
 @kernel
 def _sweep_rows(choice: Choice, moved: Array, top: int, end: int, room: Array) -> int:
-    labels, palette, costs = choice.labels, choice.palette, choice.costs
-    candidates, totals = room[0], room[1]
+    labels, candidates, totals = choice.labels, room[0], room[2]
     changes = 0
     for y in range(top, end):
         for x in range(choice.prices.shape[1]):
@@ -90,16 +89,8 @@ def _sweep_rows(choice: Choice, moved: Array, top: int, end: int, room: Array) -
                 continue
             row, column = y + 2, x + 2
             now = np.int64(labels[row, column])
-            count = list_candidates(choice, y, x, candidates)
+            count = cost_alone(choice, y, x, room)
             price = np.int64(choice.prices[y, x])
-            seen = context(labels, row, column, palette)
-            seen_errors = look(choice.distortion, y, x)
-            for i in range(count):
-                label = candidates[i]
-                found = event(labels, row, column, label, costs.seen)
-                own = bits_in_context(seen, found, label, palette, costs)
-                error = error_of(choice.distortion, seen_errors, y, x, now, label)
-                totals[i] = PRICE_SCALE * error + price * own
             best, least = now, add_later(choice, row, column, totals[0], price, UNKNOWN)
             totals[0] = UNKNOWN
             while True:
@@ -119,7 +110,26 @@ def _sweep_rows(choice: Choice, moved: Array, top: int, end: int, room: Array) -
 
 
 @inlined
-def list_candidates(choice: Choice, y: int, x: int, candidates: Array) -> int:
+def cost_alone(choice: Choice, y: int, x: int, room: Array) -> int:
+    """Find what the candidates of a pixel cost, later pixels aside; return how many they are."""
+    labels, palette, costs = choice.labels, choice.palette, choice.costs
+    candidates, errors, totals = room[0], room[1], room[2]
+    count = _list_candidates(choice, y, x, candidates)
+    price = np.int64(choice.prices[y, x])
+    seen = context(labels, y + 2, x + 2, palette)
+    errors_around = look(choice.distortion, y, x)
+    for i in range(count):
+        label = candidates[i]
+        found = event(labels, y + 2, x + 2, label, costs.seen)
+        own = bits_in_context(seen, found, label, palette, costs)
+        error = error_of(choice.distortion, errors_around, y, x, candidates[0], label)
+        errors[i] = PRICE_SCALE * error
+        totals[i] = errors[i] + price * own
+    return count
+
+
+@inlined
+def _list_candidates(choice: Choice, y: int, x: int, candidates: Array) -> int:
     """List the codewords that a pixel tries, its present one first; return how many they are.
 
     They are those of the eight pixels around, as far as its region has them, and those nearest to

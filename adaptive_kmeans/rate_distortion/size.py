@@ -16,7 +16,7 @@ from adaptive_kmeans.limits import MAX_CODEWORDS
 from adaptive_kmeans.quantize import RegionAdaptive
 from adaptive_kmeans.rate_distortion import proxy
 from adaptive_kmeans.rate_distortion.palette import new_palette
-from adaptive_kmeans.restoration.slope import slope
+from adaptive_kmeans.restoration.price import slope
 from adaptive_kmeans.threads import Workers
 
 STEEPNESS = {"psnr": 4.5, "perceptual": 9.0}
