@@ -23,6 +23,9 @@ from adaptive_kmeans.experiment.series import (
 from adaptive_kmeans.experiment.style import COLORS, LINES, MARKERS
 from adaptive_kmeans.metrics import front
 
+LONG_NAME = 32
+LEGEND_ROW_INCHES = 0.2
+
 
 def against_rate(
     measured: Sequence[Measured], quality: Callable[[Row], float | None], label: str
@@ -55,8 +58,17 @@ def against_rate(
     grid[0].set_ylabel(label)
     ordered = [name for name in looks if name in entries]
     handles = [entries[name] for name in ordered]
-    figure.legend(handles, ordered, loc="outside right upper", fontsize=8)
+    _add_legend(figure, handles, ordered)
     return figure
+
+
+def _add_legend(figure: Figure, handles: list[Any], names: list[str]) -> None:
+    """Put the legend beside the panels, or below them where long names would squeeze them."""
+    place: Any = "outside right upper"
+    if max(map(len, names), default=0) > LONG_NAME:
+        place = "outside lower center"
+        figure.set_figheight(figure.get_figheight() + LEGEND_ROW_INCHES * len(names))
+    figure.legend(handles, names, loc=place, fontsize=8)
 
 
 def _look(i: int) -> dict[str, Any]:
@@ -118,7 +130,7 @@ def time_against_rate(measured: Sequence[Measured]) -> Figure | None:
     axes.set_xlabel("rate, bits per pixel of the file, mean over the images")
     axes.set_ylabel("encoding, seconds per image")
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside right upper", fontsize=8)
+    _add_legend(figure, *axes.get_legend_handles_labels())
     return figure
 
 

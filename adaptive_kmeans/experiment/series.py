@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from adaptive_kmeans import codec
 from adaptive_kmeans.baselines.checked import decoder
+from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.metrics import Curve
-from adaptive_kmeans.restoration import NONE
+from adaptive_kmeans.restoration import AUTO, NONE
 
 SERIES_COLUMNS = (
     "threshold",
@@ -105,19 +106,21 @@ def _name(row: Row, swept: Sequence[str]) -> str:
         is_idle = row.method == "regular" and name == "block_size"
         is_label = name == "detail" and value == row.label
         if value is not None and not is_idle and not is_label:
-            parts += _part(name, value)
+            parts += _part(name, value, row.method == "rate-distortion")
     return ", ".join(parts)
 
 
-def _part(name: str, value: Any) -> list[str]:
+def _part(name: str, value: Any, by_choice: bool) -> list[str]:
+    """Return how a setting is called; not at all, if it is what its method has by default."""
     if name == "block_size":
         return [f"{value}×{value}"]
     if name == "detail_power":
-        return [f"power {value:g}"]
+        return [] if value == Settings.detail_power else [f"power {value:g}"]
     if name == "effort":
         return [f"effort {value}"]
     if name in ("restoration", "correction"):
-        return [] if value == NONE else [f"{name} {value}"]
+        usual, other = (AUTO, f"no {name}") if by_choice else (NONE, f"{name} {value}")
+        return [] if value == usual else [other if value in (AUTO, NONE) else f"{name} {value}"]
     return [str(value)]
 
 
