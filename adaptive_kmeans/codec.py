@@ -282,10 +282,14 @@ def quantize(
     array([[  0,   0,   0],
            [200, 200, 200]], dtype=uint8)
     """
-    quantizer = _check_settings(settings).quantizer()
+    return _check_settings(settings).quantizer()(_read_only(image), progress)
+
+
+def _read_only(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return a checked image that is read-only, whatever the caller's is: kernels compile once."""
     pixels = np.ascontiguousarray(check_image(image)).view()
-    pixels.flags.writeable = False  # whatever the caller's are, so that kernels compile once
-    return quantizer(pixels, progress)
+    pixels.flags.writeable = False
+    return pixels
 
 
 def encode(
@@ -356,7 +360,7 @@ def _encode(
     image: npt.NDArray[np.uint8], settings: Settings | None, progress: Progress | None
 ) -> tuple[bytes, npt.NDArray[np.uint8] | Quantized]:
     """Return the file, and what it decodes to: the quantized image if nothing is restored."""
-    settings = _check_settings(settings)
+    settings, image = _check_settings(settings), _read_only(image)
     quantized, data = _code(image, settings, progress)
     if not settings.restores:
         return data, quantized

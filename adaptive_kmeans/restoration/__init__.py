@@ -226,11 +226,14 @@ def warm_up() -> None:
     from adaptive_kmeans.restoration.wiener import BY_DEFAULT, Filter, Form
 
     ramp = np.arange(16 * 16 * 3, dtype=np.uint16).reshape(16, 16, 3).astype(np.uint8)
+    rough = ramp // 64 * 64
+    original = ramp.view()
+    original.flags.writeable = False
     form = Form(1, rings=True)
     found = Filter(form, (BY_DEFAULT,), np.zeros((0, form.inputs, 3), dtype=np.int32))
     with Workers(1) as workers:
-        Wiener(ANY).fit(ramp, ramp // 64 * 64, 1.0, workers)
-        fit_correction(ramp, ramp // 64 * 64, 1.0, workers)
+        Wiener(ANY).fit(original, rough, 1.0, workers)
+        fit_correction(original, rough, 1.0, workers)
         restore(ramp, None, found, workers)
 
 
