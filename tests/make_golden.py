@@ -2,7 +2,7 @@
 
 ``python -m tests.make_golden CODER`` writes the files of a coder into ``tests/golden/``, unless it
 has some there, ``restored`` in its place those of every filter and correction, and ``quality`` one
-with the default settings: what cannot read a golden file is broken, not the file.
+at quality 30: what cannot read a golden file is broken, not the file.
 """
 
 import sys
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from adaptive_kmeans.blocks import BlockGrid
-from adaptive_kmeans.codec import encode
+from adaptive_kmeans.codec import Settings, encode
 from adaptive_kmeans.container import CORRECTION, FILTER, Section, write
 from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.quantize import Quantized
@@ -74,8 +74,8 @@ def _image(
 
 
 def by_quality() -> np.ndarray:
-    """Return soft waves of color, (48, 64, 3) uint8, in integers."""
-    rows, columns = np.mgrid[:48, :64]
+    """Return soft waves of color, (40, 48, 3) uint8, in integers."""
+    rows, columns = np.mgrid[:40, :48]
     waves = [abs((rows * a + columns * b) % 97 - 48) for a, b in ((3, 2), (1, 4), (5, 1))]
     speckles = (rows * 7919 + columns * 104729) % 13
     return np.stack([4 * wave + speckles for wave in waves], axis=-1).astype(np.uint8)
@@ -99,7 +99,7 @@ def main(coder: str) -> None:
     """Write the files of a coder that has none, those that are restored, or one by quality."""
     if coder == "quality":
         with golden_path("quality", "context-mixing").open("xb") as file:
-            file.write(encode(by_quality()))
+            file.write(encode(by_quality(), Settings(quality=30)))
         return
     if coder == "restored":
         quantized, _ = made_images()["regions"]

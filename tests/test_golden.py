@@ -37,8 +37,8 @@ RESTORED = {
 }
 """The same of the image "regions" with every form of the filter, and every correction."""
 
-BY_QUALITY = "ff20417f218bf364bfa58631aed9cab73335d14dd061d6443b31946a93ffb8cc"
-"""The same of the waves of `by_quality`, encoded with the default settings."""
+BY_QUALITY = "abd519727a83ed701444c860f06395ec47e9da06a638b726871bada4a5dfdbb1"
+"""The same of the waves of `by_quality`, encoded at quality 30."""
 
 
 def test_every_settled_coder_has_a_file_of_every_image():
