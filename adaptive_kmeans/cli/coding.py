@@ -110,7 +110,7 @@ def compress(
             import numba.np.arraymath  # noqa: F401
         with compiling_apart(settings.file_coder):
             codec.warm_up_search(settings)
-        codec.warm_up(settings)
+        codec.warm_up_coder(settings.file_coder)
         start = time.perf_counter()
         data, decoded = codec.encode_with_reconstruction(
             picture.pixels, settings, progress=progress
