@@ -6,10 +6,10 @@ Distances are squared differences of coordinates, which are integers in sixteent
 
 For ``tune="perceptual"`` they are those of XYB, the opponent colors after a cube root that JPEG XL
 and SSIMULACRA 2 use (J. Alakuijala et al., "JPEG XL next-generation image compression architecture
-and coding tools", Proc. SPIE 11137, 2019), weighted by
-`XYB_WEIGHTS`. The eye sees coarse errors better than fine ones, so the squared errors of the means
-of 4×4 blocks count as well, `COARSE` times: neighbors' errors then cancel (noise shaping). Those of
-8×8 blocks count less, `COARSER`: a coarse correction gives them back.
+and coding tools", Proc. SPIE 11137, 2019), weighted by `XYB_WEIGHTS`. The eye sees coarse errors
+better than fine ones, so the squared errors of the means of 4×4 blocks count as well, `COARSE`
+times: neighbors' errors then cancel (noise shaping). Those of 8×8 blocks count less, `COARSER`: a
+coarse correction gives them back.
 """
 
 from __future__ import annotations
@@ -31,8 +31,11 @@ Array = npt.NDArray[Any]
 PARTS = 16
 """Parts of a level that coordinates are counted in."""
 COARSE, COARSER = 1.0, -1.9
+"""Together above -1, so that no error of a block's mean lowers the distortion."""
 XYB_WEIGHTS = (0.7, 1.0, 1.4)
+"""Of the squares of X, Y and B - Y."""
 XYB_SCALE = 318.0
+"""Levels to a unit of Y, such that a price means about what it does for levels of RGB."""
 ROWS = 64
 """Rows that are converted at a time."""
 _OPSIN = np.array(

@@ -3,8 +3,8 @@
 
 The filter is linear, ``z = Σ M y``, so that a change δ of a pixel's color changes the squared error
 of what is decoded by ``2 g·δ + δᵀ H δ``, with ``g = Σ Mᵀ (z - x)`` over the pixels that see it, and
-``H = Σ Mᵀ M``. That is blended with the squared error of the codeword itself: the
-filter alone would let codewords decay to a dither that costs more bits than the proxy thinks.
+``H = Σ Mᵀ M``. That is blended with the squared error of the codeword itself: the filter alone
+would let codewords decay to a dither that costs more bits than the proxy thinks.
 
 Only the pairs of the filter are differentiated; what rings add stays as it is. H is that of the
 pixel's own class all around.
