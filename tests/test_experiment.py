@@ -11,13 +11,15 @@ from PIL import Image
 
 import adaptive_kmeans as akm
 from adaptive_kmeans import container
+from adaptive_kmeans.codec import AdaptiveKMeans
 from adaptive_kmeans.coding.context_mixing import ablation
 from adaptive_kmeans.datasets import find_images
 from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError
-from adaptive_kmeans.experiment import run_experiment, tables
+from adaptive_kmeans.experiment import bars, pictures, run_experiment, tables
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.schema import CompressionConfig
+from adaptive_kmeans.experiment.series import Measured, named
 from adaptive_kmeans.experiment.studies.elbow import elbow_curve
 
 CONFIG = """
@@ -439,3 +441,22 @@ def test_the_elbow_is_one_of_the_files_of_its_curve(folder, photo):
     mse = ((photo.astype(int) - akm.decode(data)) ** 2).mean()
     assert curve.distortions[2] == pytest.approx(mse)
     assert curve.distortions == sorted(curve.distortions, reverse=True)
+
+
+def test_files_by_quality_are_pictures_of_their_own_and_no_bars(photo):
+    original = np.ascontiguousarray(photo[:40, :50])
+    settings = [akm.Settings.regular(4), akm.Settings.regular(9)]
+    settings += [akm.Settings(quality=q, effort=1) for q in (30, 60, 90)]
+    measured = []
+    for i, codec in enumerate(map(AdaptiveKMeans, settings)):
+        row = Row.of(
+            image="a", image_set="", bytes=9 + i, bits_per_pixel=1.0, psnr_db=30.0, **codec.columns
+        )
+        measured.append(Measured(row, codec.encode(original)))
+    measured = named(measured)
+    grid = pictures.reconstructions(original, measured)
+    titles = [text.get_text() for text in grid.texts if text.get_text()]
+    assert sum("quality" in title for title in titles) == 3
+    assert len(titles) == 5
+    drawn = bars.quality_bars(measured, None)
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["4", "9"]

@@ -23,14 +23,15 @@ MAX_GROUPS, MAX_BARS = 10, 40
 def quality_bars(measured: Sequence[Measured], published: Published | None) -> Figure | None:
     """Draw PSNR above SSIM, a column for each image; groups are methods, bars codebook sizes.
 
-    A black line across a bar is the published number.
+    Files by quality have no codebook size, and are left to the curves. A black line across a bar is
+    the published number.
     """
     by_ssim = any(m.row.ssim_published is not None for m in measured)
     metrics: list[tuple[str, Callable[[Row | PublishedRow], float | None]]] = [
         ("PSNR, dB", lambda row: row.psnr_db),
         ("SSIM, 3×3×3 window" if by_ssim else "SSIM", lambda row: row.ssim_published or row.ssim),
     ]
-    measured = [m for m in measured if m.row.is_ours]
+    measured = [m for m in measured if m.row.is_ours and m.row.codebook_sizes]
     metrics = [(label, value) for label, value in metrics if values(measured, value)]
     ks, groups = {m.smaller_codebook for m in measured}, {m.series for m in measured}
     if not metrics or not ks or len(ks) > len(COLORS) or len(groups) > MAX_GROUPS:

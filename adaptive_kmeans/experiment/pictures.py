@@ -56,16 +56,27 @@ def classification_maps(original: Pixels, measured: Sequence[Measured]) -> Figur
 
 
 def reconstructions(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
-    """Draw a row for each k1 and a column for each method, with the first trial of each cell."""
+    """Draw a row for each k1 and a column for each method, with the first trial of each cell.
+
+    Files by quality, which have no k1, stand in the first rows, the worst first.
+    """
     measured = [m for m in measured if m.row.is_ours]
     columns = list(dict.fromkeys(m.series for m in measured))
-    rows = sorted({m.smaller_codebook for m in measured})
+    by_quality = sorted({m.row.quality for m in measured if m.row.quality is not None})
+    sizes = sorted({m.smaller_codebook for m in measured if m.row.codebook_sizes})
+    rows = range(max(len(sizes), len(by_quality)))
     if not (0 < len(rows) <= MAX_ROWS and 0 < len(columns) <= MAX_COLUMNS):
         return None
-    cells = {(m.smaller_codebook, m.series): m for m in reversed(measured)}
+
+    def row_of(m: Measured) -> int:
+        if m.row.quality is not None:
+            return by_quality.index(m.row.quality)
+        return sizes.index(m.smaller_codebook)
+
+    cells = {(row_of(m), m.series): m for m in reversed(measured)}
     titles, pictures = [], []
-    for k in rows:
-        of_row = [cells.get((k, series)) for series in columns]
+    for row in rows:
+        of_row = [cells.get((row, series)) for series in columns]
         titles.append([_cell_title(m) for m in of_row])
         pictures.append([None if m is None else m.decode() for m in of_row])
     return picture_grid(titles, pictures, original.shape)

@@ -72,6 +72,8 @@ class Measured:
         if self.row.codebook_sizes:
             price = "" if self.row.price is None else f", λ = {self.row.price:g}"
             return f"{self.series}, k = {self.row.codebook_sizes}{price}"
+        if self.row.is_ours:
+            return f"{self.series}, quality {self.row.quality:g}"
         return self.series if self.row.quality is None else f"{self.series} {self.row.quality:g}"
 
     @property
