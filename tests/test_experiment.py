@@ -460,3 +460,39 @@ def test_files_by_quality_are_pictures_of_their_own_and_no_bars(photo):
     assert len(titles) == 5
     drawn = bars.quality_bars(measured, None)
     assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["4", "9"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "received"),
+    [
+        ("", "either quality or price, received none or both"),
+        ("quality = 50\nprice = 9", "either quality or price, received none or both"),
+        ("price = 9", "beside quality, received none"),
+        ("price = 9\nk = 8\nk1 = 8", "beside quality, received k and k1"),
+        ("quality = 50\nk = 8", "beside quality, received k"),
+        ("price = 9\nk2 = 8", "k1 as well as k2, received k2 alone"),
+        ("quality = 101", r"quality: expected a number in 0\.\.100, received 101"),
+        ("quality = 50\neffort = 0", r"effort: expected an integer in 1\.\.9, received 0"),
+    ],
+)
+def test_contradictory_dials_of_a_config_are_refused(tmp_path, keys, received):
+    path = tmp_path / "small.toml"
+    method = f'[[methods]]\nmethod = "rate-distortion"\n{keys}\n'
+    path.write_text(f'name = "small"\nimages = ["chelsea"]\n{method}')
+    with pytest.raises(AdaptiveKMeansError, match=received):
+        read_config(path)
+
+
+def test_dials_of_a_config_are_swept(tmp_path):
+    path = tmp_path / "small.toml"
+    method = '[[methods]]\nmethod = "rate-distortion"\n'
+    path.write_text(
+        f'name = "small"\nimages = ["chelsea"]\n{method}quality = [50, 75]\neffort = [1, 9]\n'
+        f"{method}k = [8, 16]\nprice = 9\n{method}k1 = 8\nk2 = 16\nprice = [9, 20]\n"
+    )
+    codecs = list(read_config(path).codecs())
+    restored = {"restoration": "auto", "correction": "auto"}
+    expected = [akm.Settings(quality=q, effort=e, **restored) for q in (50, 75) for e in (1, 9)]
+    expected += [akm.Settings.regular(k, price=9.0, **restored) for k in (8, 16)]
+    expected += [akm.Settings.published(8, 16, price=p, **restored) for p in (9.0, 20.0)]
+    assert [codec.settings for codec in codecs] == expected

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from typer import Option
 
+from adaptive_kmeans.codec import DEFAULT_QUALITY
 from adaptive_kmeans.limits import MAX_BLOCK_SIZE, MAX_CODEWORDS, PRESETS
 
 _CODEWORDS = f"1..{MAX_CODEWORDS}"
@@ -35,7 +36,7 @@ Quality = Annotated[
     Option(
         "--quality",
         help="0 to 100, higher is better; decides codebook, codewords and restoration. The "
-        "default, at 75, unless codebooks are named.",
+        f"default, at {DEFAULT_QUALITY:g}, unless codebooks are named.",
     ),
 ]
 Lambda = Annotated[

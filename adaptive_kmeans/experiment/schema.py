@@ -159,13 +159,13 @@ class RateDistortionMethod(_OurMethod):
         """Return the values of each parameter; k is k1 without k2."""
         if (self.quality is None) == (self.price is None):
             raise ConfigError("methods: rate-distortion", "either quality or price", "none or both")
-        codebooks = [self.k is not None, self.k1 is not None]
         if self.k2 is not None and self.k1 is None:
             raise ConfigError("methods: rate-distortion", "k1 as well as k2", "k2 alone")
-        if sum(codebooks) != (self.price is not None):
-            raise ConfigError(
-                "methods: rate-distortion", "k, or k1 and k2, beside price", codebooks
-            )
+        named = [name for name in ("k", "k1") if getattr(self, name) is not None]
+        if len(named) != (self.price is not None):
+            expected = "k, or k1 and k2, beside price, and neither beside quality"
+            received = " and ".join(named) or "none"
+            raise ConfigError("methods: rate-distortion", expected, received)
         found = {name: values for name, values in super().swept().items() if values is not None}
         if "k" in found:
             found["k1"] = found.pop("k")
