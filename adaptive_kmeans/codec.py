@@ -51,7 +51,7 @@ DEFAULT_QUALITY = 75.0
 PRICE_OF_BEST = 2.5
 """λ at quality 100."""
 
-ENCODER_VERSION = 3
+ENCODER_VERSION = 4
 """Incremented whenever the same image and settings give other pixels or bytes, so that experiments
 measure their stored trials again."""
 
@@ -377,25 +377,17 @@ def _encode(
 def _code(
     image: npt.NDArray[np.uint8], settings: Settings, progress: Progress | None
 ) -> tuple[Quantized, bytes]:
-    """Quantize and code; plain K-means is kept where it is better at the price of a bit."""
-    chosen = quantize(image, settings, progress=progress)
-    quantizer = settings.quantizer()
-    if not isinstance(quantizer, RateDistortion) or not quantizer.chooses:
-        return chosen, container.write(chosen, settings.file_coder, progress=progress)
-    sizes = tuple(max(1, len(codebook)) for codebook in chosen.codebooks)
-    plain = dataclasses.replace(quantizer.start, ks=settings.ks or sizes)(image)
-    with Workers(2) as workers:
-        files = workers.map(
-            lambda quantized, report: container.write(
-                quantized, settings.file_coder, progress=report
-            ),
-            ((chosen, progress), (plain, None)),
-        )
+    """Quantize and code; plain K-means is kept where it may be better and is."""
+    from adaptive_kmeans.rate_distortion.plain import keep_better, may_be_better
 
-    def cost(coded: tuple[Quantized, bytes]) -> float:
-        return quantizer.cost(image, coded[0], len(coded[1]))
+    quantized, quantizer = quantize(image, settings, progress=progress), settings.quantizer()
 
-    return min(zip((chosen, plain), files, strict=True), key=cost)
+    def write(quantized: Quantized, report: Progress | None) -> bytes:
+        return container.write(quantized, settings.file_coder, progress=report)
+
+    if isinstance(quantizer, RateDistortion) and may_be_better(image, quantizer):
+        return keep_better(image, quantizer, quantized, write, progress)
+    return quantized, write(quantized, progress)
 
 
 def _restore(

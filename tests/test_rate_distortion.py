@@ -115,6 +115,18 @@ def test_plain_kmeans_is_kept_where_it_is_better(random):
         assert cost(data) <= cost(plain)
 
 
+def test_a_screen_gets_better_with_quality_never_worse():
+    page = np.ascontiguousarray(ImageSource("page").load())
+    page = np.maximum(page, 150) // 15 * 15
+    results = []
+    for quality in (0, 25, 50, 75, 100):
+        data, decoded = codec.encode_with_reconstruction(page, Settings(quality=quality, effort=2))
+        results.append((len(data), akm.psnr(page, decoded)))
+    sizes, psnrs = zip(*results, strict=True)
+    assert list(sizes) == sorted(sizes)
+    assert list(psnrs) == sorted(psnrs)
+
+
 def test_a_sweep_never_raises_its_cost(photo):
     """All codewords standing, each pixel's choice can only lower the sum that it is made for."""
     chosen = choice(photo, akm.quantize(photo, Settings.regular(12)), 50)

@@ -20,11 +20,12 @@ bits of a pixel depending on its neighbors::
 `search`        sweeps over the map; codewords move to the means of their pixels after each
 `live`          passes with the coder's own model
 `loop`          what an error costs after the decoder's filter, for these passes
+`plain`         plain K-means, which is kept where it is better
 =============== ===================================================================================
 
 It begins with *even* codebooks, K-means with weights to a power, since codewords that an entropy
 coder will code are best spread more evenly than their density; and it ends by dropping those that
-no pixel takes.
+no pixel takes. Plain K-means of the best size is coded as well, and the better file kept.
 """
 
 from __future__ import annotations
@@ -89,9 +90,9 @@ class RateDistortion:
 
         start = dataclasses.replace(self.start, evenness=EVENNESS)
         if not start.ks:
-            from adaptive_kmeans.rate_distortion.size import codewords_for
+            from adaptive_kmeans.rate_distortion.size import STEEPNESS, codewords_for
 
-            k = codewords_for(image, self.price.price, self.tune)
+            k = codewords_for(image, STEEPNESS[self.tune] * self.price.price)
             start = dataclasses.replace(start, ks=(k,))
         quantized = start(image, progress)
         if not self.chooses:
@@ -107,9 +108,3 @@ class RateDistortion:
                 workers,
             )
             return refinement.run(EFFORTS[self.effort], progress)
-
-    def cost(self, image: npt.NDArray[np.uint8], quantized: Quantized, coded_bytes: int) -> float:
-        """Return distortion plus λ times bits of a quantized image."""
-        from adaptive_kmeans.rate_distortion.distortion import total
-
-        return total(self.tune, image, quantized) + self.price.price * 8 * coded_bytes

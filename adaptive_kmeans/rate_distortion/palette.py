@@ -42,6 +42,11 @@ class Palette(NamedTuple):
     sources: npt.NDArray[np.void]
 
 
+def first_codewords(codebooks: tuple[npt.NDArray[np.uint8], ...]) -> npt.NDArray[np.int32]:
+    """Return the number of the first codeword of each codebook."""
+    return np.cumsum([0, *(len(codebook) for codebook in codebooks[:-1])], dtype=np.int32)
+
+
 def new_palette(
     codebooks: tuple[npt.NDArray[np.uint8], ...], candidates: int, workers: Workers
 ) -> Palette:

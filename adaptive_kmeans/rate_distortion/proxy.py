@@ -27,7 +27,16 @@ import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans.kernels import inlined, kernel
-from adaptive_kmeans.rate_distortion.palette import SIDE, SPANS, Palette, distance
+from adaptive_kmeans.quantize import Quantized
+from adaptive_kmeans.rate_distortion.palette import (
+    SIDE,
+    SPANS,
+    Palette,
+    distance,
+    first_codewords,
+    new_palette,
+)
+from adaptive_kmeans.threads import Workers
 
 Array = npt.NDArray[Any]
 
@@ -101,6 +110,15 @@ def learn(labels: npt.NDArray[np.int32], palette: Palette) -> Costs:
         in_parts(-0.5 * np.log2((uses + 1) / (uses + 1).mean())),
         NONE,
     )
+
+
+def estimated_bits(quantized: Quantized) -> float:
+    """Return what all indices of a quantized image cost by their own counts."""
+    firsts = first_codewords(quantized.codebooks)
+    labels = with_margins(firsts[quantized.pixel_regions] + quantized.index_map)
+    with Workers() as workers:
+        palette = new_palette(quantized.codebooks, 1, workers)
+    return total_bits(labels, palette, learn(labels, palette)) / SCALE
 
 
 def in_parts(bits: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:

@@ -12,7 +12,7 @@ from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.progress import Progress
 from adaptive_kmeans.quantize import Quantized
 from adaptive_kmeans.rate_distortion import distortion, loop, proxy, search, static
-from adaptive_kmeans.rate_distortion.palette import Palette, new_palette
+from adaptive_kmeans.rate_distortion.palette import Palette, first_codewords, new_palette
 from adaptive_kmeans.threads import Workers, count_rows
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 Image = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int32]
-
-COST_MODELS = {"deflate": static.learn_rows, "fixed-length": static.no_costs}
-"""What learns the costs of codewords, by coder; others are taken to be like `context-mixing`."""
 
 PASS_STEPS = 8
 """Sweeps that a live pass takes as long as, about."""
@@ -68,7 +65,7 @@ class Refinement:
         self._coder, _, self._profile = coder.partition(":")
         self._workers = workers
         self._codebooks = start.codebooks
-        firsts = _firsts(start.codebooks)
+        firsts = first_codewords(start.codebooks)
         self._labels = proxy.with_margins(firsts[start.pixel_regions] + start.index_map)
         self._moved = np.ones((2, *image.shape[:2]), dtype=np.uint8)
 
@@ -137,7 +134,7 @@ class Refinement:
         used = np.bincount(self._inner.reshape(-1), minlength=sum(map(len, self._codebooks))) > 0
         numbers = np.zeros(len(used), dtype=np.uint16)
         kept = []
-        for first, codebook in zip(_firsts(self._codebooks), self._codebooks, strict=True):
+        for first, codebook in zip(first_codewords(self._codebooks), self._codebooks, strict=True):
             own = used[first : first + len(codebook)]
             colors, same = np.unique(codebook[own], axis=0, return_inverse=True)
             order = luma_order(colors)
@@ -177,7 +174,7 @@ class Refinement:
         return loop.close(image, corrected, restored, found, points)
 
     def _costs(self, palette: Palette) -> proxy.Costs:
-        return COST_MODELS.get(self._coder, proxy.learn)(self._labels, palette)
+        return static.LEARNERS.get(self._coder, proxy.learn)(self._labels, palette)
 
     def _center(self) -> None:
         """Move the codewords to the means of their pixels; those without pixels stay."""
@@ -189,9 +186,4 @@ class Refinement:
             levels = self._image[:, :, c].reshape(-1)
             sums = np.bincount(flat, weights=levels, minlength=len(centers))
             centers[used, c] = np.rint(sums[used] / counts[used])
-        self._codebooks = tuple(np.split(centers, _firsts(self._codebooks)[1:]))
-
-
-def _firsts(codebooks: tuple[Image, ...]) -> npt.NDArray[np.int32]:
-    """Return the number of the first codeword of each codebook, as a palette counts them."""
-    return np.cumsum([0, *(len(codebook) for codebook in codebooks[:-1])], dtype=np.int32)
+        self._codebooks = tuple(np.split(centers, first_codewords(self._codebooks)[1:]))

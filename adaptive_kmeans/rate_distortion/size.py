@@ -15,9 +15,7 @@ import numpy.typing as npt
 from adaptive_kmeans.limits import MAX_CODEWORDS
 from adaptive_kmeans.quantize import RegionAdaptive
 from adaptive_kmeans.rate_distortion import proxy
-from adaptive_kmeans.rate_distortion.palette import new_palette
 from adaptive_kmeans.restoration.price import slope
-from adaptive_kmeans.threads import Workers
 
 STEEPNESS = {"psnr": 4.5, "perceptual": 9.0}
 SMALLEST, FIRST, LARGEST = 8, 64, MAX_CODEWORDS
@@ -30,9 +28,15 @@ PIXELS = 1 << 17
 """Images with more pixels are looked at in part."""
 
 
-def codewords_for(image: npt.NDArray[np.uint8], price: float, tune: str = "psnr") -> int:
-    """Return the number of codewords that suits an (H, W, 3) image at a price of a bit."""
-    wanted = STEEPNESS[tune] * price
+def codewords_for(image: npt.NDArray[np.uint8], wanted: float) -> int:
+    """Return how many codewords plain K-means has where it pays some squared error for a bit.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8
+    wanted : float
+        The squared error.
+    """
     part = _part(image)
     k, here = FIRST, _slope(part, FIRST)
     larger = here > wanted
@@ -65,8 +69,4 @@ def _slope(image: npt.NDArray[np.uint8], k: int) -> float:
         return 0.0
     difference = plain.reconstruct().astype(np.int32) - image
     error = float(np.einsum("ijk,ijk->", difference, difference, dtype=np.int64))
-    labels = proxy.with_margins(plain.index_map)
-    with Workers() as workers:
-        palette = new_palette(plain.codebooks, 1, workers)
-    bits = proxy.total_bits(labels, palette, proxy.learn(labels, palette)) / proxy.SCALE
-    return slope(error, plain, bits)
+    return slope(error, plain, proxy.estimated_bits(plain))

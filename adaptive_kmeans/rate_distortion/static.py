@@ -48,3 +48,7 @@ def no_costs(labels: npt.NDArray[np.int32], palette: Palette) -> Costs:
         np.zeros(len(palette.colors), dtype=np.int32),
         0,
     )
+
+
+LEARNERS = {"deflate": learn_rows, "fixed-length": no_costs}
+"""What learns the costs of codewords, by coder; other coders are like the proxy."""
