@@ -1,7 +1,8 @@
 """Other image codecs behind the `Codec` protocol, by name.
 
 ==================== ===============================================================================
-`jpeg:75`            baseline JPEG at a quality 1..100, progressive, optimized tables
+`jpeg:75`            JPEG at a quality 1..100, progressive, optimized tables, 4:2:0 below 90
+`jpeg-444:75`        the same with chroma at full resolution
 `webp:75`            lossy WebP, method 6
 `avif:60`            AVIF
 `jpeg-xl:80`         lossy JPEG XL, effort 7, at libjxl's distance for the quality
@@ -35,6 +36,7 @@ baselines: Registry[Codec] = Registry(
     "baseline",
     {
         "jpeg": pixel_codecs.Jpeg,
+        "jpeg-444": pixel_codecs.Jpeg444,
         "webp": pixel_codecs.WebP,
         "avif": pixel_codecs.Avif,
         "jpeg-xl": pixel_codecs.JpegXL,

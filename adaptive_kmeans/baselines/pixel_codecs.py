@@ -51,9 +51,19 @@ class Jpeg(_ByPillow):
     """JPEG: progressive, with optimized Huffman tables; chroma subsampled below quality 90."""
 
     def _options(self) -> tuple[str, dict[str, Any]]:
-        subsampling = "4:2:0" if self.quality < 90 else "4:4:4"
-        options = {"optimize": True, "progressive": True, "subsampling": subsampling}
-        return "JPEG", {"quality": self.quality, **options}
+        return "JPEG", _jpeg_options(self.quality, "4:2:0" if self.quality < 90 else "4:4:4")
+
+
+class Jpeg444(_ByPillow):
+    """JPEG whose chroma is not subsampled, at any quality."""
+
+    def _options(self) -> tuple[str, dict[str, Any]]:
+        return "JPEG", _jpeg_options(self.quality, "4:4:4")
+
+
+def _jpeg_options(quality: int, subsampling: str) -> dict[str, Any]:
+    options = {"optimize": True, "progressive": True, "subsampling": subsampling}
+    return {"quality": quality, **options}
 
 
 class WebP(_ByPillow):

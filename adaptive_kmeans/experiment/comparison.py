@@ -57,23 +57,27 @@ DELTAS = {
 """The deltas by title: their column, the function that computes them, and the quality."""
 
 
-def compare(measured: Sequence[Measured], anchor: str) -> list[ComparisonRow]:
-    """Compare every series with its anchor on every image.
+def compare(measured: Sequence[Measured], anchors: Sequence[str]) -> list[ComparisonRow]:
+    """Compare every series with its anchors on every image.
 
     Parameters
     ----------
     measured : sequence of Measured
         The trials that succeeded, with the names of their series.
-    anchor : str
-        Name of a series, or of a method, which has a series for each coder.
+    anchors : sequence of str
+        Each the name of a series, or of a method, which has a series for each coder.
 
     Returns
     -------
     list of ComparisonRow
-        Series by series; empty if no series has three points on an image, or if there is no such
-        anchor, which is printed.
+        Anchor by anchor, series by series; empty if no series has three points on an image, or if
+        there is no such anchor, which is printed.
     """
     groups = by_series(measured)
+    return [row for anchor in anchors for row in _compare_with(groups, anchor)]
+
+
+def _compare_with(groups: dict[str, list[Measured]], anchor: str) -> list[ComparisonRow]:
     anchors = {
         name: members
         for name, members in groups.items()

@@ -12,7 +12,7 @@
 
     [figures]
     picture = "chelsea"                 # image to show in figures; by default the first one
-    anchor = "regular"                  # method to compare the others with
+    anchor = "regular"                  # method to compare the others with, or several
     draw = ["quality"]                  # figures; all by default
     formats = ["png", "pdf"]            # of plots; grids of pictures are PNG files
 
@@ -223,7 +223,7 @@ class Figures(Strict):
     """Which figures to draw, and what to compare the series with."""
 
     picture: str | None = None
-    anchor: str = "regular"
+    anchor: Names = ["regular"]
     draw: Annotated[list[Drawing], Field(min_length=1)] = list(get_args(Drawing))
     formats: Annotated[list[Literal["png", "pdf", "svg"]], Field(min_length=1)] = ["png", "pdf"]
 
