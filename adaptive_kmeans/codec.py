@@ -215,7 +215,12 @@ class Settings:
     def file_coder(self) -> str:
         """Spec of the coder that writes the file: with little effort a fast one."""
         hurried = self.price > 0 and self.effort <= FAST_UP_TO
-        return "context-mixing:fast" if hurried and self.coder == "context-mixing" else self.coder
+        return self.fast_coder if hurried else self.coder
+
+    @property
+    def fast_coder(self) -> str:
+        """Spec of the coder, or of a fast profile of it."""
+        return "context-mixing:fast" if self.coder == "context-mixing" else self.coder
 
     @property
     def restores(self) -> bool:
@@ -378,16 +383,19 @@ def _code(
     image: npt.NDArray[np.uint8], settings: Settings, progress: Progress | None
 ) -> tuple[Quantized, bytes]:
     """Quantize and code; plain K-means is kept where it may be better and is."""
-    from adaptive_kmeans.rate_distortion.plain import keep_better, may_be_better
+    from adaptive_kmeans.rate_distortion import plain
 
     quantized, quantizer = quantize(image, settings, progress=progress), settings.quantizer()
-
-    def write(quantized: Quantized, report: Progress | None) -> bytes:
-        return container.write(quantized, settings.file_coder, progress=report)
-
-    if isinstance(quantizer, RateDistortion) and may_be_better(image, quantizer):
-        return keep_better(image, quantizer, quantized, write, progress)
-    return quantized, write(quantized, progress)
+    if isinstance(quantizer, RateDistortion) and plain.may_be_better(image, quantizer):
+        if progress is not None:
+            progress("trying plain K-means", 0.0)
+        quantized = plain.better(
+            image,
+            quantizer,
+            quantized,
+            lambda tried: len(container.write(tried, settings.fast_coder)),
+        )
+    return quantized, container.write(quantized, settings.file_coder, progress=progress)
 
 
 def _restore(

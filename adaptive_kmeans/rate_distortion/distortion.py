@@ -123,21 +123,21 @@ def total(tune: str, image: npt.NDArray[np.uint8], quantized: Quantized) -> floa
     image : (H, W, 3) uint8
     quantized : Quantized
     """
+    coordinates, _ = TUNES[tune]
     decoded = quantized.reconstruct()
-    if tune == "psnr":
-        from adaptive_kmeans._metric_kernels import squared_error
-
-        return float(squared_error(image.reshape(-1), decoded.reshape(-1)))
-    targets, points = to_xyb(image), to_xyb(decoded)
-    squares = sum(
-        float(((one.astype(np.int32) - other) ** 2).sum())
-        for one, other in zip(targets, points, strict=True)
-    )
-    for weight, side, sums in zip(
-        (COARSE, COARSER), (4, 8), _block_sums(targets, lambda rows: points[rows]), strict=True
-    ):
-        squares += weight * float((sums.astype(np.float64) ** 2).sum()) / side**2
+    squares = 0.0
+    for top in range(0, len(image), ROWS):
+        rows = slice(top, top + ROWS)
+        errors = coordinates(image[rows]).astype(np.int32) - coordinates(decoded[rows])
+        squares += _sum_of_squares(errors)
+        if tune == "perceptual":
+            for weight, side in ((COARSE, 4), (COARSER, 8)):
+                squares += weight * _sum_of_squares(_sums(errors, side)) / side**2
     return squares / PARTS**2
+
+
+def _sum_of_squares(errors: npt.NDArray[np.int32]) -> float:
+    return float(np.square(errors, dtype=np.float64).sum())
 
 
 def _block_sums(
@@ -149,10 +149,15 @@ def _block_sums(
     for top in range(0, len(targets), ROWS):
         rows = slice(top, top + ROWS)
         errors = targets[rows].astype(np.int32) - points_of(rows)
-        for side, found in ((4, fine), (8, coarse)):
-            part = np.add.reduceat(errors, range(0, errors.shape[0], side), axis=0)
-            found.append(np.add.reduceat(part, range(0, errors.shape[1], side), axis=1))
+        fine.append(_sums(errors, 4))
+        coarse.append(_sums(errors, 8))
     return np.concatenate(fine).astype(np.int64), np.concatenate(coarse).astype(np.int64)
+
+
+def _sums(errors: npt.NDArray[np.int32], side: int) -> npt.NDArray[np.int32]:
+    """Sum (h, w, 3) errors over blocks."""
+    rows = np.add.reduceat(errors, range(0, errors.shape[0], side), axis=0)
+    return np.add.reduceat(rows, range(0, errors.shape[1], side), axis=1)
 
 
 @inlined

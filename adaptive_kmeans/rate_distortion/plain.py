@@ -3,7 +3,7 @@
 Screens repeat themselves, which the coder sees and the proxy of its bits does not; and a chosen
 codeword that is a little off costs a plain surface its exact color. So plain K-means is often
 better there, by up to ten times in squared error at fewer bytes. Its size is found from the bytes
-of whole files, on a ladder of sizes that is the same at any price: the lower λ is, the larger is
+of files, on a ladder of sizes that is the same at any price: the lower λ is, the larger is
 the codebook whose distortion plus λ times bits is least, which makes quality monotone.
 
 Photographs are left out. Plain K-means never won on one in equal settings, restoration included,
@@ -23,7 +23,6 @@ import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans.limits import MAX_CODEWORDS
-from adaptive_kmeans.progress import Progress
 from adaptive_kmeans.quantize import Quantized
 from adaptive_kmeans.rate_distortion import proxy, static
 from adaptive_kmeans.rate_distortion.distortion import total
@@ -44,9 +43,6 @@ SURFACES = 0.6
 """A screen has a larger share of pixels that are as the one to the left: 84 to 97 % on ten of them;
 49 photographs have 0 to 55 %."""
 
-Coded = tuple[float, Quantized, bytes]
-"""What it costs, distortion plus λ times bits, and the file."""
-
 
 def may_be_better(image: npt.NDArray[np.uint8], quantizer: RateDistortion) -> bool:
     """Return whether plain K-means has a chance: on a screen, or with a coder that sees little."""
@@ -57,14 +53,13 @@ def may_be_better(image: npt.NDArray[np.uint8], quantizer: RateDistortion) -> bo
     return is_screen or quantizer.coder in static.LEARNERS
 
 
-def keep_better(
+def better(
     image: npt.NDArray[np.uint8],
     quantizer: RateDistortion,
     chosen: Quantized,
-    write: Callable[[Quantized, Progress | None], bytes],
-    progress: Progress | None = None,
-) -> tuple[Quantized, bytes]:
-    """Code chosen codewords and plain K-means; return the better at the price of a bit.
+    coded_bytes: Callable[[Quantized], int],
+) -> Quantized:
+    """Return chosen codewords or plain K-means, whatever is better at the price of a bit.
 
     Parameters
     ----------
@@ -72,10 +67,8 @@ def keep_better(
     quantizer : RateDistortion
     chosen : Quantized
         What it has made of the image.
-    write : callable
-        Codes a quantized image.
-    progress : callable, optional
-        Called with the stage's name and its finished share.
+    coded_bytes : callable
+        Codes a quantized image, and returns the size.
     """
     price = quantizer.price.price
     errors = partial(total, quantizer.tune, image)
@@ -83,34 +76,30 @@ def keep_better(
     def estimate(quantized: Quantized) -> float:
         return errors(quantized) + price * proxy.estimated_bits(quantized)
 
-    def code(quantized: Quantized, report: Progress | None = None) -> Coded:
-        data = write(quantized, report)
-        return errors(quantized) + 8 * price * len(data), quantized, data
+    def cost(quantized: Quantized) -> float:
+        return errors(quantized) + price * 8 * coded_bytes(quantized)
 
-    def code_plain(place: int) -> Coded:
-        return code(forms[place](image))
+    def cost_at(place: int) -> float:
+        return cost(forms[place](image))
 
     start = quantizer.start
     forms, places = [start], [0]
     if not start.ks:
         forms = [dataclasses.replace(start, ks=(k,)) for k in LADDER]
         places = [_nearest_rung(times * len(chosen.codebooks[0])) for times in STARTS]
+    best = min(places, key=lambda place: estimate(forms[place](image)))
     with Workers(2) as workers:
-        plains = [forms[place](image) for place in places]
-        estimates = workers.map(estimate, [(one,) for one in plains])
-        nearest = min(range(len(places)), key=estimates.__getitem__)
-        plain, place = plains[nearest], places[nearest]
-        best, here = workers.map(code, [(chosen, progress), (plain,)])
-        steps = [step for step in (-1, 1) if 0 <= place + step < len(forms)]
-        sides = workers.map(code_plain, [(place + step,) for step in steps])
+        least, here = workers.map(lambda call, of: call(of), [(cost, chosen), (cost_at, best)])
+        steps = [step for step in (-1, 1) if 0 <= best + step < len(forms)]
+        sides = workers.map(cost_at, [(best + step,) for step in steps])
         for step, side in zip(steps, sides, strict=True):
-            at = place + step
-            while side[0] < here[0]:
-                here, at = side, at + step
+            at = best + step
+            while side < here:
+                here, best, at = side, at, at + step
                 if not 0 <= at < len(forms):
                     break
-                side = code_plain(at)
-    return min(best, here, key=lambda coded: coded[0])[1:]
+                side = cost_at(at)
+    return chosen if least <= here else forms[best](image)
 
 
 def _nearest_rung(k: int) -> int:
