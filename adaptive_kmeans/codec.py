@@ -15,7 +15,7 @@ import math
 import numbers
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -355,20 +355,56 @@ def encode_with_reconstruction(
     >>> bool((decode(data) == reconstruction).all())
     True
     """
-    data, reconstruction = _encode(image, settings, progress)
-    if isinstance(reconstruction, Quantized):
-        reconstruction = reconstruction.reconstruct()
-    return data, reconstruction
+    data, quantized, reconstruction = _encode(image, settings, progress)
+    return data, quantized.reconstruct() if reconstruction is None else reconstruction
+
+
+class Encoded(NamedTuple):
+    """A file, and what the encoder knows of it; see `encode_in_full`."""
+
+    data: bytes
+    quantized: Quantized
+    reconstruction: npt.NDArray[np.uint8]
+
+
+def encode_in_full(
+    image: npt.NDArray[np.uint8],
+    settings: Settings | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Encoded:
+    """Encode an image, and return the quantized image in the file and what it decodes to as well.
+
+    Returns
+    -------
+    data : bytes
+        The file; see `encode` for the parameters and errors.
+    quantized : Quantized
+        The codewords that it holds, as `container.read` finds them.
+    reconstruction : (H, W, 3) uint8
+        The image that `decode` makes of it.
+
+    Examples
+    --------
+    >>> image = np.zeros((8, 8, 3), dtype=np.uint8)
+    >>> encoded = encode_in_full(image, Settings.regular(k=4))
+    >>> encoded.quantized.codebooks[0]
+    array([[0, 0, 0]], dtype=uint8)
+    """
+    data, quantized, reconstruction = _encode(image, settings, progress)
+    if reconstruction is None:
+        reconstruction = quantized.reconstruct()
+    return Encoded(data, quantized, reconstruction)
 
 
 def _encode(
     image: npt.NDArray[np.uint8], settings: Settings | None, progress: Progress | None
-) -> tuple[bytes, npt.NDArray[np.uint8] | Quantized]:
-    """Return the file, and what it decodes to: the quantized image if nothing is restored."""
+) -> tuple[bytes, Quantized, npt.NDArray[np.uint8] | None]:
+    """Return the file, what it holds, and what it decodes to where something is restored."""
     settings, image = _check_settings(settings), _read_only(image)
     quantized, data = _code(image, settings, progress)
     if not settings.restores:
-        return data, quantized
+        return data, quantized, None
     reconstruction = quantized.reconstruct()
     price = settings.price
     if price == 0:
@@ -376,7 +412,7 @@ def _encode(
         error = restoration.squared_error(image, reconstruction)
         price = price_of_bit(error, quantized, bits)
     sections = _restore(image, reconstruction, settings, price, progress)
-    return container.with_sections(data, sections), reconstruction
+    return container.with_sections(data, sections), quantized, reconstruction
 
 
 def _code(
