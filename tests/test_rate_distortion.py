@@ -16,7 +16,7 @@ from adaptive_kmeans.kernels import kernel
 from adaptive_kmeans.rate_distortion import RateDistortion, distortion, loop, proxy, search
 from adaptive_kmeans.rate_distortion.detail_price import DetailPrice
 from adaptive_kmeans.rate_distortion.palette import new_palette
-from adaptive_kmeans.rate_distortion.size import SMALLEST, codewords_for
+from adaptive_kmeans.rate_distortion.size import SMALLEST, Slopes
 from adaptive_kmeans.restoration import Wiener
 from adaptive_kmeans.threads import Workers
 from tests import reference_rate_distortion as reference
@@ -268,11 +268,11 @@ def test_quality_decides_what_else_is_needed():
 
 
 def test_a_dearer_bit_asks_for_fewer_codewords(cat):
-    sizes = [codewords_for(cat, price) for price in (2.0, 20.0, 200.0, 1e6)]
+    sizes = [Slopes(cat).codewords(price) for price in (2.0, 20.0, 200.0, 1e6)]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] == SMALLEST
     flat = np.full((9, 9, 3), 7, np.uint8)
-    assert codewords_for(flat, 10.0) >= 1
+    assert Slopes(flat).codewords(10.0) >= 1
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ from adaptive_kmeans.threads import Workers
 
 if TYPE_CHECKING:
     from adaptive_kmeans.rate_distortion.detail_price import DetailPrice
+    from adaptive_kmeans.rate_distortion.size import Slopes
 
 TUNES = ("perceptual", "psnr")
 """What errors cost: see `distortion`."""
@@ -88,13 +89,7 @@ class RateDistortion:
         """Quantize an (H, W, 3) uint8 image."""
         from adaptive_kmeans.rate_distortion.refinement import Refinement
 
-        start = dataclasses.replace(self.start, evenness=EVENNESS)
-        if not start.ks:
-            from adaptive_kmeans.rate_distortion.size import STEEPNESS, codewords_for
-
-            k = codewords_for(image, STEEPNESS[self.tune] * self.price.price)
-            start = dataclasses.replace(start, ks=(k,))
-        quantized = start(image, progress)
+        quantized = self.begin(image, progress)
         if not self.chooses:
             return quantized
         with Workers() as workers:
@@ -108,3 +103,26 @@ class RateDistortion:
                 workers,
             )
             return refinement.run(EFFORTS[self.effort], progress)
+
+    def begin(
+        self,
+        image: npt.NDArray[np.uint8],
+        progress: Progress | None = None,
+        slopes: Slopes | None = None,
+    ) -> Quantized:
+        """Return what the choice begins with: the nearest codewords of even codebooks.
+
+        Parameters
+        ----------
+        image : (H, W, 3) uint8
+        progress : callable, optional
+        slopes : Slopes, optional
+            Those of the image, which spares finding them again at another price.
+        """
+        start = dataclasses.replace(self.start, evenness=EVENNESS)
+        if not start.ks:
+            from adaptive_kmeans.rate_distortion.size import Slopes
+
+            slopes = Slopes(image) if slopes is None else slopes
+            start = dataclasses.replace(start, ks=(slopes.codewords(self.price.price, self.tune),))
+        return start(image, progress)
