@@ -116,14 +116,18 @@ class ImageSource:
         """
         return "bundled" if self.path is None else self.path.resolve().parent.name
 
+    @property
+    def file(self) -> Path:
+        """The file that the image is read from."""
+        return _bundled_file(self.name) if self.path is None else self.path
+
     def load(self, background: str | None = None) -> npt.NDArray[np.uint8]:
         """Read the pixels: (H, W, 3) uint8 sRGB."""
         return self.read(background).pixels
 
     def read(self, background: str | None = None) -> image.SourceImage:
         """Read the image, with notes on what was converted."""
-        path = self.path if self.path is not None else _bundled_file(self.name)
-        return image.read_image(path, background)
+        return image.read_image(self.file, background)
 
 
 def find_images(specs: Iterable[str]) -> list[ImageSource]:

@@ -75,6 +75,29 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         part.write_bytes(data)
 
 
+def write_new(path: str | Path, data: bytes) -> Path:
+    """Write a whole file where there is none; return its path.
+
+    Raises
+    ------
+    OutputError
+        There is a file of that name, or it cannot be written.
+    """
+    target = Path(path)
+    try:
+        target.open("xb").close()  # takes the name
+    except FileExistsError as error:
+        raise OutputError(str(path), "a name that is not taken", "one that is") from error
+    except OSError as error:
+        raise OutputError(str(path), "a place that can be written", reason(error)) from error
+    try:
+        write_bytes(target, data)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    return target
+
+
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Give a path to write to, and put what was written in place of `path` at the end.

@@ -11,16 +11,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageColor, UnidentifiedImageError
 
 from adaptive_kmeans import files
-from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, ImageError, LimitError
+from adaptive_kmeans.errors import (
+    AdaptiveKMeansError,
+    ConfigError,
+    ImageError,
+    LimitError,
+    ReadError,
+)
 from adaptive_kmeans.limits import DEFAULT, Limits, check_image, check_limits
-from adaptive_kmeans.srgb import to_srgb
+from adaptive_kmeans.srgb import SIDEWAYS, read_orientation, to_srgb
 
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 
@@ -177,6 +183,41 @@ def decode_image(
         file_format = str(image.format)
         rgb = to_srgb(name, image, color, notes)
     return SourceImage(rgb, tuple(notes), file_format, len(data))
+
+
+def read_size(path: str | Path, limits: Limits = DEFAULT) -> tuple[int, int]:
+    """Return the width and the height of an image file, upright, without decoding its pixels.
+
+    Raises
+    ------
+    ReadError, ImageError, LimitError
+        See `read_image`; damaged pixels are not found.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/small.png", np.zeros((2, 3, 3), dtype=np.uint8))
+    ...     read_size(f"{folder}/small.png")
+    (3, 2)
+    """
+    name = str(path)
+    check_path(path)
+    try:
+        with Path(path).open("rb") as file, _pillow_errors(name, limits):
+            return _read_size(name, file, limits)
+    except AdaptiveKMeansError:
+        raise
+    except OSError as error:
+        raise ReadError(name, "a file that can be read", files.reason(error)) from error
+
+
+def _read_size(name: str, file: BinaryIO, limits: Limits) -> tuple[int, int]:
+    with Image.open(file, formats=READABLE) as image:
+        _check_size(name, image, limits)
+        # Pillow turns TIFF files while opening
+        sideways = image.format != "TIFF" and read_orientation(image, []) >= SIDEWAYS
+        return (image.height, image.width) if sideways else (image.width, image.height)
 
 
 def encode_image(pixels: npt.NDArray[np.uint8], extension: str = ".png") -> bytes:

@@ -35,6 +35,8 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """The operation that turns a picture of each EXIF orientation upright."""
+SIDEWAYS = 5
+"""The EXIF orientations from which width and height change places."""
 
 
 def to_srgb(
@@ -66,7 +68,7 @@ def to_srgb(
         notes.append("took the first picture of a JPEG that holds several")
     # Depth and orientation have to be read first: loading forgets both.
     deep = _has_deep_samples(name, image)
-    orientation = _orientation(image, notes)
+    orientation = read_orientation(image, notes)
     image.load()
     profile = image.info.get("icc_profile")
     if orientation in UPRIGHT:
@@ -90,7 +92,8 @@ def to_srgb(
     return pixels if alpha is None else _flatten(name, pixels, alpha, background, notes)
 
 
-def _orientation(image: Image.Image, notes: list[str]) -> int:
+def read_orientation(image: Image.Image, notes: list[str]) -> int:
+    """Return the EXIF orientation of an opened image, 1 where it has none."""
     try:
         return int(image.getexif().get(0x0112, 1))
     except Exception:

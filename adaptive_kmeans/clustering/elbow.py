@@ -7,6 +7,9 @@ import numpy.typing as npt
 
 from adaptive_kmeans.errors import ConfigError
 
+KS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+"""Where a curve is measured by default."""
+
 
 def elbow(ks: npt.ArrayLike, distortions: npt.ArrayLike, *, log_k: bool = False) -> int:
     """Choose k at the elbow of a curve of distortion against k.

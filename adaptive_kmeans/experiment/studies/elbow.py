@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from adaptive_kmeans.clustering import elbow
+from adaptive_kmeans.clustering.elbow import KS
 from adaptive_kmeans.codec import AdaptiveKMeans, Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
@@ -35,8 +36,6 @@ from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.style import COLORS
 from adaptive_kmeans.experiment.trials import Outcome, expand, run_trial
 from adaptive_kmeans.metrics import PEAK
-
-KS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 
 @dataclass(frozen=True)
