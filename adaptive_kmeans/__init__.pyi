@@ -1,5 +1,6 @@
 from .codec import Settings, decode, encode, quantize
 from .errors import AdaptiveKMeansError
+from .explorer import explore
 from .image import load, save
 from .metrics import bd_psnr, bd_rate, bits_per_pixel, ciede2000, psnr, ssim, ssimulacra2
 from .quantize import Quantized
@@ -16,6 +17,7 @@ __all__ = [
     "ciede2000",
     "decode",
     "encode",
+    "explore",
     "load",
     "psnr",
     "quantize",

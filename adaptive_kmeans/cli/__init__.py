@@ -1,8 +1,9 @@
 """The command line: its commands, and how errors end it.
 
 A command is a function whose parameters are its arguments and options: `coding` has those that code
-files, `experiments` those that run experiments. `options` is what they share, `console` how they
-print. Heavy imports happen when a command runs, so that --help is fast.
+files, `experiments` those that run experiments, `explore` the interactive page. `options` is what
+they share, `console` how they print. Heavy imports happen when a command runs, so that --help is
+fast.
 
 An error is one line on standard error and an exit code: 2 bad usage or config, 3 bad input, 4 over
 a limit, 5 could not read or write, 6 some trials failed, 130 interrupted.
@@ -19,6 +20,7 @@ import typer
 from typer import Option
 
 from adaptive_kmeans.cli import coding, experiments
+from adaptive_kmeans.cli.explore import explore
 from adaptive_kmeans.errors import AdaptiveKMeansError
 
 app = typer.Typer(
@@ -52,6 +54,7 @@ for command in (
     coding.compress,
     coding.decompress,
     coding.info,
+    explore,
     experiments.compare,
     experiments.elbow,
     experiments.run,

@@ -1,0 +1,42 @@
+"""The command `explore`: the interactive page."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+
+def explore(
+    images: Annotated[
+        list[str] | None,
+        Argument(
+            metavar="[IMAGE]...", help="Images, folders or globs; bundled ones are there too."
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        Option(metavar="N", help="Port on the loopback; where it is in use, another one."),
+    ] = None,
+    no_browser: Annotated[
+        bool, Option("--no-browser", help="Print the address, and open no browser.")
+    ] = False,
+) -> None:
+    """Open a page with sliders: the picture, its bytes and its regions as the settings change.
+
+    The page is served by this machine to this machine alone, until Ctrl-C. Its address holds a
+    token that is new each time.
+    """
+    from adaptive_kmeans.explorer.images import offers_of
+    from adaptive_kmeans.explorer.server import DEFAULT_PORT, Server
+
+    server = Server(offers_of(images or []), DEFAULT_PORT if port is None else port)
+    if port not in (None, 0, server.port):
+        typer.echo(f"note: port {port} is in use; taking {server.port}", err=True)
+    typer.echo(f"exploring at {server.address} (Ctrl-C ends it)")
+    if not no_browser:
+        import webbrowser
+
+        webbrowser.open(server.address)
+    server.run()

@@ -1,0 +1,292 @@
+"""The images that the explorer offers: given ones, bundled ones, uploads.
+
+An offered image is read when it is chosen, and only the chosen one is held decoded. One of more
+than `EXPLORED_PIXELS` pixels is explored on a reduced copy, which is said.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from adaptive_kmeans.datasets import ImageSource, find_images
+from adaptive_kmeans.errors import LimitError, TranslucentError, UnknownNameError
+from adaptive_kmeans.image import SourceImage, decode_image, read_image, read_size
+from adaptive_kmeans.limits import Limits, check_image
+from adaptive_kmeans.rate_distortion.size import Slopes
+
+Pixels = npt.NDArray[np.uint8]
+
+EXPLORED_PIXELS = 2_000_000
+"""Most pixels that are explored as they are."""
+BACKGROUND = "white"
+"""Translucent images are flattened over this color."""
+UPLOAD = Limits(pixels=2**26, file_bytes=2**25)
+"""What an upload may be: 67 megapixels, 32 MB."""
+MAX_UPLOADS = 16
+MAX_NAME = 80
+"""Letters of an uploaded file's name to keep."""
+
+
+@dataclass(frozen=True, eq=False)
+class Offer:
+    """An image that can be chosen.
+
+    Parameters
+    ----------
+    name : str
+        What it is called: one name, one image.
+    path : str
+        The file, as a command line names it.
+    spec : str
+        The image, as a config names it.
+    width, height : int
+        Its size in pixels.
+    note : str
+        Where it is from.
+    input_bytes : int
+        Size of its file; of its raw pixels where there is no file.
+    read : callable
+        Takes the color to flatten it over, or None, and returns the image.
+    """
+
+    name: str
+    path: str
+    spec: str
+    width: int
+    height: int
+    note: str
+    input_bytes: int
+    read: Callable[[str | None], SourceImage]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is told of it."""
+        keys = ("name", "width", "height", "input_bytes", "note")
+        return {key: getattr(self, key) for key in keys}
+
+
+def offer_source(source: ImageSource, note: str = "given") -> Offer:
+    """Offer an image of a set.
+
+    Examples
+    --------
+    >>> offer_source(ImageSource("chelsea")).facts["width"]
+    451
+    """
+    file = source.file
+    bundled = source.path is None
+    width, height = read_size(file)
+    return Offer(
+        name=source.name,
+        path=str(file),
+        spec=source.name if bundled else str(file),
+        width=width,
+        height=height,
+        note="bundled" if bundled else note,
+        input_bytes=file.stat().st_size,
+        read=partial(read_image, file),
+    )
+
+
+def offer_pixels(pixels: Pixels, name: str = "image") -> Offer:
+    """Offer an array, which is copied.
+
+    Raises
+    ------
+    ImageError, LimitError
+        It is not an (H, W, 3) uint8 image, or too large.
+
+    Examples
+    --------
+    >>> offer_pixels(np.zeros((2, 3, 3), dtype=np.uint8)).input_bytes
+    18
+    """
+    held = check_image(pixels, name).copy()
+    source = SourceImage(held, (), "array", held.size)
+    file = f"{name}.png"
+    height, width = held.shape[:2]
+    return Offer(name, file, file, width, height, "an array", held.size, lambda _: source)
+
+
+def offer_upload(name: str, data: bytes) -> Offer:
+    """Offer a file that was sent.
+
+    Parameters
+    ----------
+    name : str
+        Its name, of which only the last part counts.
+    data : bytes
+        Its content.
+
+    Raises
+    ------
+    ImageError, LimitError
+        It is not an image, or more than `UPLOAD` allows.
+    """
+    file = clean_name(name)
+    UPLOAD.check(file, "file_bytes", len(data))
+
+    def read(background: str | None) -> SourceImage:
+        return decode_image(data, file, background, UPLOAD)
+
+    found, _ = read_flattened(read)
+    height, width = found.pixels.shape[:2]
+    stem = PurePath(file).stem
+    return Offer(stem, file, file, width, height, "uploaded", len(data), read)
+
+
+def clean_name(name: str) -> str:
+    r"""Return the last part of a file's name, without what is not printed or not for a name.
+
+    Examples
+    --------
+    >>> clean_name("../../etc/pass\nwd.png"), clean_name("C:\\a\\b.png"), clean_name("...")
+    ('passwd.png', 'b.png', 'image')
+    """
+    last = re.split(r"[/\\]", name)[-1]
+    printed = "".join(c for c in last if c.isprintable() and c not in '<>:"|?*').strip(" .-")
+    return printed[-MAX_NAME:] or "image"
+
+
+def read_flattened(read: Callable[[str | None], SourceImage]) -> tuple[SourceImage, str | None]:
+    """Read an image, over `BACKGROUND` if it is translucent; return it and that color or None."""
+    try:
+        return read(None), None
+    except TranslucentError:
+        return read(BACKGROUND), BACKGROUND
+
+
+class Gallery:
+    """The images of a session, by name.
+
+    Parameters
+    ----------
+    offers : iterable of Offer
+        Those that are there from the beginning.
+    """
+
+    def __init__(self, offers: Iterable[Offer]) -> None:
+        self._offers: dict[str, Offer] = {}
+        self._uploads = 0
+        for offer in offers:
+            self._offers.setdefault(offer.name, offer)
+
+    def __getitem__(self, name: str) -> Offer:
+        """Return the image of that name; "" is the first one.
+
+        Raises
+        ------
+        UnknownNameError
+            There is none.
+        """
+        name = name or next(iter(self._offers))
+        if name not in self._offers:
+            raise UnknownNameError("image", name, self._offers)
+        return self._offers[name]
+
+    def add_upload(self, name: str, data: bytes) -> Offer:
+        """Add a file that was sent, under a name that is not taken.
+
+        Raises
+        ------
+        ImageError, LimitError
+            It cannot be used, or there have been `MAX_UPLOADS` before.
+        """
+        if self._uploads >= MAX_UPLOADS:
+            received = f"{self._uploads + 1}; reload the page to begin again"
+            raise LimitError("uploads", f"at most {MAX_UPLOADS}", received)
+        offer = offer_upload(name, data)
+        number = 2
+        chosen = offer.name
+        while chosen in self._offers:
+            chosen = f"{offer.name}-{number}"
+            number += 1
+        values = {**vars(offer), "name": chosen}
+        self._offers[chosen] = Offer(**values)
+        self._uploads += 1
+        return self._offers[chosen]
+
+    @property
+    def facts(self) -> list[dict[str, Any]]:
+        """What is told of all images, in their order."""
+        return [offer.facts for offer in self._offers.values()]
+
+
+def offers_of(specs: Iterable[str]) -> list[Offer]:
+    """Return what is offered at first: the named images, then the bundled ones.
+
+    Parameters
+    ----------
+    specs : iterable of str
+        See `adaptive_kmeans.datasets.find_images`.
+    """
+    given = [offer_source(source) for source in find_images(specs)]
+    return [*given, *map(offer_source, find_images(["bundled"]))]
+
+
+class Chosen:
+    """The image that is explored: its pixels, and what of it is worth keeping.
+
+    Parameters
+    ----------
+    offer : Offer
+        The image, which is read now.
+    """
+
+    def __init__(self, offer: Offer) -> None:
+        source, self.background = read_flattened(offer.read)
+        self.offer = offer
+        self.notes = source.notes
+        self.pixels = reduce(source.pixels)
+        self.pixels.flags.writeable = False
+        self.whole_shape = source.pixels.shape[:2]
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether `pixels` are a reduced copy of the image."""
+        return self.pixels.shape[:2] != self.whole_shape
+
+    @property
+    def scale_note(self) -> str:
+        """What is said of a reduced copy; "" where the image is explored as it is."""
+        if not self.is_reduced:
+            return ""
+        height, width = self.pixels.shape[:2]
+        whole = f"{self.whole_shape[1]}×{self.whole_shape[0]}"
+        return f"reduced from {whole} to {width}×{height}; bytes and quality are those of this copy"
+
+    def read_whole(self) -> Pixels:
+        """Read the image in its full size."""
+        return self.offer.read(self.background).pixels
+
+    @cached_property
+    def slopes(self) -> Slopes:
+        """What a bit is worth with codebooks of the image, which quality needs."""
+        return Slopes(self.pixels)
+
+
+def reduce(pixels: Pixels, most: int = EXPLORED_PIXELS) -> Pixels:
+    """Return an image, or a copy of it that has no more than `most` pixels.
+
+    Examples
+    --------
+    >>> reduce(np.zeros((40, 60, 3), dtype=np.uint8), 600).shape
+    (20, 30, 3)
+    """
+    height, width = pixels.shape[:2]
+    if height * width <= most:
+        return np.ascontiguousarray(pixels)
+    scale = math.sqrt(most / (height * width))
+    size = max(1, int(width * scale)), max(1, int(height * scale))
+    picture = Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return np.array(picture)
