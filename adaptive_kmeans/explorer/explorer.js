@@ -97,7 +97,6 @@ const PARTS = {
   region_map: "Region map",
   indices: "Indices",
   restoration: "Restoration",
-  other: "Other",
 };
 
 const TAKE_AWAYS = [
@@ -806,16 +805,12 @@ class Viewer {
     if (!at) return say(this.readout, "Wheel zooms, drag pans, space shows the original.");
     const i = at.y * this.width + at.x;
     const [before, after] = [this.original.words[i], this.result.words[i]];
-    const words = [
+    say(this.readout, [
       `${at.x}, ${at.y}`,
       `${hexOf(before)} → ${hexOf(after)}`,
       `error ${errorOf(before, after).toFixed(1)}`,
-      `codeword ${this.picture.places[i]}`,
-    ];
-    if (this.picture.sizes.length > 1) {
-      words.push(REGION_LABELS[regionAt(this.picture, at.x, at.y)].toLowerCase());
-    }
-    say(this.readout, words.join("  ·  "));
+      nameCodeword(this.picture, this.picture.places[i]),
+    ].join("  ·  "));
   }
 
   /** The picture as it is shown, overlay and all. @returns {Promise<Blob>} */
@@ -884,15 +879,16 @@ function regionLegend(picture) {
   ];
 }
 
-function describeCodeword(picture, place) {
+/** A codeword's index in the codebook of its region. */
+function nameCodeword(picture, place) {
   const region = regionOf(picture, place);
-  const words = [
-    `Codeword ${place - startOf(picture, region)}`,
-    hexOf(picture.colors[place]),
-    `${percent(picture.shares[place], 2)} of pixels`,
-  ];
-  if (picture.sizes.length > 1) words.push(REGION_LABELS[region].toLowerCase());
-  return words.join("  ·  ");
+  const name = `codeword ${place - startOf(picture, region)}`;
+  return picture.sizes.length > 1 ? `${REGION_LABELS[region].toLowerCase()}, ${name}` : name;
+}
+
+function describeCodeword(picture, place) {
+  const share = `${percent(picture.shares[place], 2)} of pixels`;
+  return [nameCodeword(picture, place), hexOf(picture.colors[place]), share].join("  ·  ");
 }
 
 // ── Controls ────────────────────────────────────────────────────────────────────────────────────
@@ -1112,7 +1108,7 @@ class Facts {
 
   showSplit(split, bytes) {
     const known = Object.keys(PARTS);
-    const keys = [...known, ...Object.keys(split).filter((key) => !known.includes(key))];
+    const keys = [...known, ...Object.keys(split).filter((key) => !known.includes(key) && split[key])];
     const label = (key) => PARTS[key] ?? key.replaceAll("_", " ");
     this.bar.replaceChildren(...keys.map((key) => {
       const part = make("span", { class: "akm-part", "data-part": key });
@@ -1131,7 +1127,7 @@ class Facts {
 
 // ── Curve: every setting tried ──────────────────────────────────────────────────────────────────
 
-const CHART = { width: 340, height: 190, left: 34, right: 8, top: 8, bottom: 18 };
+const CHART = { width: 340, height: 190, left: 34, right: 14, top: 8, bottom: 18 };
 
 /** Positions on a chart for values between low and high, with ticks where people expect them. */
 function axis(values, from, to, { isLogarithmic, pad, ticks }) {
@@ -1191,6 +1187,15 @@ function chartFrame(title, x, y, xText) {
   return svg;
 }
 
+/** Which mark is which method. */
+function markKey() {
+  return make("ul", { class: "akm-marks" }, ...Object.entries(METHOD_LABELS).map(([method, label]) =>
+    make("li", {},
+      make("svg:svg", { viewBox: "-6 -6 12 12", "aria-hidden": "true" },
+        make("svg:path", { class: `akm-mark akm-mark-${method}`, d: MARKS[method] })),
+      label)));
+}
+
 class Curve {
   /**
    * @param {(patch: Partial<State>) => void} change
@@ -1203,7 +1208,7 @@ class Curve {
     this.caption = make("p", { class: "akm-caption", "aria-live": "off" });
     this.elbowPlot = make("div", { class: "akm-elbow-plot", hidden: true });
     this.element = section("PSNR in dB against bytes",
-      this.plot, this.caption,
+      markKey(), this.plot, this.caption,
       make("div", { class: "akm-row" },
         button("Peers at these bytes", ask.peers, {
           "data-ask": "peers", title: "PNG8, JPEG and WebP near the size of this file",
@@ -1333,7 +1338,7 @@ class Curve {
       }));
       if (isElbow) {
         svg.append(make("svg:text", {
-          class: "akm-elbow", x: x.place(k), y: y.place(psnr_db) - 9, "text-anchor": "middle",
+          class: "akm-elbow", x: x.place(k) - 8, y: y.place(psnr_db) - 6, "text-anchor": "end",
         }, `elbow k = ${k}`));
       }
     }
