@@ -71,7 +71,7 @@ const VIEW_KEYS = ["compare", "overlay", "codeword", "zoom", "x", "y", "swipe"];
 
 /** Keys of each method that change its picture or its file. */
 const METHODS = {
-  quality: ["quality", "effort", "tune", "restoration", "detail", "block_size", "color_space", "seed"],
+  quality: ["quality", "effort", "tune", "restoration", "detail", "color_space", "seed"],
   regular: ["k", "restoration", "color_space", "seed"],
   regions: [
     "k1", "k2", "block_size", "detail", "threshold", "restoration", "color_space", "seed",
@@ -759,9 +759,12 @@ class Viewer {
   }
 
   pointerMove(event) {
+    if (this.pointers.has(event.pointerId)) this.drag(event);
     this.pointAt(this.locate(event));
+  }
+
+  drag(event) {
     const last = this.pointers.get(event.pointerId);
-    if (!last) return;
     const now = { x: event.clientX, y: event.clientY };
     this.pointers.set(event.pointerId, now);
     this.dragged += Math.hypot(now.x - last.x, now.y - last.y);
@@ -1661,6 +1664,7 @@ class Explorer {
 
   hello() {
     this.isWelcome = false;
+    this.waitForFile();
     if (this.state && this.state.image === this.uploaded?.image) {
       this.link.send({ type: "upload", name: this.uploaded.name }, [this.uploaded.bytes]);
     }
@@ -1685,7 +1689,6 @@ class Explorer {
     this.state = state;
     this.show();
     this.states.set(0, state);
-    this.waitForFile();
   }
 
   on_images({ images, state }) {
