@@ -423,14 +423,16 @@ def _code(
 
     quantized, quantizer = quantize(image, settings, progress=progress), settings.quantizer()
     if isinstance(quantizer, RateDistortion) and plain.may_be_better(image, quantizer):
-        if progress is not None:
-            progress("trying plain K-means", 0.0)
-        quantized = plain.better(
-            image,
-            quantizer,
-            quantized,
-            lambda tried: len(container.write(tried, settings.fast_coder)),
-        )
+
+        def waiting(stage: str, share: float) -> None:
+            if progress is not None:
+                progress("trying plain K-means", 0.0)
+
+        def coded_bytes(tried: Quantized) -> int:
+            return len(container.write(tried, settings.fast_coder, progress=waiting))
+
+        waiting("", 0.0)
+        quantized = plain.better(image, quantizer, quantized, coded_bytes)
     return quantized, container.write(quantized, settings.file_coder, progress=progress)
 
 

@@ -111,7 +111,7 @@ from adaptive_kmeans.limits import (
     Limits,
     check_limits,
 )
-from adaptive_kmeans.progress import Progress
+from adaptive_kmeans.progress import Progress, beside
 from adaptive_kmeans.quantize import Quantized
 from adaptive_kmeans.threads import Workers, thread_count
 
@@ -463,10 +463,13 @@ def _each_band(
     """
     heights = np.array([place.grid.height for place in places])
     shares = np.zeros(len(places))
+    leading, silent = (None, None) if progress is None else beside(progress)
 
     def code_band(number: int) -> _Coded:
-        def tell_band(_: str, share: float) -> None:
+        def tell_band(stage: str, share: float) -> None:
             shares[number] = max(shares[number], share)
+            if silent is not None:
+                silent(stage, share)
 
         coded = code(places[number], None if progress is None else tell_band)
         shares[number] = 1.0
@@ -474,8 +477,8 @@ def _each_band(
 
     def tell() -> None:
         share = float((shares * heights).sum()) / int(heights.sum())
-        if progress is not None and share < 1.0:  # which is told once all is done
-            progress(stage, share)
+        if leading is not None and share < 1.0:  # which is told once all is done
+            leading(stage, share)
 
     with Workers(at_once) as workers:
         numbers = ((number,) for number in range(len(places)))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Progress = Callable[[str, float], None]
-"""Called with the name of a stage and its finished share, 0..1."""
+"""Called with the name of a stage and its finished share, 0..1. What it raises ends the work."""
 
 PATIENCE_S = 0.5
 
@@ -19,6 +19,40 @@ LOADING_S = 5.0
 
 LOG_S = 30.0
 """Seconds between lines if standard error is not a terminal."""
+
+
+def beside(progress: Progress) -> tuple[Progress, Progress]:
+    """Return a callback, and one for work beside that, which tells nothing and ends with it.
+
+    A callback that raises ends the work that calls it.
+
+    Examples
+    --------
+    >>> def stop(stage, share):
+    ...     raise InterruptedError(stage)
+    >>> leading, silent = beside(stop)
+    >>> silent("coding", 0.5)
+    >>> try:
+    ...     leading("coding", 0.5)
+    ... except InterruptedError:
+    ...     silent("coding", 0.6)
+    Traceback (most recent call last):
+    InterruptedError: coding
+    """
+    ended: list[BaseException] = []
+
+    def leading(stage: str, share: float) -> None:
+        try:
+            progress(stage, share)
+        except BaseException as error:
+            ended.append(error)
+            raise
+
+    def silent(_: str, __: float) -> None:
+        if ended:
+            raise ended[0]
+
+    return leading, silent
 
 
 @contextmanager

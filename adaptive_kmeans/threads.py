@@ -22,6 +22,9 @@ _Result = TypeVar("_Result")
 
 WAITING_S = 0.1
 """How often a wait looks how far the work has come."""
+STOP = -1
+"""Rows that are set as done, for a kernel to stop."""
+STOPPING_S = 0.005
 
 
 def thread_count() -> int:
@@ -145,14 +148,15 @@ def count_rows(
     Parameters
     ----------
     call : callable
-        Takes the counter, (1,) int64, and runs without the interpreter's lock.
+        Takes the counter, (1,) int64, and runs without the interpreter's lock. It stops at the next
+        row where the counter is below 0, and what it returns then is of no use.
     rows : int
         Rows in all.
     stage : str
         What the work is called.
     progress : callable or None
-        Called ten times a second with the stage and the finished share; None runs the call on the
-        caller's thread.
+        Called ten times a second with the stage and the finished share; what it raises stops the
+        work. None runs the call on the caller's thread.
 
     Examples
     --------
@@ -165,5 +169,11 @@ def count_rows(
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(call, counter)
         while not wait([running], WAITING_S).done:
-            progress(stage, int(counter[0]) / max(1, rows))
+            try:
+                progress(stage, int(counter[0]) / max(1, rows))
+            except BaseException:
+                counter[0] = STOP
+                while not wait([running], STOPPING_S).done:
+                    counter[0] = STOP  # the kernel may have counted a row meanwhile
+                raise
         return running.result()

@@ -1,9 +1,15 @@
 import threading
 import time
 
+import numpy as np
 import pytest
 
-from adaptive_kmeans.threads import Workers
+from adaptive_kmeans.blocks import BlockGrid
+from adaptive_kmeans.coding.context_mixing import contexts, pixels
+from adaptive_kmeans.quantize import Quantized
+from adaptive_kmeans.rate_distortion import live
+from adaptive_kmeans.rate_distortion.refinement import Refinement
+from adaptive_kmeans.threads import STOP, Workers, count_rows
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -43,3 +49,50 @@ def test_the_first_call_that_fails_is_raised_and_ends_the_work(count):
         seen.extend(workers.in_order(fail, ((x,) for x in range(50))))
     assert seen == [0, 1]
     assert len(called) < 10
+
+
+def test_what_progress_raises_stops_the_kernel_at_its_next_row():
+    seen = []
+
+    def call(counter):
+        for row in range(10_000):
+            if counter[0] < 0:
+                seen.append(row)
+                return
+            counter[0] = row + 1
+            time.sleep(0.001)
+
+    def stop(stage, share):
+        assert stage == "coding"
+        assert 0 <= share < 1
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        count_rows(call, 10_000, "coding", stop)
+    assert len(seen) == 1
+    assert seen[0] < 5000
+
+
+@pytest.mark.parametrize("work", ["code", "choose"])
+def test_compiled_kernels_stop_where_the_rows_done_are_below_zero(work, random):
+    """Each then leaves the rows done as they were set."""
+    labels = random.integers(0, 4, (8, 8)).astype(np.int32)
+    rows_done = np.array([STOP], dtype=np.int64)
+    codebooks = (random.integers(0, 256, (4, 3), dtype=np.uint8),)
+    regions = np.zeros((8, 8), dtype=np.uint8)
+    codewords, _ = live.number_codewords(codebooks, labels.copy())
+    if work == "code":
+        pixels.encode(contexts.MODELS["fast"], codewords, labels, regions, rows_done)
+    else:
+        quantized = Quantized(
+            BlockGrid(8, 8, 8), np.zeros((1, 1), np.uint8), codebooks, labels.astype(np.uint16)
+        )
+        image = quantized.reconstruct()
+        with Workers(1) as workers:
+            prices = np.full((8, 8), 10.0)
+            refinement = Refinement(
+                image, quantized, prices, "psnr", "context-mixing", False, workers
+            )
+            choice = refinement._choice(1.0, 4)
+            live.choose("strongest", codewords, choice, regions, rows_done)
+    assert rows_done[0] == STOP

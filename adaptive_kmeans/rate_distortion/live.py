@@ -64,7 +64,7 @@ def choose(
         Its labels are OUT.
     regions : (h, w) uint8
     rows_done : (1,) int64
-        Counts the rows. OUT.
+        Counts the rows; below 0 it stops. OUT.
     """
     height, width = regions.shape
     rows = max(1, BAND_PIXELS // width)
@@ -150,4 +150,6 @@ def _choose_rows(
             take(model, sink, best)
             end_pixel(model, band_y, x, best)
         end_row(model, band_y)
+        if rows_done[0] < 0:
+            return
         rows_done[0] = y + 1

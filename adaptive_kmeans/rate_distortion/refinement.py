@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,7 +89,8 @@ class Refinement:
             report("", done / steps)
             if share != last:
                 self._moved[0] = 1
-            self.sweep(share, effort.candidates)
+            waiting = None if progress is None else partial(report, "", done / steps)
+            self.sweep(share, effort.candidates, waiting)
             done, last = done + 1, share
         for _ in range(passes):
             before = done
@@ -100,10 +103,12 @@ class Refinement:
         report("", 1.0)
         return self.quantized()
 
-    def sweep(self, share: float, candidates: int) -> None:
+    def sweep(
+        self, share: float, candidates: int, waiting: Callable[[], None] | None = None
+    ) -> None:
         """Choose each pixel's codeword once by the proxy, at a share of the price."""
         self._moved[1] = 0
-        search.sweep(self._choice(share, candidates), self._moved, self._workers)
+        search.sweep(self._choice(share, candidates), self._moved, self._workers, waiting)
         self._moved[0] = self._moved[1]
         self._center()
 

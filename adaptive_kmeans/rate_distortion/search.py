@@ -12,6 +12,7 @@ other are: the result does not depend on the number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,7 +52,9 @@ class Choice(NamedTuple):
     costs: Costs
 
 
-def sweep(choice: Choice, moved: Array, workers: Workers) -> int:
+def sweep(
+    choice: Choice, moved: Array, workers: Workers, waiting: Callable[[], None] | None = None
+) -> int:
     """Choose every pixel's codeword once; return how many changed.
 
     Parameters
@@ -61,14 +64,18 @@ def sweep(choice: Choice, moved: Array, workers: Workers) -> int:
     moved : (2, h, w) uint8
         1 where a codeword changed in the sweep before; then, OUT, in this one.
     workers : Workers
+    waiting : callable, optional
+        Called ten times a second; what it raises ends the sweep.
     """
     height = len(choice.image)
     changes = 0
     for first in (0, BAND):
         bands = ((top, min(top + BAND, height)) for top in range(first, height, 2 * BAND))
         changes += sum(
-            workers.map(
-                lambda top, end: _sweep_rows(choice, moved, top, end, new_room(choice)), bands
+            workers.in_order(
+                lambda top, end: _sweep_rows(choice, moved, top, end, new_room(choice)),
+                bands,
+                waiting,
             )
         )
     return changes

@@ -634,7 +634,10 @@ def end_row(model: Model, y: Int) -> None:
 
 @kernel
 def code_pixels(model: Model, sink: Any, rows_done: NDArray[np.int64]) -> None:
-    """Code all pixels in reading order; a decoder stops where its data is over."""
+    """Code all pixels in reading order; a decoder stops where its data is over.
+
+    Both stop where the rows done are set below 0: see `adaptive_kmeans.threads.count_rows`.
+    """
     height, width = model.regions.shape
     offsets = model.codewords.offsets
     for y in range(height):
@@ -651,6 +654,8 @@ def code_pixels(model: Model, sink: Any, rows_done: NDArray[np.int64]) -> None:
             if exhausted(sink):
                 return
         end_row(model, y)
+        if rows_done[0] < 0:
+            return
         rows_done[0] = y + 1
 
 
