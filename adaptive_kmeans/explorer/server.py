@@ -295,6 +295,9 @@ class _Guard:
         """Return why a request is refused, with its status; None if it is not."""
         own = [f"{host}:{self._server.port}" for host in HOSTS]
         headers = scope["headers"]
+        head = sum(len(key) + len(value) for key, value in headers)
+        if head + len(scope["raw_path"]) + len(scope["query_string"]) > MAX_HEAD_BYTES:
+            return 431, "request: expected a shorter head"
         hosts = [value.decode("latin-1") for key, value in headers if key == b"host"]
         if len(hosts) != 1 or hosts[0] not in own:
             return 421, "host: expected the loopback"

@@ -54,6 +54,8 @@ Send = Callable[[Message, Sequence[bytes]], None]
 """Takes a message and its buffers; called from several threads. It raises `Outdated` where nobody
 listens any more."""
 
+NICENESS = 10
+"""How much encoding gives way to pictures."""
 SETTLE_S = 0.12
 """How long a setting stands before it is encoded."""
 TELL_S = 0.1
@@ -112,7 +114,7 @@ class Session:
         self._takes: set[str] = set()
         self._lock = threading.RLock()
         self._pictures = Worker("explorer pictures")
-        self._files = Worker("explorer files")
+        self._files = Worker("explorer files", niceness=NICENESS)
         self._answers: dict[str, Callable[[Message, Sequence[bytes]], None]] = {
             "hello": self._hello,
             "state": self._take_state,
@@ -379,10 +381,11 @@ class Session:
 
     def _made(self, what: str) -> takeaway.Taken | None:
         """Return what is to be taken; None, and take it later, while its file is being made."""
-        state, chosen = self._current()
         with self._lock:
-            file, points = self._file, list(self.points)
-            if file is None and what in takeaway.OF_FILE:
+            state, chosen, file = self.state, self._chosen, self._file
+            points = list(self.points)
+            is_shown = chosen is not None and chosen.offer.name == state.image
+            if chosen is None or not is_shown or (file is None and what in takeaway.OF_FILE):
                 self._takes.add(what)
                 return None
         return takeaway.take(what, state, chosen, file, points)

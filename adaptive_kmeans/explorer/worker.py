@@ -7,6 +7,8 @@ next check: it calls the `Check` that it is given wherever it can stop.
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import threading
 from collections.abc import Callable
 
@@ -56,10 +58,14 @@ class Worker:
     ----------
     name : str
         What the thread is called.
+    niceness : int
+        How much it, and the threads that it starts, give way to others, where the system has
+        priorities of threads: 0 to 19.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, niceness: int = 0) -> None:
         self._name = name
+        self._niceness = niceness
         self._waiting: dict[str, tuple[Job, Check]] = {}
         self._running: tuple[str, Check] | None = None
         self._is_closed = False
@@ -112,6 +118,8 @@ class Worker:
         return self._thread is None or not self._thread.is_alive()
 
     def _work(self) -> None:
+        if self._niceness and sys.platform == "linux":
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._niceness)
         while True:
             with self._changed:
                 self._running = None
