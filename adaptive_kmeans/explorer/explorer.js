@@ -1555,6 +1555,7 @@ class Explorer {
     this.controls.note.after(this.whole);
     this.viewer.element.append(this.status);
     this.root.classList.add("akm");
+    this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the arrows for cells
     this.root.dataset.home = this.isPage ? "page" : "notebook";
     this.root.dataset.number = "-1";
     this.root.replaceChildren(this.banner, make("div", { class: "akm-body" },
