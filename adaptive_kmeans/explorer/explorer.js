@@ -5,9 +5,10 @@
  *                                                              ├ facts and curve
  *                                                              └ codebook
  *
- * It follows the Anywidget Front-End Module convention, `render({ model, el })`, and asks of `model`
- * only `get`, `set`, `on`, `off` and `send`. Python computes, this module paints: an index map and
- * codebooks arrive, and become pixels here. The sections below are in the order of the data.
+ * It follows the Anywidget Front-End Module convention, `render({ model, el })`, and asks only
+ * `get`, `set`, `on`, `off` and `send` of `model`. Python computes, this module paints: an index
+ * map and codebooks arrive, and become pixels here. The sections below are in the order of the
+ * data.
  */
 
 /**
@@ -66,6 +67,9 @@
  */
 
 // ── Names and settings ──────────────────────────────────────────────────────────────────────────
+
+/** The whole picture in view. */
+const WHOLE_VIEW = { zoom: 1, x: 0.5, y: 0.5 };
 
 const VIEW_KEYS = ["compare", "overlay", "codeword", "zoom", "x", "y", "swipe"];
 
@@ -461,7 +465,7 @@ class Viewer {
     this.change = change;
     this.point = point;
     this.isGreedy = isGreedy;
-    this.state = { compare: "swipe", overlay: "none", codeword: -1, zoom: 1, x: 0.5, y: 0.5, swipe: 0.5 };
+    this.state = { compare: "swipe", overlay: "none", codeword: -1, swipe: 0.5, ...WHOLE_VIEW };
     this.picture = null;
     this.pointed = -1;
     this.isHeld = false;
@@ -483,7 +487,8 @@ class Viewer {
     this.afterName = make("span", { class: "akm-badge akm-badge-after" });
     this.legend = make("div", { class: "akm-legend", hidden: true });
     this.handle = make("div", {
-      class: "akm-handle", role: "slider", tabindex: 0, "aria-label": "Swipe: where the original ends",
+      class: "akm-handle", role: "slider", tabindex: 0,
+      "aria-label": "Swipe: where the original ends",
       "aria-valuemin": 0, "aria-valuemax": 100, "aria-orientation": "horizontal",
       onkeydown: (event) => this.keySwipe(event),
       onpointerdown: (event) => this.startSwipe(event),
@@ -614,7 +619,8 @@ class Viewer {
   /** Screen pixels per pixel at zoom 1. */
   get fit() {
     if (!this.width) return 1;
-    return Math.min(this.after.clientWidth / this.width, this.after.clientHeight / this.height) || 1;
+    const { clientWidth, clientHeight } = this.after;
+    return Math.min(clientWidth / this.width, clientHeight / this.height) || 1;
   }
 
   get scale() {
@@ -646,6 +652,7 @@ class Viewer {
 
   /** Move the view so that no empty border shows where there is a picture to show. */
   look(zoom, x, y) {
+    if (!this.width) return;
     const most = Math.max(1, MOST_SCREEN_PIXELS / this.fit);
     const at = clamp(zoom, 1, most);
     const middle = (value, size, pane) => {
@@ -865,7 +872,8 @@ function errorLegend(scale) {
   const bar = make("span", { class: "akm-heat", "aria-hidden": "true" });
   bar.style.background = `linear-gradient(to right, ${[...HEAT].map(hexOf).join(",")})`;
   return [
-    make("span", { class: "akm-legend-title" }, "Error per pixel: RMS of R, G, B, in levels of 255"),
+    make("span", { class: "akm-legend-title" },
+      "Error per pixel: RMS of R, G, B, in levels of 255"),
     bar,
     make("span", { class: "akm-ticks" },
       ...[0, scale / 4, scale / 2, (3 * scale) / 4].map((tick) => make("span", {}, `${tick}`)),
@@ -896,7 +904,7 @@ function describeCodeword(picture, place) {
 
 // ── Controls ────────────────────────────────────────────────────────────────────────────────────
 
-/** A slider and a number input for the same value; the slider of a logarithmic one moves in octaves. */
+/** A slider and a number input for one value; a logarithmic one's slider moves in octaves. */
 function numberField({ key, label, low, high, step = 1, isLogarithmic = false }, change) {
   const [toSlider, fromSlider] = isLogarithmic
     ? [Math.log2, (octaves) => Math.round(2 ** octaves)]
@@ -976,7 +984,7 @@ class Controls {
     this.fields = [];
     this.images = make("select", {
       class: "akm-images", "aria-label": "Image",
-      onchange: () => change({ image: this.images.value, zoom: 1, x: 0.5, y: 0.5, codeword: -1 }),
+      onchange: () => change({ image: this.images.value, codeword: -1, ...WHOLE_VIEW }),
     });
     this.file = make("input", {
       type: "file", accept: "image/*", hidden: true, "aria-label": "Open an image",
@@ -992,7 +1000,7 @@ class Controls {
     this.element = make("div", { class: "akm-controls" },
       section("Image",
         make("div", { class: "akm-row" }, this.images,
-          button("Open…", () => this.file.click(), { title: "Or drop an image here, or paste one" }),
+          button("Open…", () => this.file.click(), { title: "Or drop an image, or paste one" }),
           this.file),
         this.note),
       section("Method", this.method.element, this.hint, this.form));
@@ -1002,19 +1010,20 @@ class Controls {
   offer(choices) {
     const [lowestBlock, highestBlock] = [choices.block_sizes.at(0), choices.block_sizes.at(-1)];
     const [lowK, highK] = choices.k;
-    const codewords = (key, label) =>
-      numberField({ key, label, low: lowK, high: highK, isLogarithmic: true }, this.change);
+    const number = (key, label, low, high, isLogarithmic = false) =>
+      numberField({ key, label, low, high, isLogarithmic }, this.change);
+    const select = (key, label, options) => selectField({ key, label, options }, this.change);
     this.fields = [
-      numberField({ key: "quality", label: "Quality", low: choices.quality[0], high: choices.quality[1] }, this.change),
-      codewords("k", "Codewords, k"),
-      codewords("k1", "Low detail, k1"),
-      codewords("k2", "High detail, k2"),
-      numberField({ key: "effort", label: "Effort", low: choices.efforts[0], high: choices.efforts[1] }, this.change),
-      numberField({ key: "block_size", label: "Block size", low: lowestBlock, high: highestBlock, isLogarithmic: true }, this.change),
-      selectField({ key: "detail", label: "Detail measure", options: choices.measures }, this.change),
-      selectField({ key: "threshold", label: "Threshold", options: choices.thresholds }, this.change),
-      selectField({ key: "tune", label: "Tune", options: choices.tunes }, this.change),
-      selectField({ key: "color_space", label: "Color space", options: choices.color_spaces }, this.change),
+      number("quality", "Quality", choices.quality[0], choices.quality[1]),
+      number("k", "Codewords, k", lowK, highK, true),
+      number("k1", "Low detail, k1", lowK, highK, true),
+      number("k2", "High detail, k2", lowK, highK, true),
+      number("effort", "Effort", choices.efforts[0], choices.efforts[1]),
+      number("block_size", "Block size", lowestBlock, highestBlock, true),
+      select("detail", "Detail measure", choices.measures),
+      select("threshold", "Threshold", choices.thresholds),
+      select("tune", "Tune", choices.tunes),
+      select("color_space", "Color space", choices.color_spaces),
       switchField({ key: "restoration", label: "Restoration" }, this.change),
     ];
     this.form.replaceChildren(...this.fields.map(({ element }) => element));
@@ -1111,7 +1120,8 @@ class Facts {
 
   showSplit(split, bytes) {
     const known = Object.keys(PARTS);
-    const keys = [...known, ...Object.keys(split).filter((key) => !known.includes(key) && split[key])];
+    const others = Object.keys(split).filter((key) => !known.includes(key) && split[key]);
+    const keys = [...known, ...others];
     const label = (key) => PARTS[key] ?? key.replaceAll("_", " ");
     this.bar.replaceChildren(...keys.map((key) => {
       const part = make("span", { class: "akm-part", "data-part": key });
@@ -1162,7 +1172,10 @@ function evenTicks(low, high) {
 const octaveTicks = (low, high) =>
   Array.from({ length: 13 }, (_, i) => 2 ** i).filter((k) => k >= low && k <= high);
 
-const shortBytes = (bytes) => (bytes >= 1e6 ? `${bytes / 1e6} MB` : bytes >= 1000 ? `${bytes / 1000} kB` : `${bytes}`);
+function shortBytes(bytes) {
+  if (bytes >= 1e6) return `${bytes / 1e6} MB`;
+  return bytes >= 1000 ? `${bytes / 1000} kB` : `${bytes}`;
+}
 
 const MARKS = {
   quality: "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z",
@@ -1192,11 +1205,12 @@ function chartFrame(title, x, y, xText) {
 
 /** Which mark is which method. */
 function markKey() {
-  return make("ul", { class: "akm-marks" }, ...Object.entries(METHOD_LABELS).map(([method, label]) =>
+  const entry = ([method, label]) =>
     make("li", {},
       make("svg:svg", { viewBox: "-6 -6 12 12", "aria-hidden": "true" },
         make("svg:path", { class: `akm-mark akm-mark-${method}`, d: MARKS[method] })),
-      label)));
+      label);
+  return make("ul", { class: "akm-marks" }, ...Object.entries(METHOD_LABELS).map(entry));
 }
 
 class Curve {
@@ -1256,12 +1270,14 @@ class Curve {
 
   describeAll() {
     const count = this.points.size;
-    return count ? `${count} ${count === 1 ? "setting" : "settings"} tried` : "Each setting tried leaves a point.";
+    if (!count) return "Each setting tried leaves a point.";
+    return count === 1 ? "1 setting tried" : `${count} settings tried`;
   }
 
   draw() {
     say(this.caption, this.describeAll());
-    const all = [...this.points.values(), ...this.peers].filter(({ psnr_db }) => Number.isFinite(psnr_db));
+    const all = [...this.points.values(), ...this.peers]
+      .filter(({ psnr_db }) => Number.isFinite(psnr_db));
     if (!all.length) {
       const empty = { place: () => 0, ticks: [] };
       this.plot.replaceChildren(chartFrame("PSNR against bytes", empty, empty, String));
@@ -1273,7 +1289,8 @@ class Curve {
     const y = axis(all.map(({ psnr_db }) => psnr_db), height - bottom, top,
       { isLogarithmic: false, pad: 1, ticks: evenTicks });
     const svg = chartFrame("PSNR against bytes", x, y, shortBytes);
-    const at = ({ bytes, psnr_db }) => [x.place(bytes), y.place(Number.isFinite(psnr_db) ? psnr_db : y.ticks.at(-1))];
+    const at = ({ bytes, psnr_db }) => // a lossless file stands at the top
+      [x.place(bytes), Number.isFinite(psnr_db) ? y.place(psnr_db) : top];
     for (const peer of this.peers) svg.append(this.peerMark(peer, at(peer)));
     for (const [key, point] of this.points) svg.append(this.pointMark(key, point, at(point)));
     this.plot.replaceChildren(svg);
@@ -1303,7 +1320,8 @@ class Curve {
   }
 
   peerMark({ codec, label, bytes, psnr_db, ssim }, [x, y]) {
-    const text = `${label ?? codec} · ${integer(bytes)} bytes · ${decibels(psnr_db)} dB · SSIM ${similarity(ssim)}`;
+    const text = `${label} · ${integer(bytes)} bytes · ${decibels(psnr_db)} dB · `
+      + `SSIM ${similarity(ssim)}`;
     return make("svg:g", {
       class: "akm-peer", role: "img", tabindex: 0, "aria-label": text,
       transform: `translate(${x} ${y})`,
@@ -1364,10 +1382,13 @@ class Codebook {
     this.chosen = -1;
     this.swatches = [];
     this.timer = 0;
-    this.strip = make("canvas", { class: "akm-strip", role: "img", "aria-label": "Shares of the codewords" });
+    this.strip = make("canvas", {
+      class: "akm-strip", role: "img", "aria-label": "Shares of the codewords",
+    });
     this.groups = make("div", {
       class: "akm-swatches",
-      onclick: (event) => this.onSwatch(event, (place) => this.choose(place === this.chosen ? -1 : place)),
+      onclick: (event) => this.onSwatch(event, (place) =>
+        this.choose(place === this.chosen ? -1 : place)),
       onpointerover: (event) => this.onSwatch(event, (place) => this.tell(place)),
       onfocusin: (event) => this.onSwatch(event, (place) => this.tell(place)),
       onpointerleave: () => this.tell(this.chosen),
@@ -1403,9 +1424,11 @@ class Codebook {
   build(sizes) {
     this.sizes = sizes.join();
     this.swatches = [];
-    const density = Math.max(...sizes) > 512 ? "many" : Math.max(...sizes) > 64 ? "some" : "few";
+    const density = [["many", 512], ["some", 64], ["few", 0]]
+      .find(([, least]) => Math.max(...sizes) > least)[0];
     this.groups.replaceChildren(...sizes.map((size, region) => {
-      const label = sizes.length > 1 ? `${REGION_LABELS[region]}: ${integer(size)} codewords` : `${integer(size)} codewords`;
+      const name = sizes.length > 1 ? `${REGION_LABELS[region]}: ` : "";
+      const label = `${name}${integer(size)} codewords`;
       const first = this.swatches.length;
       const options = Array.from({ length: size }, (_, i) => make("div", {
         class: "akm-swatch", role: "option", tabindex: first + i ? -1 : 0, "data-place": first + i,
@@ -1414,13 +1437,14 @@ class Codebook {
       this.swatches.push(...options);
       return make("div", {},
         make("p", { class: "akm-hint" }, label),
-        make("div", { class: `akm-grid-${density}`, role: "listbox", "aria-label": label }, ...options));
+        make("div",
+          { class: `akm-grid-${density}`, role: "listbox", "aria-label": label }, ...options));
     }));
   }
 
   /** Each codeword as wide as its share of the pixels. */
   drawStrip() {
-    const { canvas = this.strip, picture } = this;
+    const { strip: canvas, picture } = this;
     canvas.width = 720;
     canvas.height = 1;
     const context = canvas.getContext("2d");
@@ -1442,7 +1466,8 @@ class Codebook {
   move(event) {
     const at = this.swatches.indexOf(event.target);
     if (at < 0) return;
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns(at), ArrowUp: -this.columns(at) }[event.key];
+    const columns = this.columns(at);
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
     if (event.key === "Enter" || event.key === " ") event.target.click();
     else if (step) this.focus(clamp(at + step, 0, this.swatches.length - 1));
     else return;
@@ -1468,7 +1493,8 @@ class Codebook {
 
   tell(place) {
     const isKnown = this.picture && place >= 0 && place < this.picture.colors.length;
-    say(this.caption, isKnown ? describeCodeword(this.picture, place) : "Choose one to see its pixels.");
+    say(this.caption,
+      isKnown ? describeCodeword(this.picture, place) : "Choose one to see its pixels.");
   }
 
   select(place) {
@@ -1534,7 +1560,8 @@ class Explorer {
 
   build() {
     const change = (patch) => this.change(patch);
-    this.viewer = new Viewer(change, (place) => this.codebook.mark(place < 0 ? this.state.codeword : place), this.isPage);
+    const point = (place) => this.codebook.mark(place < 0 ? this.state.codeword : place);
+    this.viewer = new Viewer(change, point, this.isPage);
     this.controls = new Controls(change, (file) => this.upload(file));
     this.facts = new Facts();
     this.curve = new Curve(change, {
@@ -1546,12 +1573,13 @@ class Explorer {
     this.takes = takeAway({
       take: (what) => this.ask("take", { what }),
       save: (what) => this.ask("save", { what }),
-      snapshot: async () => download(await this.viewer.snapshot(), `${this.state.image}-shown.png`),
+      snapshot: async () =>
+        download(await this.viewer.snapshot(), `${this.state.image}-shown.png`),
       isNotebook: !this.isPage,
     });
     this.banner = make("p", { class: "akm-banner", role: "status", hidden: true });
     this.status = make("p", { class: "akm-status", role: "status", "aria-live": "polite" });
-    this.whole = button("Encode the whole", () => this.ask("whole"), { hidden: true, "data-ask": "whole" });
+    this.whole = button("Encode the whole", () => this.ask("whole"), { hidden: true });
     this.controls.note.after(this.whole);
     this.viewer.element.append(this.status);
     this.root.classList.add("akm");
@@ -1584,8 +1612,8 @@ class Explorer {
 
   /** @param {Partial<State>} patch  What the user changed. */
   change(patch) {
-    const isKnown = Object.entries(patch).every(([key, value]) => this.state[key] === value);
-    if (!this.state || isKnown) return;
+    if (!this.state) return;
+    if (Object.entries(patch).every(([key, value]) => this.state[key] === value)) return;
     const isNewImage = patch.image !== undefined && patch.image !== this.state.image;
     const isOnlyView = Object.keys(patch).every((key) => VIEW_KEYS.includes(key));
     this.state = { ...this.state, ...patch };
@@ -1669,7 +1697,8 @@ class Explorer {
     if (this.state && this.state.image === this.uploaded?.image) {
       this.link.send({ type: "upload", name: this.uploaded.name }, [this.uploaded.bytes]);
     }
-    this.link.send({ type: "hello", query: this.state ? queryOf(this.state) : this.model.get("query") ?? "" });
+    const query = this.state ? queryOf(this.state) : this.model.get("query");
+    this.link.send({ type: "hello", query: query ?? "" });
   }
 
   connect(connection) {
@@ -1697,7 +1726,7 @@ class Explorer {
     if (!this.isWelcome) return;
     this.controls.offerImages(images);
     this.say("");
-    this.change({ image: state.image, zoom: 1, x: 0.5, y: 0.5, codeword: -1 });
+    this.change({ image: state.image, codeword: -1, ...WHOLE_VIEW });
   }
 
   on_original({ name, width, height, scale_note }, [rgb]) {
@@ -1710,7 +1739,7 @@ class Explorer {
   /** @param {PictureMessage} message */
   on_picture(message, buffers) {
     if (!this.link.accepts(message.number)) return;
-    this.showPicture(message, buffers, message.is_final && !this.state.restoration);
+    this.showPicture(message, buffers, message.is_final);
     this.facts.showQuality(message);
     const waited = this.link.answered(message.number);
     if (waited !== null) this.root.dataset.latencyMs = waited.toFixed(1);

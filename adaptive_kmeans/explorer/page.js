@@ -77,7 +77,8 @@ class SocketModel {
       this.retry = FIRST_RETRY_MS;
       this.set("connection", "open");
     });
-    this.socket.addEventListener("message", ({ data }) => this.emit("msg:custom", ...splitFrame(data)));
+    this.socket.addEventListener("message", ({ data }) =>
+      this.emit("msg:custom", ...splitFrame(data)));
     this.socket.addEventListener("close", () => {
       this.set("connection", "lost");
       setTimeout(() => this.connect(), this.retry);

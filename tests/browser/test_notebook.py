@@ -56,6 +56,9 @@ def jupyter_lab(folder: Path, settings: Path) -> Iterator[str]:
         "IPYTHONDIR": str(settings / "ipython"),
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
+    quiet = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    (settings / "config" / "labconfig").mkdir(parents=True)
+    (settings / "config" / "labconfig" / "page_config.json").write_text(json.dumps(quiet))
     log = settings / "lab.log"
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -64,8 +67,6 @@ def jupyter_lab(folder: Path, settings: Path) -> Iterator[str]:
                 *("--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--ServerApp.port_retries=0"),
                 f"--IdentityProvider.token={token}",
                 f"--ServerApp.root_dir={folder}",
-                "--LabApp.news_url=None",
-                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
                 "--LabApp.extension_manager=readonly",
             ],
             stdout=output,
@@ -99,7 +100,6 @@ def test_the_widget_works_in_jupyterlab(
     pytest.importorskip("anywidget", reason="the extra explorer is not installed")
     folder, settings = tmp_path / "notebooks", tmp_path / "jupyter"
     folder.mkdir()
-    settings.mkdir()
     (folder / "explore.ipynb").write_text(json.dumps(NOTEBOOK))
     watch = Watch(context)
     with jupyter_lab(folder, settings) as address:
