@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from adaptive_kmeans.limits import MAX_CODEWORDS, MAX_REGIONS
 from adaptive_kmeans.progress import Progress
 
 if TYPE_CHECKING:
+    from adaptive_kmeans.clustering import RegionColors
     from adaptive_kmeans.detail import DetailMeasure
     from adaptive_kmeans.regions import Threshold
 
@@ -142,6 +143,14 @@ def _require(
         raise ConfigError(what, expected, f"{array.shape} {array.dtype.name}")
 
 
+class SplitImage(NamedTuple):
+    """An image that is split into regions: its blocks, their regions, and the colors of these."""
+
+    grid: BlockGrid
+    region_map: npt.NDArray[np.uint8]
+    colors: RegionColors
+
+
 @dataclass(frozen=True)
 class RegionAdaptive:
     """The published quantizer: blocks split by detail, one K-means codebook for each region.
@@ -176,17 +185,23 @@ class RegionAdaptive:
 
     def __call__(self, image: npt.NDArray[np.uint8], progress: Progress | None = None) -> Quantized:
         """Quantize an (H, W, 3) uint8 image."""
-        from adaptive_kmeans.clustering import cluster_regions
+        return self.cluster(self.split(image), progress)
+
+    def split(self, image: npt.NDArray[np.uint8]) -> SplitImage:
+        """Split an (H, W, 3) uint8 image into regions, which do not depend on their codebooks."""
+        from adaptive_kmeans.clustering import RegionColors
         from adaptive_kmeans.regions import classify
 
         grid = BlockGrid(image.shape[0], image.shape[1], self.block_size)
         if self.measure is None or self.threshold is None:
             region_map = np.zeros(grid.shape, dtype=np.uint8)
-        else:
-            region_map = classify(self.measure(image, grid), self.threshold)
-        codebooks, index_map = cluster_regions(
-            image,
-            grid.spread(region_map) if len(self.ks) > 1 else None,
+            return SplitImage(grid, region_map, RegionColors(image, None, 1))
+        region_map = classify(self.measure(image, grid), self.threshold)
+        return SplitImage(grid, region_map, RegionColors(image, grid.spread(region_map), 2))
+
+    def cluster(self, split: SplitImage, progress: Progress | None = None) -> Quantized:
+        """Find the codebooks of a split image, and each pixel's codeword."""
+        codebooks, index_map = split.colors.cluster(
             self.ks,
             init=self.init,
             tolerance=self.tolerance,
@@ -197,7 +212,7 @@ class RegionAdaptive:
         )
         if progress is not None:
             progress("clustering", 1.0)
-        return Quantized(grid, region_map, codebooks, index_map)
+        return Quantized(split.grid, split.region_map, codebooks, index_map)
 
     def _iterations(self, progress: Progress) -> Callable[[int, int, float], None]:
         """Turn iterations into a share; how many are to come is not known, 20 are typical."""

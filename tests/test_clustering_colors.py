@@ -14,6 +14,7 @@ from adaptive_kmeans.clustering import (
     COLOR_SPACES,
     EXACT,
     INITIALIZATIONS,
+    RegionColors,
     cluster_colors,
     cluster_regions,
     color_kmeans,
@@ -267,3 +268,18 @@ def test_bad_parameters_are_refused(change):
 def test_unknown_names_are_refused(change):
     with pytest.raises(UnknownNameError):
         cluster_regions(two_colors(), None, (2,), **change)
+
+
+def test_regions_that_are_clustered_again_have_the_codebooks_of_the_first_time(photo):
+    regions = (photo[:, :, 0] > 100).astype(np.uint8)
+    colors = RegionColors(photo, regions, 2)
+    for ks, others in [
+        ((4, 9), {}), ((5, 9), {}), ((5, 9), {}), ((5, 8), {"evenness": 0.6}), ((5, 8), {}),
+        ((5, 8), {"color_space": "lab"}), ((5, 8), {"init": "random", "seed": 1}),
+        ((5, 8), {"init": "random", "seed": 2}),
+    ]:  # fmt: skip
+        again = colors.cluster(ks, **others)
+        first = cluster_regions(photo, regions, ks, **others)
+        assert np.array_equal(again[1], first[1])
+        for one, other in zip(again[0], first[0], strict=True):
+            assert np.array_equal(one, other)

@@ -15,7 +15,7 @@ from adaptive_kmeans.clustering.elbow import elbow
 from adaptive_kmeans.clustering.histogram import ColorHistogram, ColorSet, count_colors
 from adaptive_kmeans.clustering.initialization import INITIALIZATIONS, initialize
 from adaptive_kmeans.clustering.lloyd import Clustering, kmeans
-from adaptive_kmeans.clustering.regions_kmeans import cluster_regions
+from adaptive_kmeans.clustering.regions_kmeans import RegionColors, cluster_regions
 from adaptive_kmeans.threads import Workers
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Clustering",
     "ColorHistogram",
     "ColorSet",
+    "RegionColors",
     "Workers",
     "assign_points",
     "cluster_colors",

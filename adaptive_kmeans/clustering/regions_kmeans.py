@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from adaptive_kmeans.clustering.color_kmeans import (
     cluster_colors,
 )
 from adaptive_kmeans.clustering.histogram import ColorSet, count_colors
-from adaptive_kmeans.clustering.lloyd import Progress
+from adaptive_kmeans.clustering.lloyd import Clustering, Progress
 from adaptive_kmeans.errors import ConfigError
 from adaptive_kmeans.limits import MAX_REGIONS
 from adaptive_kmeans.threads import Workers
@@ -79,24 +80,79 @@ def cluster_regions(
     >>> [codebook.tolist() for codebook in codebooks], index_map.tolist()
     ([[[0, 0, 0], [9, 9, 9]], [[5, 0, 0]]], [[0, 1, 0]])
     """
-    if not 1 <= len(ks) <= MAX_REGIONS or (pixel_regions is None and len(ks) != 1):
-        wanted = "1" if pixel_regions is None else f"1 to {MAX_REGIONS}"
-        raise ConfigError("wrong number of regions", wanted, len(ks))
     for k in ks:
         check_color_settings(k, init, tolerance, max_iterations, color_space)
-    with Workers() as workers:
-        histogram = count_colors(image, pixel_regions, len(ks), workers)
-        codebooks, labels = [], []
-        for region, (color_set, k) in enumerate(zip(histogram.sets, ks, strict=True)):
-            result = cluster_colors(
-                _evened(color_set, evenness), k, init=init, tolerance=tolerance,
-                max_iterations=max_iterations, color_space=color_space, seed=seed,
-                progress=_of_region(progress, region), workers=workers,
-            )  # fmt: skip
-            codebooks.append(result.centroids)
-            labels.append(result.labels)
-        index_map = histogram.map_labels(image, pixel_regions, np.concatenate(labels), workers)
-    return tuple(codebooks), index_map
+    return RegionColors(image, pixel_regions, len(ks)).cluster(
+        ks, init=init, tolerance=tolerance, max_iterations=max_iterations,
+        color_space=color_space, seed=seed, evenness=evenness, progress=progress,
+    )  # fmt: skip
+
+
+class RegionColors:
+    """The distinct colors of an image's regions, to be clustered any number of times.
+
+    The last codebook of each region is kept, for where only those of others are to change.
+
+    Parameters
+    ----------
+    image, pixel_regions
+        See `cluster_regions`.
+    n_regions : int
+
+    Examples
+    --------
+    >>> image = np.array([[[0, 0, 0], [9, 9, 9], [5, 0, 0]]], np.uint8)
+    >>> colors = RegionColors(image, np.array([[0, 0, 1]], np.uint8), 2)
+    >>> [len(codebook) for k in (1, 2) for codebook in colors.cluster((k, 2))[0]]
+    [1, 1, 2, 1]
+    """
+
+    def __init__(
+        self,
+        image: npt.NDArray[np.uint8],
+        pixel_regions: npt.NDArray[np.uint8] | None,
+        n_regions: int,
+    ) -> None:
+        if not 1 <= n_regions <= MAX_REGIONS or (pixel_regions is None and n_regions != 1):
+            wanted = "1" if pixel_regions is None else f"1 to {MAX_REGIONS}"
+            raise ConfigError("wrong number of regions", wanted, n_regions)
+        self._image = image
+        self._pixel_regions = pixel_regions
+        with Workers() as workers:
+            self._histogram = count_colors(image, pixel_regions, n_regions, workers)
+        self._last: dict[int, tuple[tuple[Any, ...], Clustering]] = {}
+
+    def cluster(
+        self,
+        ks: tuple[int, ...],
+        *,
+        init: str = "wu",
+        tolerance: float = DEFAULT_TOLERANCE,
+        max_iterations: int = DEFAULT_MAX_ITERATIONS,
+        color_space: str = "rgb",
+        seed: int = 0,
+        evenness: float = 1.0,
+        progress: RegionProgress | None = None,
+    ) -> tuple[tuple[npt.NDArray[np.uint8], ...], npt.NDArray[np.uint16]]:
+        """Find a codebook for each region, and each pixel's codeword; see `cluster_regions`."""
+        found = []
+        with Workers() as workers:
+            for region, (color_set, k) in enumerate(zip(self._histogram.sets, ks, strict=True)):
+                settings = (k, init, tolerance, max_iterations, color_space, seed, evenness)
+                last, result = self._last.get(region, (None, None))
+                if result is None or last != settings:
+                    result = cluster_colors(
+                        _evened(color_set, evenness), k, init=init, tolerance=tolerance,
+                        max_iterations=max_iterations, color_space=color_space, seed=seed,
+                        progress=_of_region(progress, region), workers=workers,
+                    )  # fmt: skip
+                    self._last[region] = settings, result
+                found.append(result)
+            labels = np.concatenate([result.labels for result in found])
+            index_map = self._histogram.map_labels(
+                self._image, self._pixel_regions, labels, workers
+            )
+        return tuple(result.centroids for result in found), index_map
 
 
 def _evened(color_set: ColorSet, evenness: float) -> ColorSet:

@@ -22,6 +22,7 @@ from adaptive_kmeans.datasets import ImageSource, find_images
 from adaptive_kmeans.errors import LimitError, TranslucentError, UnknownNameError
 from adaptive_kmeans.image import SourceImage, decode_image, read_image, read_size
 from adaptive_kmeans.limits import Limits, check_image
+from adaptive_kmeans.quantize import RegionAdaptive, SplitImage
 from adaptive_kmeans.rate_distortion.size import Slopes
 
 Pixels = npt.NDArray[np.uint8]
@@ -250,6 +251,7 @@ class Chosen:
         self.pixels = reduce(source.pixels)
         self.pixels.flags.writeable = False
         self.whole_shape = source.pixels.shape[:2]
+        self._split: tuple[tuple[Any, ...], SplitImage] | None = None
 
     @property
     def is_reduced(self) -> bool:
@@ -268,6 +270,14 @@ class Chosen:
     def read_whole(self) -> Pixels:
         """Read the image in its full size."""
         return self.offer.read(self.background).pixels
+
+    def split(self, quantizer: RegionAdaptive) -> SplitImage:
+        """Split the image as a quantizer does; the last split is kept."""
+        key = quantizer.block_size, quantizer.measure, quantizer.threshold
+        last = self._split
+        if last is None or last[0] != key:
+            last = self._split = key, quantizer.split(self.pixels)
+        return last[1]
 
     @cached_property
     def slopes(self) -> Slopes:

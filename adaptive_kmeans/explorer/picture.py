@@ -103,10 +103,11 @@ def picture_of(state: ExplorerState, chosen: Chosen) -> Picture:
     settings = state.settings()
     quantizer = settings.quantizer()
     if isinstance(quantizer, RateDistortion):
-        quantized = quantizer.begin(chosen.pixels, slopes=chosen.slopes)
+        split = chosen.split(quantizer.start)
+        quantized = quantizer.begin(chosen.pixels, slopes=chosen.slopes, split=split)
         is_final = not (quantizer.chooses or settings.restores)
     else:
-        quantized = codec.quantize(chosen.pixels, settings)
+        quantized = quantizer.cluster(chosen.split(quantizer))
         is_final = not settings.restores
     psnr_db = metrics.psnr(chosen.pixels, quantized.reconstruct())
     return Picture(quantized, is_final, psnr_db, time.perf_counter() - start)

@@ -38,7 +38,7 @@ import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans.progress import Progress
-from adaptive_kmeans.quantize import Quantized, RegionAdaptive
+from adaptive_kmeans.quantize import Quantized, RegionAdaptive, SplitImage
 from adaptive_kmeans.rate_distortion.effort import DEFAULT, EFFORTS
 from adaptive_kmeans.threads import Workers
 
@@ -109,6 +109,7 @@ class RateDistortion:
         image: npt.NDArray[np.uint8],
         progress: Progress | None = None,
         slopes: Slopes | None = None,
+        split: SplitImage | None = None,
     ) -> Quantized:
         """Return what the choice begins with: the nearest codewords of even codebooks.
 
@@ -118,6 +119,8 @@ class RateDistortion:
         progress : callable, optional
         slopes : Slopes, optional
             Those of the image, which spares finding them again at another price.
+        split : SplitImage, optional
+            The image as `start` splits it, likewise.
         """
         start = dataclasses.replace(self.start, evenness=EVENNESS)
         if not start.ks:
@@ -125,4 +128,4 @@ class RateDistortion:
 
             slopes = Slopes(image) if slopes is None else slopes
             start = dataclasses.replace(start, ks=(slopes.codewords(self.price.price, self.tune),))
-        return start(image, progress)
+        return start.cluster(start.split(image) if split is None else split, progress)
