@@ -29,7 +29,9 @@ from adaptive_kmeans.errors import (
     LimitError,
     OutputError,
 )
+from adaptive_kmeans.experiment import run_experiment
 from adaptive_kmeans.experiment.config import check_config, read_config
+from adaptive_kmeans.experiment.reproduction import reproduce
 from adaptive_kmeans.explorer import images, peers, session, takeaway
 from adaptive_kmeans.explorer.picture import encode_file, picture_of, shares
 from adaptive_kmeans.explorer.session import Session
@@ -797,3 +799,24 @@ def test_encoding_can_be_stopped_by_its_progress(photo):
     for method in ({"effort": 6}, {"k1": 9}):
         with pytest.raises(Outdated):
             codec.encode(large, akm.Settings(**method), progress=stop_at("coding"))
+
+
+def test_the_latency_study_measures_every_setting(tmp_path, monkeypatch, photo):
+    pytest.importorskip("uvicorn")
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(photo).save("cat.png")
+    Path("latency.toml").write_text(
+        'kind = "explorer-latency"\nname = "latency"\nimages = ["cat.png"]\nk = [4, 8]\nk2 = 16\n'
+        "moves = 3\npause_ms = [0, 10]\n"
+    )
+    results = run_experiment(Path("latency.toml"))
+    assert not results.failures
+    assert [(row.method, row.around) for row in results.rows[:5]] == [
+        ("regular", 4), ("regular", 8), ("regions", 4), ("regions", 8), ("quality", 75)
+    ]  # fmt: skip
+    assert len(results.rows) == 10
+    assert all(0 < row.computed_ms <= row.median_ms <= row.p95_ms for row in results.rows)
+    assert results.rows[0].megapixels == pytest.approx(61 * 83 / 1e6)
+    assert "| regions | 8 | 10 |" in Path("results/latency/summary.md").read_text()
+    assert Path("results/latency/figures/latency.png").exists()
+    assert next(reproduce(Path("results"), [str(tmp_path / "cat.png")])).confirmed == 10

@@ -44,7 +44,18 @@ RELATIVE = 0.01
 ROUNDING = 1e-9
 """Largest relative difference for our codec: logarithms may differ in their last digit."""
 
-TIMES = ("encode_s", "decode_s", "seconds", "seconds_min", "seconds_max", "runs", "peak_mb")
+TIMES = (
+    "encode_s",
+    "decode_s",
+    "seconds",
+    "seconds_min",
+    "seconds_max",
+    "runs",
+    "peak_mb",
+    "median_ms",
+    "p95_ms",
+    "computed_ms",
+)
 OURS = ("fixed-length", "deflate", "context-mixing", "adaptive-kmeans")
 OURS_ONLY = ("without", "other", "is_elbow")
 """Columns of those tables that have only our codec."""

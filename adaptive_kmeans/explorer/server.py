@@ -343,6 +343,7 @@ def _listen(port: int) -> socket.socket:
         with contextlib.suppress(OSError):
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((LOOPBACK, tried))
+            listener.listen()  # a browser that is faster than the server waits
             return listener
         listener.close()
     raise OutputError("port", "a free one on the loopback", "none")

@@ -5,6 +5,7 @@
 `clustering-speed`    clustering engines × images × k × threads, timed in turns
 `coder-ablation`      index maps coded without each group of contexts
 `coding-size`         whole files of our coders against those of lossless peers
+`explorer-latency`    from a slider's move to the picture, in the explorer
 `filter-training`     default coefficients of the restoration filter
 `elbow`               the k at which the distortion of an image has its elbow
 `restoration-crops`   crops of images before and after restoration
@@ -29,6 +30,7 @@ from adaptive_kmeans.experiment.studies import (
     coding_figures,
     coding_size,
     elbow,
+    explorer_latency,
     filter_training,
     restoration_crops,
     speed_figures,
@@ -89,6 +91,13 @@ STUDIES = {
         coding_size.run_coding_size,
         coding_size.summarize,
         coding_figures.draw_sizes,
+    ),
+    "explorer-latency": Study(
+        explorer_latency.ExplorerLatencyConfig,
+        explorer_latency.LatencyRow,
+        explorer_latency.run_explorer_latency,
+        explorer_latency.summarize,
+        explorer_latency.draw,
     ),
     "filter-training": Study(
         filter_training.FilterTrainingConfig,

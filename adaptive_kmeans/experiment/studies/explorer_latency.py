@@ -1,0 +1,281 @@
+"""Latency of the explorer: from the move of a slider to the picture, over its own WebSocket.
+
+The server runs in this process, and a client moves a slider as a page does: it sends the state and
+waits for the picture. ``k`` moves by up to a quarter around each of its values; of two regions it
+is k1. With a pause of 0 the next move follows the picture at once, as when a slider is dragged; a
+longer one lets the encoding of the file begin, which the next move ends.
+
+A config:
+
+.. code-block:: toml
+
+    kind = "explorer-latency"
+    name = "explorer_latency"
+    images = ["astronaut"]
+    k = [16, 64, 256]                   # one codebook, and k1 of two
+    k2 = 256
+    quality = [75]                      # likewise, by quality
+    moves = 50
+    pause_ms = [0, 500]
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from matplotlib.figure import Figure
+from pydantic import Field
+
+from adaptive_kmeans.datasets import ImageSource
+from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError
+from adaptive_kmeans.experiment.schema import Experiment, Integers, Numbers
+from adaptive_kmeans.experiment.style import COLORS, DPI
+from adaptive_kmeans.explorer.images import offer_source
+from adaptive_kmeans.explorer.state import ExplorerState
+from adaptive_kmeans.progress import trial_bar
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
+
+    from adaptive_kmeans.explorer.server import Server
+
+SPREAD = 0.25
+"""How far a slider moves around a value, as a part of it."""
+PATIENCE_S = 120.0
+WANTED_MS = 100.0
+
+
+class ExplorerLatencyConfig(Experiment):
+    """Images × methods × settings × pauses, each with a number of moves."""
+
+    kind: Literal["explorer-latency"]
+    k: Integers = Field([16, 64, 256])
+    k2: int = 256
+    quality: Numbers = Field([75.0])
+    moves: Annotated[int, Field(ge=2)] = 50
+    pause_ms: Integers = Field([0])
+
+    def dials(self) -> list[tuple[str, str, float]]:
+        """Return the methods, the settings that move, and around what."""
+        found = [(method, key, float(k)) for method, key in _DIALS for k in self.k]
+        return [*found, *(("quality", "quality", value) for value in self.quality)]
+
+    def check(self) -> None:
+        """Check all settings."""
+        super().check()
+        for method, key, value in self.dials():
+            for moved in _moves(key, value, self.moves):
+                ExplorerState(**{"method": method, "k2": self.k2, key: moved})
+
+
+_DIALS = (("regular", "k"), ("regions", "k1"))
+
+
+@dataclass(frozen=True)
+class LatencyRow:
+    """A row of the table: the moves around one setting of one image.
+
+    Times are from sending the state to receiving the picture, `computed_ms` the part of it that the
+    picture took.
+    """
+
+    TERMINAL: ClassVar[dict[str, str]] = {
+        "image": "image",
+        "method": "method",
+        "around": "around",
+        "pause ms": "pause_ms",
+        "median ms": "median_ms",
+        "95 % ms": "p95_ms",
+        "computed ms": "computed_ms",
+    }
+
+    image: str
+    megapixels: float
+    method: str
+    around: float
+    pause_ms: int
+    moves: int
+    median_ms: float
+    p95_ms: float
+    computed_ms: float
+
+
+def run_explorer_latency(
+    config: ExplorerLatencyConfig, sources: Sequence[ImageSource], _jobs: int = 1
+) -> tuple[list[LatencyRow], list[AdaptiveKMeansError]]:
+    """Move the sliders of all images, one at a time, whatever the number of jobs.
+
+    Returns
+    -------
+    rows : list of LatencyRow
+        Image by image, in the order of the config's settings.
+    failures : list of AdaptiveKMeansError
+        What the server answered instead of pictures.
+
+    Raises
+    ------
+    MissingDependencyError
+        The extra ``explorer`` is not installed.
+    """
+    from adaptive_kmeans.explorer.server import Server
+
+    rows, failures = [], []
+    dials = [(dial, pause) for pause in config.pause_ms for dial in config.dials()]
+    with trial_bar(len(sources) * len(dials)) as advance:
+        for source in sources:
+            server = Server([offer_source(source)], 0)
+            with _running(server), _connected(server) as socket:
+                slider = _Slider(socket, source.name)
+                for (method, key, around), pause_ms in dials:
+                    fixed = {"method": method, "k2": config.k2, "restoration": method == "quality"}
+                    try:
+                        rows.append(slider.move(config, fixed, key, around, pause_ms))
+                        advance("")
+                    except AdaptiveKMeansError as error:
+                        failures.append(error)
+                        advance(f"failed: {error}", failed=True)
+    return rows, failures
+
+
+class _Slider:
+    """A page whose slider is moved."""
+
+    def __init__(self, socket: ClientConnection, image: str) -> None:
+        self._socket = socket
+        self._image = image
+        self._number = 0
+        self._megapixels = 0.0
+
+    def move(
+        self,
+        config: ExplorerLatencyConfig,
+        fixed: dict[str, Any],
+        key: str,
+        around: float,
+        pause_ms: int,
+    ) -> LatencyRow:
+        """Move a slider, and return how long its pictures took."""
+        values = _moves(key, around, config.moves)
+        self._show({**fixed, key: values[-1]}, "file")  # loads, on a new machine compiles, kernels
+        waited, computed = [], []
+        for value in values:
+            start = time.perf_counter()
+            message = self._show({**fixed, key: value}, "picture")
+            waited.append(1000 * (time.perf_counter() - start))
+            computed.append(1000 * message["seconds"])
+            time.sleep(pause_ms / 1000)
+        return LatencyRow(
+            image=self._image,
+            megapixels=self._megapixels,
+            method=fixed["method"],
+            around=around,
+            pause_ms=pause_ms,
+            moves=len(values),
+            median_ms=statistics.median(waited),
+            p95_ms=statistics.quantiles(waited, n=20, method="inclusive")[-1],
+            computed_ms=statistics.median(computed),
+        )
+
+    def _show(self, changes: dict[str, Any], kind: str) -> dict[str, Any]:
+        """Ask for a state, and return the message that answers it."""
+        from adaptive_kmeans.explorer.server import pack
+
+        self._number += 1
+        state = ExplorerState(image=self._image, **changes).to_dict()
+        self._socket.send(pack({"type": "state", "number": self._number, "state": state}))
+        while True:
+            message = _head(self._socket.recv(timeout=PATIENCE_S))
+            if message["type"] == "error":
+                raise TrialsFailedError(f"{self._image}: {message['message']}")
+            if message["type"] == "original":
+                self._megapixels = message["width"] * message["height"] / 1e6
+            if message["type"] == kind and message["number"] == self._number:
+                return message
+
+
+def _head(frame: bytes | str) -> dict[str, Any]:
+    """Return the message of a frame without its buffers."""
+    data = frame if isinstance(frame, bytes) else frame.encode()
+    message: dict[str, Any] = json.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])
+    return message
+
+
+def _moves(key: str, around: float, count: int) -> list[Any]:
+    """Return where a slider goes."""
+    draw = random.Random(0)  # noqa: S311
+    places = [around * (1 + SPREAD * (2 * draw.random() - 1)) for _ in range(count)]
+    return [min(place, 100.0) for place in places] if key == "quality" else list(map(round, places))
+
+
+@contextmanager
+def _running(server: Server) -> Iterator[None]:
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.stop()
+        thread.join()
+
+
+@contextmanager
+def _connected(server: Server) -> Iterator[ClientConnection]:
+    from websockets.sync.client import connect
+    from websockets.typing import Origin
+
+    address = server.address.replace("http:", "ws:") + "socket"
+    origin = Origin(f"http://127.0.0.1:{server.port}")
+    with connect(address, origin=origin, max_size=None, compression=None) as socket:
+        yield socket
+
+
+def summarize(rows: Sequence[LatencyRow]) -> str:
+    """Return a Markdown table: the mean of the images' medians, the largest of their 95 %."""
+    lines = ["| method | around | pause ms | median ms | 95 % ms | of it computed, ms |"]
+    lines.append("| :-- | --: | --: | --: | --: | --: |")
+    for method, around, pause_ms in dict.fromkeys((r.method, r.around, r.pause_ms) for r in rows):
+        own = [r for r in rows if (r.method, r.around, r.pause_ms) == (method, around, pause_ms)]
+        cells = [method, f"{around:g}", f"{pause_ms}"]
+        cells.append(f"{statistics.fmean(row.median_ms for row in own):.0f}")
+        cells.append(f"{max(row.p95_ms for row in own):.0f}")
+        cells.append(f"{statistics.fmean(row.computed_ms for row in own):.0f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    size = statistics.fmean(row.megapixels for row in rows)
+    images = len({row.image for row in rows})
+    lines += [
+        "",
+        f"{images} images of {size:.2f} megapixels in the mean, {rows[0].moves} moves each.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def draw(folder: Path, rows: Sequence[LatencyRow]) -> None:
+    """Draw the medians, and up to where 95 % of the moves are, by method and setting."""
+    pauses = list(dict.fromkeys(row.pause_ms for row in rows))
+    figure = Figure(figsize=(4.5 * len(pauses), 3.4), layout="constrained")
+    panels = figure.subplots(1, len(pauses), sharey=True, squeeze=False)[0]
+    for axes, pause_ms in zip(panels, pauses, strict=True):
+        own = [row for row in rows if row.pause_ms == pause_ms]
+        names = list(dict.fromkeys((row.method, row.around) for row in own))
+        for place, name in enumerate(names):
+            found = [row for row in own if (row.method, row.around) == name]
+            median = statistics.fmean(row.median_ms for row in found)
+            most = max(row.p95_ms for row in found)
+            color = COLORS[list(dict.fromkeys(n for n, _ in names)).index(name[0])]
+            axes.bar(place, median, color=color)
+            axes.plot([place, place], [median, most], color="black", linewidth=1)
+        axes.axhline(WANTED_MS, color="gray", linestyle="--", linewidth=1)
+        labels = [f"{method}\n{around:g}" for method, around in names]
+        axes.set_xticks(range(len(names)), labels, fontsize=8)
+        axes.set_title(f"pause of {pause_ms} ms", fontsize=10)
+    panels[0].set_ylabel("slider to picture, ms")
+    figure.savefig(folder / "latency.png", dpi=DPI)
