@@ -450,6 +450,9 @@ class Layer {
 
 // ── Viewer: before and after, zoom and pan, overlays ────────────────────────────────────────────
 
+const HINT = matchMedia("(hover: none)").matches
+  ? "Pinch zooms, drag pans."
+  : "Wheel zooms, drag pans, space shows the original.";
 const MOST_SCREEN_PIXELS = 48; // that one pixel may be wide
 const ZOOM_STEP = 1.5;
 const PAN_STEP = 0.12; // of the view
@@ -812,7 +815,7 @@ class Viewer {
   }
 
   showReadout(at) {
-    if (!at) return say(this.readout, "Wheel zooms, drag pans, space shows the original.");
+    if (!at) return say(this.readout, HINT);
     const i = at.y * this.width + at.x;
     const [before, after] = [this.original.words[i], this.result.words[i]];
     say(this.readout, [
@@ -1078,9 +1081,10 @@ class Facts {
   wait() {
     for (const value of Object.values(this.values)) say(value, "–");
     say(this.values.bytes, "pending");
+    if (this.element.classList.contains("akm-pending")) return;
     this.element.classList.add("akm-pending");
-    this.progress.removeAttribute("value");
-    say(this.stage, "");
+    this.showSplit({}, 0);
+    this.showProgress({ stage: "", share: 0 });
   }
 
   /** @param {PictureMessage} message */
@@ -1091,8 +1095,13 @@ class Facts {
   }
 
   showProgress({ stage, share }) {
+    this.element.classList.add("akm-busy");
     this.progress.value = clamp(share, 0, 1);
     say(this.stage, stage);
+  }
+
+  rest() {
+    this.element.classList.remove("akm-busy");
   }
 
   /** @param {FileMessage} message */
@@ -1115,7 +1124,7 @@ class Facts {
 
   stop() {
     this.element.classList.remove("akm-pending");
-    say(this.stage, "");
+    this.rest();
   }
 
   showSplit(split, bytes) {
@@ -1578,6 +1587,7 @@ class Explorer {
       isNotebook: !this.isPage,
     });
     this.banner = make("p", { class: "akm-banner", role: "status", hidden: true });
+    this.viewer.stage.append(this.banner);
     this.status = make("p", { class: "akm-status", role: "status", "aria-live": "polite" });
     this.whole = button("Encode the whole", () => this.ask("whole"), { hidden: true });
     this.controls.note.after(this.whole);
@@ -1586,7 +1596,7 @@ class Explorer {
     this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the arrows for cells
     this.root.dataset.home = this.isPage ? "page" : "notebook";
     this.root.dataset.number = "-1";
-    this.root.replaceChildren(this.banner, make("div", { class: "akm-body" },
+    this.root.replaceChildren(make("div", { class: "akm-body" },
       this.viewer.element,
       make("div", { class: "akm-side" },
         this.controls.element,
@@ -1772,16 +1782,19 @@ class Explorer {
   }
 
   on_whole({ width, height, bytes, bits_per_pixel, psnr_db }) {
+    this.facts.rest();
     this.say(`Whole image, ${width} × ${height}: ${integer(bytes)} bytes, `
       + `${bits_per_pixel.toFixed(3)} bits/pixel, PSNR ${decibels(psnr_db)} dB`);
   }
 
   on_peers({ points, missing }) {
+    this.facts.rest();
     this.curve.showPeers(points);
     this.say(missing.join("; "));
   }
 
   on_elbow(elbow) {
+    this.facts.rest();
     this.curve.showElbow(elbow);
   }
 
@@ -1807,6 +1820,7 @@ class Explorer {
     this.say(message, true);
     this.link.answered(number);
     if (["state", "file"].includes(about)) this.facts.fail();
+    else if (["whole", "peers", "elbow"].includes(about)) this.facts.rest();
   }
 
   close() {

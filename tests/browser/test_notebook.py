@@ -132,6 +132,10 @@ def test_the_widget_works_in_jupyterlab(
         explorer.expect("zoom", 1.5)
         page.keyboard.press("0")
         page.screenshot(path=shots / "notebook.png")
+        facts = page.locator(".akm-fact").evaluate_all(
+            "all => all.map(one => one.getBoundingClientRect().top)"
+        )
+        assert len(set(facts)) == 2  # rows: JupyterLab styles lists, and must not style these
 
         page.locator('[data-save="codebook"]').click()
         expect(page.locator(".akm-status")).to_contain_text("Saved")

@@ -110,11 +110,12 @@ def test_bytes_are_pending_from_the_moment_that_a_control_moves(explorer: Explor
           slider.dispatchEvent(new Event("input"));
           const root = slider.closest(".akm");
           return [root.dataset.bytes, root.querySelector("[data-fact=bytes]").textContent,
-                  root.querySelector("[data-fact=bits_per_pixel]").textContent];
+                  root.querySelector("[data-fact=bits_per_pixel]").textContent,
+                  root.querySelector("[data-part=indices] .akm-part-bytes").textContent];
         }"""
         )
     )
-    assert shown == ["pending", "pending", "–"]
+    assert shown == ["pending", "pending", "–", "–"]
     explorer.settle()
 
 
@@ -419,12 +420,44 @@ def test_an_image_is_opened_dropped_and_pasted(explorer: Explorer, tmp_path: Pat
         assert explorer.bytes == len(akm.encode(ramp[: sides[name]], akm.Settings.regular(16)))
 
 
+def test_a_large_image_is_reduced_which_is_said_and_encoded_whole(
+    explorer: Explorer, tmp_path: Path
+) -> None:
+    explorer.open(**{**REGULAR, "k": 2})
+    whole = np.zeros((1600, 1500, 3), dtype=np.uint8)
+    whole[:, 700:] = 255
+    (tmp_path / "large.png").write_bytes(images.encode_image(whole))
+    explorer.page.locator("input[type=file]").set_input_files(tmp_path / "large.png")
+    explorer.expect("original", "large")
+    explorer.settle()
+    expect(explorer.page.locator(".akm-note")).to_contain_text("reduced from 1500×1600")
+    height, width = explorer.pixels("original").shape[:2]
+    assert 1_900_000 < width * height <= 2_000_000
+    explorer.page.get_by_role("button", name="Encode the whole").click()
+    size = len(akm.encode(whole, akm.Settings.regular(2)))
+    expect(explorer.page.locator(".akm-status")).to_contain_text(
+        f"Whole image, 1500 × 1600: {size:,} bytes", timeout=TIMEOUT_MS
+    )
+
+
+def test_two_pages_do_not_disturb_each_other(
+    context: BrowserContext, explorer: Explorer, crop: np.ndarray
+) -> None:
+    explorer.open(**{**REGULAR, "k": 4})
+    other = Explorer(context.new_page(), explorer.address).open(**{**REGULAR, "k": 64})
+    explorer.page.bring_to_front()
+    explorer.set("k", 5)
+    explorer.settle()
+    assert explorer.bytes == len(akm.encode(crop, akm.Settings.regular(5)))
+    assert other.bytes == len(akm.encode(crop, akm.Settings.regular(64)))
+
+
 def test_what_is_not_an_image_is_refused_in_one_line(explorer: Explorer, tmp_path: Path) -> None:
     explorer.open(**REGULAR)
     (tmp_path / "notes.png").write_bytes(b"not an image")
     explorer.page.locator("input[type=file]").set_input_files(tmp_path / "notes.png")
     status = explorer.page.locator(".akm-status")
-    expect(status).to_contain_text("notes.png")
+    expect(status).to_have_class(re.compile("akm-error"))
     assert explorer.get("error") == status.inner_text()
     assert "\n" not in explorer.get("error")
     explorer.set("k", 8)  # it goes on
@@ -477,11 +510,13 @@ def test_a_lost_server_is_said_and_found_again(
         explorer.set("k", 9)
         explorer.settle()
         bytes_before = explorer.bytes
+        place = explorer.stage.bounding_box()
     banner = explorer.page.locator(".akm-banner")
     expect(banner).to_be_visible(timeout=TIMEOUT_MS)
     expect(banner).to_contain_text("Connection lost")
     explorer.expect("connection", "lost")
     explorer.choose("Compare", "Side")  # looking goes on
+    assert explorer.stage.bounding_box() == place
     with serving([crop_file], port=urlsplit(address).port or 0) as again:
         assert again == address
         expect(banner).to_be_hidden(timeout=TIMEOUT_MS)
