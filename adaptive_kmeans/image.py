@@ -216,7 +216,7 @@ def _read_size(name: str, file: BinaryIO, limits: Limits) -> tuple[int, int]:
     with Image.open(file, formats=READABLE) as image:
         _check_size(name, image, limits)
         # Pillow turns TIFF files while opening
-        sideways = image.format != "TIFF" and read_orientation(image, []) >= SIDEWAYS
+        sideways = image.format != "TIFF" and read_orientation(image, []) in SIDEWAYS
         return (image.height, image.width) if sideways else (image.width, image.height)
 
 

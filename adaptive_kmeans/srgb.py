@@ -35,8 +35,8 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """The operation that turns a picture of each EXIF orientation upright."""
-SIDEWAYS = 5
-"""The EXIF orientations from which width and height change places."""
+SIDEWAYS = (5, 6, 7, 8)
+"""The EXIF orientations in which width and height change places."""
 
 
 def to_srgb(

@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 import adaptive_kmeans as akm
 from adaptive_kmeans import image as images
 from adaptive_kmeans.errors import ConfigError, ImageError, LimitError, ReadError
-from adaptive_kmeans.image import decode_image, encode_image, read_image
+from adaptive_kmeans.image import decode_image, encode_image, read_image, read_size
 from adaptive_kmeans.limits import Limits
 
 
@@ -74,6 +74,31 @@ def test_the_orientation_is_applied_once_and_said(picture, orientation, file_for
     }[orientation]
     assert np.array_equal(source.pixels, np.asarray(turned))
     assert len(source.notes) == (orientation not in (1, 9))
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF", "WEBP", "JPEG"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_the_size_in_a_header_is_that_of_the_pixels(picture, orientation, file_format, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "picture"
+    path.write_bytes(saved(picture, file_format, exif=exif))
+    height, width = read_image(path).pixels.shape[:2]
+    assert height != width
+    assert read_size(path) == (width, height)
+
+
+def test_the_size_of_what_is_not_an_image_is_an_error(tmp_path, picture):
+    with pytest.raises(ReadError, match="no such file"):
+        read_size(tmp_path / "nothing.png")
+    with pytest.raises(ReadError):
+        read_size(tmp_path)
+    (tmp_path / "text.png").write_text("not an image")
+    with pytest.raises(ImageError, match="something else"):
+        read_size(tmp_path / "text.png")
+    (tmp_path / "a.png").write_bytes(saved(picture, "PNG"))
+    with pytest.raises(LimitError, match="at most 9 pixels"):
+        read_size(tmp_path / "a.png", Limits(pixels=9))
 
 
 def test_a_profile_is_converted_and_said(picture):

@@ -16,7 +16,7 @@ A config:
     k2 = 256
     quality = [75]                      # likewise, by quality
     moves = 50
-    pause_ms = [0, 500]
+    pause_ms = [0, 300]
 """
 
 from __future__ import annotations
