@@ -95,6 +95,7 @@ class Page:
             max_size=None,
             compression=None,
             open_timeout=20,
+            close_timeout=1,
             **others,
         )
 
@@ -466,10 +467,12 @@ def test_a_frame_above_all_limits_closes_its_page_alone(server):
 
 
 def test_a_page_that_does_not_read_holds_up_no_other(server, cat):
-    with Page(server) as silent:
-        for number in range(30):
-            state = {**STATE, "image": "cat", "k": 2 + number}
-            silent.say("state", number=number, state=state)
+    with contextlib.ExitStack() as stack:
+        for _ in range(MAX_SESSIONS - 1):
+            silent = stack.enter_context(Page(server))
+            for number in range(30):
+                state = {**STATE, "image": "cat", "k": 2 + number}
+                silent.say("state", number=number, state=state)
         check_alive(server)
 
 
@@ -514,6 +517,27 @@ def test_the_command_prints_the_address_serves_and_ends_in_one_line(server):
         note, ended = err.splitlines()
         assert note == f"note: port {server.port} is in use; taking {found[2]}"
         assert ended == "adaptive-kmeans: interrupted"
+        assert process.returncode == 130
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_command_ends_although_pages_do_not_read():
+    process = explore("--port", "0")
+    try:
+        address = process.stdout.readline().split()[2]
+        server = Server.__new__(Server)
+        server.port, server.token = int(address.split(":")[2].split("/")[0]), address.split("/")[3]
+        with contextlib.ExitStack() as stack:
+            pages = [stack.enter_context(Page(server)) for _ in range(MAX_SESSIONS)]
+            for page in pages:
+                for number in range(20):
+                    state = {**STATE, "image": "astronaut", "k": 2 + number}
+                    page.say("state", number=number, state=state)
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=60)[1] == "adaptive-kmeans: interrupted\n"
+            stack.pop_all()
         assert process.returncode == 130
     finally:
         process.kill()

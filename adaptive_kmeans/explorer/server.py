@@ -28,6 +28,7 @@ import secrets
 import socket
 import struct
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,7 @@ class Server:
         self.port: int = self._socket.getsockname()[1]
         self.token = secrets.token_urlsafe(TOKEN_BYTES)
         self.sessions: set[Session] = set()
+        self._threads = ThreadPoolExecutor(MAX_SESSIONS, "explorer page")
         self._server = uvicorn.Server(
             uvicorn.Config(
                 self.application(),
@@ -188,6 +190,7 @@ class Server:
             self._server.run(sockets=[self._socket])
         finally:
             self._socket.close()
+            self._threads.shutdown(wait=False, cancel_futures=True)
             for session in list(self.sessions):
                 session.close()
 
@@ -240,7 +243,7 @@ class Server:
                 frame = await socket.receive()
                 if frame["type"] == "websocket.disconnect":
                     break
-                await asyncio.to_thread(_take, session, frame, send)
+                await loop.run_in_executor(self._threads, _take, session, frame, send)
         except (WebSocketDisconnect, Outdated):
             pass
         finally:
