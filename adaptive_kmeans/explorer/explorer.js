@@ -1552,6 +1552,12 @@ function takeAway({ take, save, snapshot, isNotebook }) {
 
 // ── The explorer ────────────────────────────────────────────────────────────────────────────────
 
+const SILENT_MS = 8000; // after which it is said that there is no answer
+const SILENCE = {
+  page: "No answer yet: the server is busy.",
+  notebook: "No answer yet: the kernel is busy, or was restarted and the cell has to run again.",
+};
+
 /** Holds the state, hands every message to the part that shows it. */
 class Explorer {
   constructor(model, root) {
@@ -1562,6 +1568,7 @@ class Explorer {
     this.state = null;
     this.uploaded = null; // the newest upload, to send again after a lost connection
     this.states = new Map(); // number → state, until its file has come
+    this.silence = 0; // timer
     this.build();
     this.listen();
     if (model.get("connection") !== "lost") this.hello();
@@ -1606,7 +1613,10 @@ class Explorer {
   }
 
   listen() {
-    this.onMessage = (message, buffers) => this[`on_${message.type}`]?.(message, buffers);
+    this.onMessage = (message, buffers) => {
+      this.hear();
+      this[`on_${message.type}`]?.(message, buffers);
+    };
     this.onConnection = () => this.connect(this.model.get("connection"));
     this.model.on("msg:custom", this.onMessage);
     this.model.on("change:connection", this.onConnection);
@@ -1692,6 +1702,14 @@ class Explorer {
   waitForFile() {
     this.root.dataset.bytes = "pending";
     this.facts.wait();
+    this.silence ||= setTimeout(() => this.say(SILENCE[this.root.dataset.home]), SILENT_MS);
+  }
+
+  /** There was an answer, whatever it is. */
+  hear() {
+    clearTimeout(this.silence);
+    this.silence = 0;
+    if (Object.values(SILENCE).includes(this.status.textContent)) this.say("");
   }
 
   forgetImage() {
@@ -1824,6 +1842,7 @@ class Explorer {
   }
 
   close() {
+    clearTimeout(this.silence);
     this.model.off("msg:custom", this.onMessage);
     this.model.off("change:connection", this.onConnection);
     this.pasteTarget.removeEventListener("paste", this.onPaste);

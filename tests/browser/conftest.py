@@ -66,7 +66,7 @@ def crop_file(crop: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="module")
 def address(crop_file: Path) -> Iterator[str]:
-    with serving([crop_file]) as address:
+    with serving([crop_file]) as (address, _):
         yield address
 
 

@@ -17,8 +17,8 @@ from urllib.parse import urlencode, urlsplit
 import numpy as np
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-TIMEOUT_MS = 60_000
-"""For a coder on a busy machine; nothing here waits that long otherwise."""
+TIMEOUT_MS = 180_000
+"""For what compiles kernels first, on a busy machine; nothing waits that long otherwise."""
 
 SERVE = """
 import secrets, sys
@@ -43,8 +43,8 @@ ARRAY = """canvas => {
 
 
 @contextlib.contextmanager
-def serving(images: Sequence[Path], port: int = 0) -> Iterator[str]:
-    """Run `adaptive-kmeans explore`; give the address that it prints."""
+def serving(images: Sequence[Path], port: int = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run `adaptive-kmeans explore`; give the address that it prints, and the process."""
     command = [sys.executable, "-c", SERVE, "explore", *map(str, images)]
     with subprocess.Popen(
         [*command, "--no-browser", "--port", str(port)],
@@ -57,7 +57,7 @@ def serving(images: Sequence[Path], port: int = 0) -> Iterator[str]:
             line = process.stdout.readline()
             found = re.search(r"http://127\.0\.0\.1:\d+/\S*/", line)
             assert found is not None, line
-            yield found[0]
+            yield found[0], process
         finally:
             process.send_signal(signal.SIGINT)
             try:

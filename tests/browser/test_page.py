@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import signal
 import tomllib
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -11,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 import adaptive_kmeans as akm
 from adaptive_kmeans import image as images
@@ -216,6 +217,28 @@ def test_the_wheel_zooms_about_the_pointer_and_dragging_pans(explorer: Explorer)
     assert explorer.pointed_pixel == pixel  # it came along
     explorer.page.get_by_role("button", name="Fit").click()
     explorer.expect("zoom", 1)
+
+
+def test_two_fingers_zoom(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    watch = Watch(context)
+    explorer = Explorer(context.new_page(), address).open(**REGULAR)
+    box = explorer.stage.bounding_box()
+    assert box is not None
+    client = context.new_cdp_session(explorer.page)
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.8
+
+    def touch(kind: str, *spreads: int) -> None:
+        points = [{"x": x + spread, "y": y, "id": spread > 0} for spread in spreads]
+        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", -30, 30)
+    for spread in range(30, 121, 10):
+        touch("touchMove", -spread, spread)
+    touch("touchEnd")
+    assert 3 < float(explorer.get("zoom")) < 5
+    context.close()
+    assert watch.complaints == []
 
 
 def test_keys_zoom_pan_and_hold(explorer: Explorer) -> None:
@@ -501,7 +524,7 @@ def test_a_lost_server_is_said_and_found_again(
     context: BrowserContext, crop_file: Path, tmp_path: Path
 ) -> None:
     watch = Watch(context)
-    with serving([crop_file]) as address:
+    with serving([crop_file]) as (address, _):
         explorer = Explorer(context.new_page(), address)
         explorer.open(**REGULAR)
         (tmp_path / "mine.png").write_bytes(crop_file.read_bytes())
@@ -517,7 +540,7 @@ def test_a_lost_server_is_said_and_found_again(
     explorer.expect("connection", "lost")
     explorer.choose("Compare", "Side")  # looking goes on
     assert explorer.stage.bounding_box() == place
-    with serving([crop_file], port=urlsplit(address).port or 0) as again:
+    with serving([crop_file], port=urlsplit(address).port or 0) as (again, _):
         assert again == address
         expect(banner).to_be_hidden(timeout=TIMEOUT_MS)
         explorer.expect("k", 9)
@@ -527,6 +550,21 @@ def test_a_lost_server_is_said_and_found_again(
         assert explorer.bytes == bytes_before
         explorer.page.close()
     assert all("WebSocket connection" in complaint for complaint in watch.complaints)
+
+
+def test_a_silent_server_is_said(context: BrowserContext, watch: Watch, crop_file: Path) -> None:
+    with serving([crop_file]) as (address, server):
+        explorer = Explorer(context.new_page(), address).open(**REGULAR)
+        server.send_signal(signal.SIGSTOP)
+        try:
+            explorer.set("k", 20)
+            status = explorer.page.locator(".akm-status")
+            expect(status).to_contain_text("No answer yet", timeout=TIMEOUT_MS)
+        finally:
+            server.send_signal(signal.SIGCONT)
+        explorer.settle()
+        expect(status).to_have_text("")
+        explorer.page.close()
 
 
 def test_memory_is_flat_after_200_moves(explorer: Explorer) -> None:
