@@ -229,7 +229,7 @@ def test_two_fingers_zoom(browser: Browser, address: str) -> None:
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.8
 
     def touch(kind: str, *spreads: int) -> None:
-        points = [{"x": x + spread, "y": y, "id": spread > 0} for spread in spreads]
+        points = [{"x": x + spread, "y": y, "id": int(spread > 0)} for spread in spreads]
         client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
     touch("touchStart", -30, 30)
