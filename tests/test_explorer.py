@@ -148,7 +148,8 @@ def test_every_state_survives_the_address_to_15_digits(state):
 
 
 BAD_VALUES = [
-    ("image", 3), ("image", "x" * 300), ("method", "magic"), ("method", None), ("quality", "75"),
+    ("image", 3), ("image", "x" * 300), ("image", None), ("method", "magic"), ("method", None),
+    ("quality", "75"),
     ("quality", -0.1), ("quality", 100.5), ("quality", math.nan), ("quality", math.inf),
     ("quality", True), ("quality", 10**400), ("k", 0), ("k", 4097), ("k", 2.0), ("k", "16"),
     ("k", True), ("k", None), ("k1", -1), ("k2", 5000), ("block_size", 0), ("block_size", 257),
@@ -367,6 +368,18 @@ def test_a_newer_state_ends_the_encoding_of_an_older_one(user, monkeypatch):
     user.wait("file", number, seconds=8)
     assert ended == [3]
     assert not [m for m, _ in user.heard if m["type"] == "file" and m["codebooks"] == [3]]
+
+
+def test_the_first_picture_of_a_process_says_that_it_loads_kernels(photo, monkeypatch):
+    monkeypatch.setattr(Session, "has_kernels", False)
+    stages = []
+    for _ in range(2):
+        user = User([images.offer_pixels(photo)])
+        user.say("hello", query="method=regular&k=3")
+        user.wait("picture")
+        stages.append(user.heard[1][0].get("stage"))
+        user.session.close()
+    assert stages == ["loading kernels; the first run compiles", None]
 
 
 def test_closing_ends_the_work_and_nothing_is_sent_afterwards(photo):
@@ -726,7 +739,7 @@ def test_a_widget_answers_messages_as_the_page_does(widget_of, photo, tmp_path):
     assert widget.query == "method=regular&k=5&restoration=false"
     widget._handle_custom_msg({"type": "hello", "query": widget.query}, [])
     widget.session.finish()
-    kinds = [message["type"] for message, _ in widget.sent]
+    kinds = [m["type"] for m, _ in widget.sent if m["type"] != "progress"]
     assert kinds[:3] == ["welcome", "original", "picture"]
     assert kinds[-1] == "file"
     assert widget.sent[-1][0]["bytes"] == len(akm.encode(photo, akm.Settings.regular(5)))

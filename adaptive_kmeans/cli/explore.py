@@ -36,7 +36,9 @@ def explore(
         typer.echo(f"note: port {port} is in use; taking {server.port}", err=True)
     typer.echo(f"exploring at {server.address} (Ctrl-C ends it)")
     if not no_browser:
+        import threading
         import webbrowser
 
-        webbrowser.open(server.address)
+        # a browser in the terminal returns when it is closed
+        threading.Thread(target=webbrowser.open, args=(server.address,), daemon=True).start()
     server.run()

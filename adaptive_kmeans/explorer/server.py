@@ -35,7 +35,6 @@ from typing import Any
 from adaptive_kmeans.errors import ConfigError, FormatError, MissingDependencyError, OutputError
 from adaptive_kmeans.explorer.images import UPLOAD, Offer
 from adaptive_kmeans.explorer.session import Message, Session, describe
-from adaptive_kmeans.explorer.state import ExplorerState
 from adaptive_kmeans.explorer.worker import Outdated
 
 try:
@@ -146,18 +145,10 @@ class Server:
         Images to choose from.
     port : int
         Where to listen; where it is in use, a free one is taken. 0 is any free one.
-    state : ExplorerState, optional
-        What a page shows whose address says nothing else.
     """
 
-    def __init__(
-        self,
-        offers: Sequence[Offer],
-        port: int = DEFAULT_PORT,
-        state: ExplorerState | None = None,
-    ) -> None:
+    def __init__(self, offers: Sequence[Offer], port: int = DEFAULT_PORT) -> None:
         self._offers = list(offers)
-        self._state = state
         self._socket = _listen(port)
         self.port: int = self._socket.getsockname()[1]
         self.token = secrets.token_urlsafe(TOKEN_BYTES)
@@ -236,7 +227,7 @@ class Server:
             except Exception:  # whatever it is: nobody listens any more
                 raise Outdated from None
 
-        session = Session(self._offers, send, state=self._state)
+        session = Session(self._offers, send)
         self.sessions.add(session)
         try:
             while True:

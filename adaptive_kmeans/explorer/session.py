@@ -44,7 +44,7 @@ from adaptive_kmeans.explorer.picture import EncodedFile, arrays, encode_file, p
 from adaptive_kmeans.explorer.state import ExplorerState
 from adaptive_kmeans.explorer.worker import Check, Outdated, Worker
 from adaptive_kmeans.limits import MAX_CODEWORDS, check_integer
-from adaptive_kmeans.progress import Progress
+from adaptive_kmeans.progress import LOADING, Progress
 from adaptive_kmeans.rate_distortion import TUNES
 from adaptive_kmeans.rate_distortion.effort import DEFAULT as DEFAULT_EFFORT
 from adaptive_kmeans.rate_distortion.effort import EFFORTS
@@ -91,9 +91,12 @@ class Session:
     >>> session = Session(offers, lambda message, buffers: sent.append(message["type"]))
     >>> session.receive({"type": "hello", "query": "method=regular&k=8"}, [])
     >>> session.finish()
-    >>> sent[:3], sent[-1]
-    (['welcome', 'original', 'picture'], 'file')
+    >>> [kind for kind in sent if kind != "progress"]
+    ['welcome', 'original', 'picture', 'file']
     """
+
+    has_kernels = False
+    """Whether this process has shown a picture: the first one loads kernels, or compiles them."""
 
     def __init__(
         self,
@@ -194,6 +197,8 @@ class Session:
         with self._answering("hello"):
             if problem is not None:
                 raise problem
+        if not Session.has_kernels:
+            self._send({"type": "progress", "number": 0, "stage": LOADING, "share": 0.0})
         with self._lock:
             self._chosen = None  # a page that says hello again has no image yet
         self._want(self.state, 0)
@@ -230,6 +235,7 @@ class Session:
         with self._answering("state", number):
             chosen = self._choose(state, check)
             picture = picture_of(state, chosen)
+            Session.has_kernels = True
             check()
             said, buffers = arrays(picture.quantized)
             height, width = picture.quantized.index_map.shape

@@ -24,7 +24,7 @@ OVERLAYS = ("none", "regions", "error", "codeword")
 VIEW = ("compare", "overlay", "codeword", "zoom", "x", "y", "swipe")
 """Keys that say how the picture is looked at, not what it is."""
 
-MAX_NAME = 200
+MAX_NAME = 255
 """Letters of an image's name."""
 MAX_SEED = 2**32 - 1
 MAX_PLACE = 1e6
