@@ -6,26 +6,26 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-
-pytest.importorskip("playwright", reason="Playwright is not installed")
-pytest.importorskip("starlette", reason="the extra explorer is not installed")
-
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from adaptive_kmeans import image
 from adaptive_kmeans.datasets import ImageSource
 from tests.browser.driving import Explorer, Watch, serving
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("no Chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
+    with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--headless", "--no-sandbox"]
         )

@@ -11,11 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import numpy as np
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Locator, Page
 
 TIMEOUT_MS = 180_000
 """For what compiles kernels first, on a busy machine; nothing waits that long otherwise."""
@@ -121,6 +123,8 @@ class Explorer:
 
     def expect(self, name: str, value: object) -> None:
         """Wait until an attribute of the root says so."""
+        from playwright.sync_api import expect
+
         expect(self.root).to_have_attribute(f"data-{name}", str(value), timeout=TIMEOUT_MS)
 
     @property

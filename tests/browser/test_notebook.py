@@ -16,11 +16,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import BrowserContext, expect
 
 import adaptive_kmeans as akm
 from adaptive_kmeans.datasets import ImageSource
 from tests.browser.driving import TIMEOUT_MS, Explorer, Watch
+
+pytest.importorskip("playwright", reason="Playwright is not installed")
+pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
+pytest.importorskip("anywidget", reason="the extra explorer is not installed")
+
+from playwright.sync_api import BrowserContext, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.notebook]
 
@@ -96,8 +101,6 @@ def _address(process: subprocess.Popen[bytes], log: Path, token: str) -> str:
 def test_the_widget_works_in_jupyterlab(
     context: BrowserContext, tmp_path: Path, shots: Path
 ) -> None:
-    pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
-    pytest.importorskip("anywidget", reason="the extra explorer is not installed")
     folder, settings = tmp_path / "notebooks", tmp_path / "jupyter"
     folder.mkdir()
     (folder / "explore.ipynb").write_text(json.dumps(NOTEBOOK))

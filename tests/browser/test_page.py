@@ -12,12 +12,16 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, expect
 
 import adaptive_kmeans as akm
 from adaptive_kmeans import image as images
 from adaptive_kmeans.datasets import ImageSource
 from tests.browser.driving import TIMEOUT_MS, Explorer, Watch, serving
+
+pytest.importorskip("playwright", reason="Playwright is not installed")
+pytest.importorskip("starlette", reason="the extra explorer is not installed")
+
+from playwright.sync_api import Browser, BrowserContext, expect
 
 pytestmark = pytest.mark.browser
 
@@ -121,7 +125,7 @@ def test_bytes_are_pending_from_the_moment_that_a_control_moves(explorer: Explor
 
 
 def test_the_picture_follows_a_moving_slider_and_ends_at_the_newest(explorer: Explorer) -> None:
-    explorer.open(**REGULAR)
+    explorer.open(**{**REGULAR, "image": "chelsea"})
     shown = (
         explorer.field("k")
         .get_by_role("slider")
@@ -131,8 +135,8 @@ def test_the_picture_follows_a_moving_slider_and_ends_at_the_newest(explorer: Ex
           const numbers = [];
           const observer = new MutationObserver(() => numbers.push(Number(root.dataset.number)));
           observer.observe(root, { attributeFilter: ["data-number"] });
-          for (let i = 0; i < 60; i += 1) {
-            slider.value = 1 + i / 12;
+          for (let i = 0; i < 600 && numbers.length < 4; i += 1) {
+                slider.value = 6 + (i % 100) / 50;
             slider.dispatchEvent(new Event("input"));
             await new Promise(requestAnimationFrame);
           }
@@ -140,7 +144,7 @@ def test_the_picture_follows_a_moving_slider_and_ends_at_the_newest(explorer: Ex
         }"""
         )
     )
-    assert len(shown) >= 5
+    assert len(shown) >= 4  # while it moved, never at rest
     assert shown == sorted(shown)
     explorer.settle()
     assert explorer.page.locator(".akm-swatch").count() == int(explorer.get("k"))
@@ -170,6 +174,7 @@ def test_swiping_shows_the_original_on_the_left(explorer: Explorer, crop: np.nda
     original, result = crop.reshape(-1, 3), explorer.pixels("result")[..., :3].reshape(-1, 3)
     height, width = shot.shape[:2]
     assert colors(shot[height // 3, : int(width * 0.27)]) <= colors(original)
+    assert len(colors(shot[height // 3, : int(width * 0.27)])) > 2  # the result has two
     assert colors(shot[height // 3, int(width * 0.33) :]) <= colors(result)
     box = handle.bounding_box()
     assert box is not None
@@ -411,7 +416,8 @@ def test_the_picture_is_taken_as_it_is_shown(explorer: Explorer) -> None:
     taken = np.array(Image.open(download.value.path()).convert("RGB")).astype(int)
     shot = screen(explorer).astype(int)
     assert taken.shape == shot.shape
-    assert np.median(np.abs(taken - shot)) == 0  # but for the handle and the legend
+    same = (np.abs(taken - shot) <= 1).all(axis=2)
+    assert same.mean() > 0.93  # but for the handle, the names and the legend
 
 
 def test_an_image_is_opened_dropped_and_pasted(explorer: Explorer, tmp_path: Path) -> None:
