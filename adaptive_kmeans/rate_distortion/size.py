@@ -2,7 +2,8 @@
 
 A larger codebook costs bits and saves error, less and less of it. The best size is about where
 plain K-means would pay `STEEPNESS` times the price for a bit: the choice of codewords by distortion
-and bits, and restoration, come on top of it. Where plain K-means is the last word, as on screens, `plain` finds the size.
+and bits, and restoration, come on top of it. Where plain K-means is the last word, as on screens,
+`plain` finds the size.
 """
 
 from __future__ import annotations
