@@ -8,9 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import BUNDLED
 from adaptive_kmeans.errors import ConfigError, MissingDependencyError
-from adaptive_kmeans.explorer.images import Offer, offer_pixels, offers_of
+from adaptive_kmeans.explorer.images import (
+    Offer,
+    Pixels,
+    offer_pixels,
+    offers_of,
+    read_flattened,
+)
 from adaptive_kmeans.explorer.session import Message, Session
 from adaptive_kmeans.explorer.state import ExplorerState
 from adaptive_kmeans.explorer.worker import Outdated
@@ -50,6 +57,17 @@ class ExplorerWidget(anywidget.AnyWidget):
         super().__init__(query=state.to_query())
         self.session = Session(offers, self._answer, state=state, folder=Path.cwd())
         self.on_msg(self._receive)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the encoder that the widget shows now."""
+        return self.session.state.settings()
+
+    @property
+    def image(self) -> Pixels:
+        """The pixels of the image that it shows, never a reduced copy: (H, W, 3) uint8."""
+        offer = self.session.gallery[self.session.state.image]
+        return read_flattened(offer.read)[0].pixels
 
     def _receive(self, _: object, message: object, buffers: Sequence[Any]) -> None:
         if isinstance(message, dict) and message.get("type") == "bye":

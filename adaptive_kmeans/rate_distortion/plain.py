@@ -46,8 +46,6 @@ SURFACES = 0.6
 
 def may_be_better(image: npt.NDArray[np.uint8], quantizer: RateDistortion) -> bool:
     """Return whether plain K-means has a chance: on a screen, or with a coder that sees little."""
-    if not quantizer.chooses:
-        return False
     repeats = np.count_nonzero((image[:, 1:] == image[:, :-1]).all(axis=2))
     is_screen = bool(repeats > SURFACES * image[:, 1:, 0].size)
     return is_screen or quantizer.coder in static.LEARNERS
