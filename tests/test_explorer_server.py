@@ -112,7 +112,7 @@ class Page:
     def hear(self, kind):
         """Return the next message of a kind, and its buffers."""
         while True:
-            frame = self.socket.recv(timeout=60)
+            frame = self.socket.recv(timeout=180)
             size = int.from_bytes(frame[:4], "little")
             message, rest = json.loads(frame[4 : 4 + size]), frame[4 + size :]
             buffers = []

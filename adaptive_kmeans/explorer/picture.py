@@ -105,7 +105,7 @@ def picture_of(state: ExplorerState, chosen: Chosen) -> Picture:
     if isinstance(quantizer, RateDistortion):
         split = chosen.split(quantizer.start)
         quantized = quantizer.begin(chosen.pixels, slopes=chosen.slopes, split=split)
-        is_final = not (quantizer.chooses or settings.restores)
+        is_final = False
     else:
         quantized = quantizer.cluster(chosen.split(quantizer))
         is_final = not settings.restores

@@ -80,17 +80,12 @@ class RateDistortion:
     coder: str = "context-mixing"
     is_restored: bool = True
 
-    @property
-    def chooses(self) -> bool:
-        """Whether more is done than to take the nearest codewords."""
-        return bool(EFFORTS[self.effort].shares)
-
     def __call__(self, image: npt.NDArray[np.uint8], progress: Progress | None = None) -> Quantized:
         """Quantize an (H, W, 3) uint8 image."""
         from adaptive_kmeans.rate_distortion.refinement import Refinement
 
         quantized = self.begin(image, progress)
-        if not self.chooses:
+        if not EFFORTS[self.effort].shares:  # nearest codewords are all there is
             return quantized
         with Workers() as workers:
             refinement = Refinement(
