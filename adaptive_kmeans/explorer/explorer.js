@@ -1566,6 +1566,7 @@ class Explorer {
     this.isPage = model.get("home") === "page";
     this.link = new Link(model);
     this.state = null;
+    this.choices = null; // what `welcome` offers
     this.uploaded = null; // the newest upload, to send again after a lost connection
     this.states = new Map(); // number → state, until its file has come
     this.silence = 0; // timer
@@ -1657,6 +1658,12 @@ class Explorer {
   }
 
   async upload(file) {
+    if (!this.choices) return;
+    if (file.size > this.choices.upload_bytes) {
+      const most = `${this.choices.upload_bytes / 2 ** 20} MB`;
+      this.say(`${file.name}: expected at most ${most}, received more`, true);
+      return;
+    }
     this.say(`Reading ${file.name}…`);
     const bytes = await file.arrayBuffer();
     this.uploaded = { name: file.name, bytes };
@@ -1742,6 +1749,7 @@ class Explorer {
     this.root.dataset.connection = "open";
     this.link.restart();
     this.say("");
+    this.choices = choices;
     this.controls.offer(choices);
     this.controls.offerImages(images);
     this.state = state;

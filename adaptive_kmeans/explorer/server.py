@@ -310,7 +310,7 @@ class _Guard:
         policy = {
             "default-src": "'none'",
             "script-src": "'self'",
-            "style-src": "'self' 'unsafe-inline'",
+            "style-src": "'self'",
             "img-src": "'self' blob: data:",
             "connect-src": f"'self' {sockets}",
             "base-uri": "'none'",

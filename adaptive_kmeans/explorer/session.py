@@ -39,7 +39,7 @@ from typing import Any
 from adaptive_kmeans.codec import DEFAULT_QUALITY
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, LimitError, one_line
 from adaptive_kmeans.explorer import peers, takeaway
-from adaptive_kmeans.explorer.images import Chosen, Gallery, Offer
+from adaptive_kmeans.explorer.images import UPLOAD, Chosen, Gallery, Offer
 from adaptive_kmeans.explorer.picture import EncodedFile, arrays, encode_file, picture_of
 from adaptive_kmeans.explorer.state import ExplorerState
 from adaptive_kmeans.explorer.worker import Check, Outdated, Worker
@@ -475,6 +475,7 @@ def choices() -> dict[str, Any]:
         "tunes": list(TUNES),
         "quality": [0, 100, DEFAULT_QUALITY],
         "k": [1, MAX_CODEWORDS],
+        "upload_bytes": UPLOAD.file_bytes,
     }
 
 

@@ -493,6 +493,17 @@ def test_what_is_not_an_image_is_refused_in_one_line(explorer: Explorer, tmp_pat
     explorer.settle()
 
 
+def test_a_file_that_is_too_large_is_refused_before_it_is_sent(
+    explorer: Explorer, tmp_path: Path
+) -> None:
+    explorer.open(**REGULAR)
+    with (tmp_path / "huge.png").open("wb") as file:
+        file.truncate(2**25 + 1)
+    explorer.page.locator("input[type=file]").set_input_files(tmp_path / "huge.png")
+    explorer.expect("error", "huge.png: expected at most 32 MB, received more")
+    explorer.expect("connection", "open")
+
+
 def test_another_image_is_picked(explorer: Explorer) -> None:
     explorer.open(**{**REGULAR, "zoom": 3})
     explorer.page.get_by_role("combobox", name="Image", exact=True).select_option("text")
