@@ -1,5 +1,8 @@
 """Images for tests: made here, and the shared ones beside the checkout if there are any."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +11,25 @@ import pytest
 from adaptive_kmeans.datasets import ImageSource
 
 SHARED = Path(__file__).parents[2] / "shared" / "images"
+
+
+COMPILE = (
+    "from adaptive_kmeans import codec; codec.warm_up_search(codec.Settings())",
+    "from adaptive_kmeans import codec; codec.warm_up_coder('context-mixing')",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the largest kernels once, before the suite's workers all compile them at once."""
+    is_suite = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if not is_suite or hasattr(config, "workerinput") or "NUMBA_DISABLE_JIT" in os.environ:
+        return
+    from adaptive_kmeans.coding.context_mixing.pixels import code_pixels
+    from adaptive_kmeans.kernels import is_compiled
+
+    if not is_compiled(code_pixels):
+        running = [subprocess.Popen([sys.executable, "-c", code]) for code in COMPILE]
+        assert [process.wait() for process in running] == [0, 0]
 
 
 @pytest.fixture

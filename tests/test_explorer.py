@@ -479,6 +479,7 @@ def test_numbers_that_are_not_finite_are_null():
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+@pytest.mark.long
 def test_memory_is_flat_after_200_moves():
     user = User([images.offer_source(ImageSource("astronaut"))])
     user.say("hello", query="method=regular&k=6")

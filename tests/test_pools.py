@@ -206,6 +206,7 @@ def cluster(workers: int):
             process.wait()
 
 
+@pytest.mark.long
 def test_a_trial_that_kills_its_dask_worker_is_stored_as_failed(folder):
     one = ["--set", 'images=["0.png"]', "--set", "methods.0.k=[2]"]
     with cluster(3) as (address, _, _):  # one dies with all calls, one with the suspect alone
@@ -216,6 +217,7 @@ def test_a_trial_that_kills_its_dask_worker_is_stored_as_failed(folder):
     assert states() == ["done", "failed"]
 
 
+@pytest.mark.long
 def test_a_scheduler_without_workers_and_one_that_goes_away_are_one_line_each(folder):
     alive = ["--set", 'methods=[{method="regular", k=[2, 3], coder="deflate"}]']
     with cluster(0) as (address, processes, _):
@@ -236,6 +238,7 @@ def test_a_scheduler_without_workers_and_one_that_goes_away_are_one_line_each(fo
     assert states() == 4 * ["done"]
 
 
+@pytest.mark.long
 def test_workers_that_join_late_are_used(folder):
     alive = ["--set", 'methods=[{method="regular", k=[2, 3], coder="deflate"}]']
     with cluster(0) as (address, processes, add):

@@ -251,6 +251,7 @@ def test_two_runners_on_one_folder_share_the_work(folder):
     pd.testing.assert_frame_equal(table(), pd.read_csv("alone/many/table.csv"))
 
 
+@pytest.mark.long
 def test_a_dask_cluster_that_loses_a_worker_gives_the_same_table(folder):
     pytest.importorskip("distributed")
     run_experiment(Path("many.toml"), results=Path("alone"), jobs=1)
