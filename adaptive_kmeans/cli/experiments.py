@@ -229,7 +229,7 @@ def report(
 def reproduce(
     names: Annotated[
         list[str] | None,
-        Argument(metavar="[NAME]...", help="Committed experiments; all by default."),
+        Argument(metavar="NAME", help="Committed experiments; all by default."),
     ] = None,
     images: Annotated[
         list[str] | None,

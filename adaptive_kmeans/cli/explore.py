@@ -12,7 +12,9 @@ def explore(
     images: Annotated[
         list[str] | None,
         Argument(
-            metavar="[IMAGE]...", help="Images, folders or globs; bundled ones are there too."
+            metavar="IMAGE",
+            help="Images, folders or globs; bundled ones are there too.",
+            show_default=False,
         ),
     ] = None,
     port: Annotated[
