@@ -401,8 +401,52 @@ def _encode(
     image: npt.NDArray[np.uint8], settings: Settings | None, progress: Progress | None
 ) -> tuple[bytes, Quantized, npt.NDArray[np.uint8] | None]:
     """Return the file, what it holds, and what it decodes to where something is restored."""
+    from adaptive_kmeans.rate_distortion.distortion import total
+
     settings, image = _check_settings(settings), _read_only(image)
-    quantized, data = _code(image, settings, progress)
+    files = [
+        _write(image, each, settings, progress) for each in _quantize(image, settings, progress)
+    ]
+
+    def cost(file: tuple[bytes, Quantized, npt.NDArray[np.uint8] | None]) -> float:
+        data, quantized, restored = file
+        decoded = quantized.reconstruct() if restored is None else restored
+        return total(settings.tune, image, decoded, coarser=0.0) + 8 * settings.price * len(data)
+
+    return min(files, key=cost) if len(files) > 1 else files[0]
+
+
+def _quantize(
+    image: npt.NDArray[np.uint8], settings: Settings, progress: Progress | None
+) -> list[Quantized]:
+    """Quantize; where plain K-means may be better than chosen codewords, maybe twice."""
+    quantized, quantizer = quantize(image, settings, progress=progress), settings.quantizer()
+    if not isinstance(quantizer, RateDistortion):
+        return [quantized]
+    from adaptive_kmeans.rate_distortion import plain
+
+    if not plain.may_be_better(image, quantizer):
+        return [quantized]
+
+    def waiting(stage: str, share: float) -> None:
+        if progress is not None:
+            progress("trying plain K-means", 0.0)
+
+    def coded_bytes(tried: Quantized) -> int:
+        return len(container.write(tried, settings.fast_coder, progress=waiting))
+
+    waiting("", 0.0)
+    return plain.candidates(image, quantizer, quantized, coded_bytes)
+
+
+def _write(
+    image: npt.NDArray[np.uint8],
+    quantized: Quantized,
+    settings: Settings,
+    progress: Progress | None,
+) -> tuple[bytes, Quantized, npt.NDArray[np.uint8] | None]:
+    """Code and restore."""
+    data = container.write(quantized, settings.file_coder, progress=progress)
     if not settings.restores:
         return data, quantized, None
     reconstruction = quantized.reconstruct()
@@ -413,27 +457,6 @@ def _encode(
         price = price_of_bit(error, quantized, bits)
     sections = _restore(image, reconstruction, settings, price, progress)
     return container.with_sections(data, sections), quantized, reconstruction
-
-
-def _code(
-    image: npt.NDArray[np.uint8], settings: Settings, progress: Progress | None
-) -> tuple[Quantized, bytes]:
-    """Quantize and code; plain K-means is kept where it may be better and is."""
-    from adaptive_kmeans.rate_distortion import plain
-
-    quantized, quantizer = quantize(image, settings, progress=progress), settings.quantizer()
-    if isinstance(quantizer, RateDistortion) and plain.may_be_better(image, quantizer):
-
-        def waiting(stage: str, share: float) -> None:
-            if progress is not None:
-                progress("trying plain K-means", 0.0)
-
-        def coded_bytes(tried: Quantized) -> int:
-            return len(container.write(tried, settings.fast_coder, progress=waiting))
-
-        waiting("", 0.0)
-        quantized = plain.better(image, quantizer, quantized, coded_bytes)
-    return quantized, container.write(quantized, settings.file_coder, progress=progress)
 
 
 def _restore(

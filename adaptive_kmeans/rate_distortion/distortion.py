@@ -23,7 +23,6 @@ from numba.extending import overload
 
 from adaptive_kmeans.blocks import RUN
 from adaptive_kmeans.kernels import inlined
-from adaptive_kmeans.quantize import Quantized
 from adaptive_kmeans.rate_distortion import loop
 
 Array = npt.NDArray[Any]
@@ -113,25 +112,30 @@ TUNES = {"perceptual": (to_xyb, by_perception), "psnr": (to_levels, by_levels)}
 """Coordinates and distortions, by the name of what they are tuned for."""
 
 
-def total(tune: str, image: npt.NDArray[np.uint8], quantized: Quantized) -> float:
-    """Return the distortion of a quantized image, in squared levels.
+def total(
+    tune: str,
+    image: npt.NDArray[np.uint8],
+    decoded: npt.NDArray[np.uint8],
+    coarser: float = COARSER,
+) -> float:
+    """Return the distortion of a decoded image, in squared levels.
 
     Parameters
     ----------
     tune : str
         One of `TUNES`.
-    image : (H, W, 3) uint8
-    quantized : Quantized
+    image, decoded : (H, W, 3) uint8
+    coarser : float
+        Weight of the means of 8×8 blocks: 0 once a coarse correction has given back what it can.
     """
     coordinates, _ = TUNES[tune]
-    decoded = quantized.reconstruct()
     squares = 0.0
     for top in range(0, len(image), ROWS):
         rows = slice(top, top + ROWS)
         errors = coordinates(image[rows]).astype(np.int32) - coordinates(decoded[rows])
         squares += _sum_of_squares(errors)
         if tune == "perceptual":
-            for weight, side in ((COARSE, 4), (COARSER, 8)):
+            for weight, side in ((COARSE, 4), (coarser, 8)):
                 squares += weight * _sum_of_squares(_sums(errors, side)) / side**2
     return squares / PARTS**2
 
