@@ -2,10 +2,10 @@
 
 Screens repeat themselves, which the coder sees and the proxy of its bits does not; and a chosen
 codeword that is a little off costs a plain surface its exact color. So plain K-means is often
-better there, by up to ten times in squared error at fewer bytes. Its size is found from the bytes
-of files, on a ladder of sizes that is the same at any price: the lower λ is, the larger is the
-codebook whose distortion plus λ times bits is least, which makes quality monotone. Where neither
-is clearly better, both are written and restored, and the better file is kept.
+better there. Its size is found from the bytes of files, on a ladder of sizes that is the same at
+any price: the lower λ is, the larger is the codebook whose distortion plus λ times bits is least,
+which makes quality monotone. Where neither is clearly better, both are written and restored, and
+the better file is kept.
 
 Photographs are left out, which saves their time: plain K-means does not win there.
 """
@@ -80,15 +80,20 @@ def candidates(
     def cost(quantized: Quantized) -> float:
         return errors(quantized) + price * 8 * coded_bytes(quantized)
 
-    def cost_at(place: int) -> float:
-        return cost(forms[place](image))
-
     start = quantizer.start
+    split = start.split(image)
     forms, places = [start], [0]
+
+    def plain_at(place: int) -> Quantized:
+        return forms[place].cluster(split)
+
+    def cost_at(place: int) -> float:
+        return cost(plain_at(place))
+
     if not start.ks:
         forms = [dataclasses.replace(start, ks=(k,)) for k in LADDER]
         places = [_nearest_rung(times * len(chosen.codebooks[0])) for times in STARTS]
-    best = min(places, key=lambda place: estimate(forms[place](image)))
+    best = min(places, key=lambda place: estimate(plain_at(place)))
     with Workers(2) as workers:
         least, here = workers.map(lambda call, of: call(of), [(cost, chosen), (cost_at, best)])
         steps = [step for step in (-1, 1) if 0 <= best + step < len(forms)]
@@ -102,7 +107,7 @@ def candidates(
                 side = cost_at(at)
     if least * RULED_OUT < here:
         return [chosen]
-    plain = forms[best](image)
+    plain = plain_at(best)
     return [plain] if here * RULED_OUT < least else [chosen, plain]
 
 
