@@ -328,7 +328,7 @@ def encode(
     >>> bool((decode(data) == image).all())
     True
     """
-    return _encode(image, settings, progress)[0]
+    return _encode(image, settings, progress).data
 
 
 def encode_with_reconstruction(
@@ -355,8 +355,8 @@ def encode_with_reconstruction(
     >>> bool((decode(data) == reconstruction).all())
     True
     """
-    data, quantized, reconstruction = _encode(image, settings, progress)
-    return data, quantized.reconstruct() if reconstruction is None else reconstruction
+    file = _encode(image, settings, progress)
+    return file.data, file.decoded
 
 
 class Encoded(NamedTuple):
@@ -391,29 +391,38 @@ def encode_in_full(
     >>> encoded.quantized.codebooks[0]
     array([[0, 0, 0]], dtype=uint8)
     """
-    data, quantized, reconstruction = _encode(image, settings, progress)
-    if reconstruction is None:
-        reconstruction = quantized.reconstruct()
-    return Encoded(data, quantized, reconstruction)
+    file = _encode(image, settings, progress)
+    return Encoded(file.data, file.quantized, file.decoded)
+
+
+class _File(NamedTuple):
+    """A file, what it holds, and what it decodes to where something is restored."""
+
+    data: bytes
+    quantized: Quantized
+    restored: npt.NDArray[np.uint8] | None
+
+    @property
+    def decoded(self) -> npt.NDArray[np.uint8]:
+        return self.quantized.reconstruct() if self.restored is None else self.restored
 
 
 def _encode(
     image: npt.NDArray[np.uint8], settings: Settings | None, progress: Progress | None
-) -> tuple[bytes, Quantized, npt.NDArray[np.uint8] | None]:
-    """Return the file, what it holds, and what it decodes to where something is restored."""
+) -> _File:
+    """Return the best file."""
+    settings, image = _check_settings(settings), _read_only(image)
+    candidates = _quantize(image, settings, progress)
+    files = [_write(image, quantized, settings, progress) for quantized in candidates]
+    if len(files) == 1:
+        return files[0]
     from adaptive_kmeans.rate_distortion.distortion import total
 
-    settings, image = _check_settings(settings), _read_only(image)
-    files = [
-        _write(image, each, settings, progress) for each in _quantize(image, settings, progress)
-    ]
+    def cost(file: _File) -> float:
+        error = total(settings.tune, image, file.decoded, coarser=0.0)
+        return error + 8 * settings.price * len(file.data)
 
-    def cost(file: tuple[bytes, Quantized, npt.NDArray[np.uint8] | None]) -> float:
-        data, quantized, restored = file
-        decoded = quantized.reconstruct() if restored is None else restored
-        return total(settings.tune, image, decoded, coarser=0.0) + 8 * settings.price * len(data)
-
-    return min(files, key=cost) if len(files) > 1 else files[0]
+    return min(files, key=cost)
 
 
 def _quantize(
@@ -444,11 +453,11 @@ def _write(
     quantized: Quantized,
     settings: Settings,
     progress: Progress | None,
-) -> tuple[bytes, Quantized, npt.NDArray[np.uint8] | None]:
+) -> _File:
     """Code and restore."""
     data = container.write(quantized, settings.file_coder, progress=progress)
     if not settings.restores:
-        return data, quantized, None
+        return _File(data, quantized, None)
     reconstruction = quantized.reconstruct()
     price = settings.price
     if price == 0:
@@ -456,7 +465,7 @@ def _write(
         error = restoration.squared_error(image, reconstruction)
         price = price_of_bit(error, quantized, bits)
     sections = _restore(image, reconstruction, settings, price, progress)
-    return container.with_sections(data, sections), quantized, reconstruction
+    return _File(container.with_sections(data, sections), quantized, reconstruction)
 
 
 def _restore(
