@@ -24,6 +24,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from adaptive_kmeans.errors import MissingDependencyError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -31,6 +33,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from adaptive_kmeans.explorer.widget import ExplorerWidget
+
+
+def missing_extra(error: ImportError) -> MissingDependencyError:
+    """Return the error that names the extra, for a library of it that is not there."""
+    expected = "it to be installed: pip install 'adaptive-kmeans[explorer]'"
+    return MissingDependencyError("explorer", expected, str(error))
 
 
 def explore(

@@ -32,7 +32,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from adaptive_kmeans.errors import ConfigError, FormatError, MissingDependencyError, OutputError
+from adaptive_kmeans.errors import ConfigError, FormatError, OutputError
+from adaptive_kmeans.explorer import missing_extra
 from adaptive_kmeans.explorer.images import UPLOAD, Offer
 from adaptive_kmeans.explorer.session import Message, Session, describe
 from adaptive_kmeans.explorer.worker import Outdated
@@ -45,9 +46,7 @@ try:
     from starlette.routing import Route, WebSocketRoute
     from starlette.websockets import WebSocket, WebSocketDisconnect
 except ImportError as error:
-    raise MissingDependencyError(
-        "explorer", "it to be installed: pip install 'adaptive-kmeans[explorer]'", str(error)
-    ) from error
+    raise missing_extra(error) from error
 
 LOOPBACK = "127.0.0.1"
 HOSTS = (LOOPBACK, "localhost")

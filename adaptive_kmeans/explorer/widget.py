@@ -10,7 +10,8 @@ import numpy as np
 
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import BUNDLED
-from adaptive_kmeans.errors import ConfigError, MissingDependencyError
+from adaptive_kmeans.errors import ConfigError
+from adaptive_kmeans.explorer import missing_extra
 from adaptive_kmeans.explorer.images import (
     Offer,
     Pixels,
@@ -26,9 +27,7 @@ try:
     import anywidget
     import traitlets
 except ImportError as error:
-    raise MissingDependencyError(
-        "explorer", "it to be installed: pip install 'adaptive-kmeans[explorer]'", str(error)
-    ) from error
+    raise missing_extra(error) from error
 
 HERE = Path(__file__).parent
 
