@@ -78,6 +78,7 @@ def compare(measured: Sequence[Measured], anchors: Sequence[str]) -> list[Compar
 
 
 def _compare_with(groups: dict[str, list[Measured]], anchor: str) -> list[ComparisonRow]:
+    """Compare every series with one anchor, or with its series of the same coder."""
     anchors = {
         name: members
         for name, members in groups.items()
