@@ -1285,8 +1285,8 @@ class Curve {
 
   draw() {
     say(this.caption, this.describeAll());
-    const all = [...this.points.values(), ...this.peers]
-      .filter(({ psnr_db }) => Number.isFinite(psnr_db));
+    const all = [...this.points.values(), ...this.peers];
+    const finite = all.map(({ psnr_db }) => psnr_db).filter(Number.isFinite);
     if (!all.length) {
       const empty = { place: () => 0, ticks: [] };
       this.plot.replaceChildren(chartFrame("PSNR against bytes", empty, empty, String));
@@ -1295,7 +1295,7 @@ class Curve {
     const { width, height, left, right, top, bottom } = CHART;
     const x = axis(all.map(({ bytes }) => bytes), left, width - right,
       { isLogarithmic: true, pad: 0.7, ticks: decadeTicks });
-    const y = axis(all.map(({ psnr_db }) => psnr_db), height - bottom, top,
+    const y = !finite.length ? { place: () => top, ticks: [] } : axis(finite, height - bottom, top,
       { isLogarithmic: false, pad: 1, ticks: evenTicks });
     const svg = chartFrame("PSNR against bytes", x, y, shortBytes);
     const at = ({ bytes, psnr_db }) => // a lossless file stands at the top

@@ -359,6 +359,28 @@ def test_every_setting_tried_is_a_point_that_restores_it(explorer: Explorer) -> 
     expect(points).to_have_count(3)  # the same setting, the same point
 
 
+def test_lossless_files_are_points_too(explorer: Explorer, tmp_path: Path) -> None:
+    explorer.open(**REGULAR)
+    flag = np.zeros((40, 60, 3), np.uint8)
+    flag[:, 20:40], flag[:, 40:] = 255, (255, 0, 0)
+    Image.fromarray(flag).save(tmp_path / "flag.png")
+    explorer.page.locator("input[type=file]").set_input_files(tmp_path / "flag.png")
+    explorer.expect("original", "flag")
+    explorer.settle()
+    assert explorer.page.locator('[data-fact="psnr_db"]').inner_text() == "∞"
+    explorer.set("k", 2)
+    explorer.settle()
+    chart = explorer.page.locator(".akm-plot svg").bounding_box()
+    marks = explorer.page.locator(".akm-plot .akm-mark")
+    assert chart is not None
+    assert marks.count() == 2
+    for mark in marks.all():
+        box = mark.bounding_box()
+        assert box is not None
+        assert chart["x"] <= box["x"] <= chart["x"] + chart["width"] - box["width"]
+        assert chart["y"] <= box["y"] <= chart["y"] + chart["height"] - box["height"]
+
+
 def test_peers_and_elbow_are_drawn_on_request(explorer: Explorer, crop: np.ndarray) -> None:
     explorer.open(**{**REGULAR, "k": 64})
     explorer.page.get_by_role("button", name="Peers at these bytes").click()
