@@ -666,7 +666,7 @@ def test_saving_never_replaces_a_file_and_stays_in_the_folder(photo, tmp_path):
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing(photo, tmp_path, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise OutputError("disk", "room", "none")
 
     monkeypatch.setattr("adaptive_kmeans.files.write_bytes", fail)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -118,9 +119,11 @@ def elbow(
     target = f"{sources[0].name}-elbow.png" if figure is None else figure
     if Path(target).suffix not in FIGURES:
         raise ConfigError("figure", f"one of {', '.join(FIGURES)}", target)
+    files.check_target(target)
     curve = elbow_curve(sources[0], shared, background=background)
-    with files.replacing(target) as part:
-        draw_elbow(curve).savefig(part, dpi=150, format=Path(target).suffix[1:])
+    figure_file = io.BytesIO()
+    draw_elbow(curve).savefig(figure_file, dpi=150, format=Path(target).suffix[1:])
+    files.write_bytes(target, figure_file.getvalue())
     if as_json:
         rows = zip(curve.rows, curve.distortions, strict=True)
         points = [

@@ -334,7 +334,7 @@ def save(taken: Taken, folder: Path, name: object = None) -> Path:
         for number in range(1, 1000):
             chosen = pure.name if number == 1 else f"{pure.stem}-{number}{pure.suffix}"
             if not (folder / chosen).exists():
-                return files.write_new(folder / chosen, taken.data)
+                return _write_new(folder / chosen, taken.data)
         raise OutputError(taken.name, "a name that is not taken", "a thousand of them")
     if (
         not isinstance(name, str)
@@ -343,4 +343,9 @@ def save(taken: Taken, folder: Path, name: object = None) -> Path:
         or "\0" in name
     ):
         raise ConfigError("path", "the name of a file in the working directory", repr(name)[:80])
-    return files.write_new(folder / name, taken.data)
+    return _write_new(folder / name, taken.data)
+
+
+def _write_new(path: Path, data: bytes) -> Path:
+    files.write_bytes(path, data, replace=False)
+    return path
