@@ -78,13 +78,14 @@ found; the sections follow each other up to the end, so is any missing or additi
 
 from __future__ import annotations
 
+import io
 import itertools
 import struct
 import zlib
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -550,8 +551,36 @@ class Reader:
         if not isinstance(data, bytes | bytearray | memoryview):
             raise ConfigError("data", "the bytes of an .akm file", type(data).__name__)
         check_limits(limits).check("file", "file_bytes", memoryview(data).nbytes)
-        self._data, self._limits = bytes(data), limits
-        found = _find_sections(self._data)
+        self._read(_Whole(bytes(data)), limits)
+
+    @classmethod
+    def peek(cls, file: BinaryIO, limits: Limits = DEFAULT) -> Self:
+        """Read from a file that can seek what says how it is made, and skip what it is made of.
+
+        The sections of bands and ancillary ones are skipped, and their checksums not computed.
+
+        Parameters
+        ----------
+        file : file object
+            Open as long as the reader is used.
+        limits : Limits
+            What the file may ask for.
+
+        Raises
+        ------
+        FormatError, LimitError
+            See `Reader`.
+        """
+        source = _Seekable(file)
+        check_start(source.at(0, _PREFIX_BYTES))
+        check_limits(limits).check("file", "file_bytes", source.size)
+        reader = cls.__new__(cls)
+        reader._read(source, limits)
+        return reader
+
+    def _read(self, source: _Whole | _Seekable, limits: Limits) -> None:
+        self._source, self._limits = source, limits
+        found = _find_sections(source)
         self._found: dict[str, list[_Found]] = {}
         for section in found:
             self._found.setdefault(section.type, []).append(section)
@@ -579,7 +608,7 @@ class Reader:
             band_height=header.band_height,
             bands=len(self._band_places),
             codewords=codewords,
-            header_bytes=len(self._data) - payload_bytes,
+            header_bytes=source.size - payload_bytes,
             codebook_bytes=codebook_bytes,
             region_map_bytes=region_map_bytes,
             index_map_bytes=index_map_bytes,
@@ -600,8 +629,7 @@ class Reader:
         return [self._payload(section) for section in self._found.get(kind, ())]
 
     def _payload(self, section: _Found) -> bytes:
-        start = section.start + _HEAD.size
-        return self._data[start : start + section.size]
+        return self._source.at(section.start + _HEAD.size, section.size)
 
     def _payload_bytes(self, kind: str) -> int:
         return sum(section.size for section in self._found.get(kind, ()))
@@ -668,36 +696,84 @@ class _Found(NamedTuple):
     size: int
 
 
-def _find_sections(data: bytes) -> list[_Found]:
-    """Find the sections of a whole file, all checksums of which hold.
+class _Whole:
+    """A file in memory; every checksum is computed."""
 
-    The first is a header and the last an end, with nothing after it.
+    reads_all = True
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self.size = data, len(data)
+
+    def at(self, start: int, size: int) -> bytes:
+        """Return the bytes at a place, fewer at the end of the file."""
+        return self._data[start : start + size]
+
+    def crc32(self, start: int, end: int) -> int:
+        """Return the CRC-32 of a run of bytes."""
+        return zlib.crc32(memoryview(self._data)[start:end])
+
+
+class _Seekable:
+    """A file on a disk, of which little is read."""
+
+    reads_all = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.size = file, file.seek(0, io.SEEK_END)
+
+    def at(self, start: int, size: int) -> bytes:
+        """Return the bytes at a place, fewer at the end of the file."""
+        self._file.seek(start)
+        return self._file.read(size)
+
+    def crc32(self, start: int, end: int) -> int:
+        """Return the CRC-32 of a run of bytes."""
+        return zlib.crc32(self.at(start, end - start))
+
+
+def check_start(start: bytes) -> None:
+    """Refuse what is no file of this format by its first bytes; fewer than five are not judged.
+
+    Raises
+    ------
+    BadMagicError, UnsupportedVersionError
+        The signature or the version is another.
     """
-    signature = data[: len(SIGNATURE)]
+    signature = start[: len(SIGNATURE)]
     if not SIGNATURE.startswith(signature):
         raise BadMagicError("signature", f"{SIGNATURE.hex(' ')} (an .akm file)", signature.hex(" "))
-    if len(data) >= _PREFIX_BYTES and data[len(SIGNATURE)] != VERSION:
-        version = data[len(SIGNATURE)]
+    if len(start) >= _PREFIX_BYTES and start[len(SIGNATURE)] != VERSION:
+        version = start[len(SIGNATURE)]
         if version > VERSION:
             raise UnsupportedVersionError.newer("format version", f"{VERSION}", version)
         raise UnsupportedVersionError("format version", f"{VERSION}", version)
-    view, start = memoryview(data), _PREFIX_BYTES
+
+
+def _find_sections(source: _Whole | _Seekable) -> list[_Found]:
+    """Find the sections of a whole file; the checksums of those that are read hold.
+
+    The first is a header and the last an end, with nothing after it.
+    """
+    check_start(source.at(0, _PREFIX_BYTES))
+    start = _PREFIX_BYTES
     found: list[_Found] = []
     ancillary = 0
     while not found or found[-1].type != "E":
-        size = _HEAD.unpack_from(data, start)[1] if start + _HEAD.size <= len(data) else 0
+        head = source.at(start, _HEAD.size)
+        letter, size = _HEAD.unpack(head) if len(head) == _HEAD.size else (b"E", 0)
         end = start + _HEAD.size + size
-        if len(data) < end + _CRC.size:
+        if source.size < end + _CRC.size:
             expected = f"at least {end + _CRC.size} bytes: section {len(found) + 1}"
-            raise TruncatedError("file", expected, f"{len(data)} bytes")
-        (stored,) = _CRC.unpack_from(data, end)
-        computed = zlib.crc32(view[start:end])
-        if stored != computed:
-            where = f"section {len(found) + 1} at byte {start}"
-            raise ChecksumError(where, f"CRC-32 {stored:08x}", f"{computed:08x}")
-        kind = chr(data[start])
+            raise TruncatedError("file", expected, f"{source.size} bytes")
+        kind = chr(letter[0])
+        if source.reads_all or not _is_bulk(kind):
+            (stored,) = _CRC.unpack(source.at(end, _CRC.size))
+            computed = source.crc32(start, end)
+            if stored != computed:
+                where = f"section {len(found) + 1} at byte {start}"
+                raise ChecksumError(where, f"CRC-32 {stored:08x}", f"{computed:08x}")
         if not _is_letter(kind):
-            raise CorruptError("section type", "an ASCII letter", f"byte {data[start]:02x}")
+            raise CorruptError("section type", "an ASCII letter", f"byte {letter[0]:02x}")
         found.append(_Found(kind, start, size))
         if (found[0].type, found[0].size) != ("H", _HEADER.size):
             expected = f"a header (H) of {_HEADER.size} bytes"
@@ -707,11 +783,17 @@ def _find_sections(data: bytes) -> list[_Found]:
             most = f"at most {_MOST_CRITICAL} critical and {MAX_ANCILLARY} ancillary sections"
             raise CorruptError("file", most, "more")
         start = end + _CRC.size
-    if len(data) > start:
-        raise CorruptError("file", f"nothing after its {start} bytes", f"{len(data) - start} more")
+    if source.size > start:
+        more = source.size - start
+        raise CorruptError("file", f"nothing after its {start} bytes", f"{more} more")
     if found[-1].size:
         raise CorruptError("end", "0 bytes", found[-1].size)
     return found
+
+
+def _is_bulk(kind: str) -> bool:
+    """Whether sections of a type are skipped by a reader that wants to know how a file is made."""
+    return kind.islower() or (kind in SECTIONS and SECTIONS[kind].times == PER_BAND)
 
 
 class _Header(NamedTuple):

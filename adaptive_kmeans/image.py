@@ -6,6 +6,9 @@ What is converted on the way, and said in `SourceImage.notes`, is in `adaptive_k
 from __future__ import annotations
 
 import io
+import os
+import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -155,7 +158,11 @@ def read_image(
         The background is not a color.
     """
     check_path(path)
-    data = files.read_bytes(path, check_limits(limits).file_bytes)
+    data = files.read_bytes(
+        path,
+        check_limits(limits).file_bytes,
+        check_start=lambda start: _check_start(str(path), start),
+    )
     return decode_image(data, name=str(path), background=background, limits=limits)
 
 
@@ -174,14 +181,15 @@ def decode_image(
     (2, 3, 3)
     """
     color = None if background is None else parse_color(background)
-    if not data:
-        raise ImageError(name, "an image", "an empty file")
+    _check_start(name, data[: files.START_BYTES])
     with _pillow_errors(name, limits), Image.open(io.BytesIO(data), formats=READABLE) as image:
         _check_size(name, image, limits)
         _check_single_frame(name, image)
         notes: list[str] = []
         file_format = str(image.format)
-        rgb = to_srgb(name, image, color, notes)
+        with _libtiff_messages(image) as messages:
+            rgb = to_srgb(name, image, color, notes)
+        notes += messages[:1]
     return SourceImage(rgb, tuple(notes), file_format, len(data))
 
 
@@ -274,6 +282,60 @@ def _pillow_errors(name: str, limits: Limits) -> Iterator[None]:
     except Exception as error:
         # Damaged metadata makes Pillow raise nearly anything.
         raise ImageError(name, "a whole, undamaged image", error) from error
+
+
+def is_image(start: bytes) -> bool:
+    """Whether a file that starts with these bytes claims to be one of `READABLE`.
+
+    Examples
+    --------
+    >>> is_image(encode_image(np.zeros((2, 3, 3), dtype=np.uint8))[: files.START_BYTES])
+    True
+    """
+    from PIL import TiffImagePlugin, WebPImagePlugin  # noqa: F401  # they register themselves
+
+    Image.preinit()
+    tests = (Image.OPEN[file_format][1] for file_format in READABLE)
+    return any(accepts is not None and bool(accepts(start)) for accepts in tests)
+
+
+def _check_start(name: str, start: bytes) -> None:
+    """Refuse a file by its first bytes if it is no image."""
+    if not start:
+        raise ImageError(name, "an image", "an empty file")
+    if not is_image(start):
+        raise ImageError(name, f"an image: {', '.join(READABLE)}", "something else")
+
+
+_STANDARD_ERROR = 2
+_redirecting = threading.Lock()
+
+
+@contextmanager
+def _libtiff_messages(image: Image.Image) -> Iterator[list[str]]:
+    """Catch what libtiff writes to standard error by itself: the lines are there at the end.
+
+    The descriptor belongs to the whole process, so this is only for the format that needs it.
+    """
+    messages: list[str] = []
+    if image.format != "TIFF":
+        yield messages
+        return
+    with _redirecting, tempfile.TemporaryFile() as caught:
+        try:
+            kept = os.dup(_STANDARD_ERROR)
+        except OSError:  # closed, so there is nothing to keep clean
+            yield messages
+            return
+        os.dup2(caught.fileno(), _STANDARD_ERROR)
+        try:
+            yield messages
+        finally:
+            os.dup2(kept, _STANDARD_ERROR)
+            os.close(kept)
+            caught.seek(0)
+            text = caught.read().decode(errors="replace")
+            messages += [f"libtiff says: {' '.join(line.split())}" for line in text.splitlines()]
 
 
 def _check_size(name: str, image: Image.Image, limits: Limits) -> None:

@@ -1,3 +1,4 @@
+import io
 import struct
 import subprocess
 import sys
@@ -11,7 +12,15 @@ import adaptive_kmeans as akm
 from adaptive_kmeans import container
 from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.coding import coders
-from adaptive_kmeans.container import CODER_NUMBERS, Ancillary, Section, inspect, read, write
+from adaptive_kmeans.container import (
+    CODER_NUMBERS,
+    Ancillary,
+    Reader,
+    Section,
+    inspect,
+    read,
+    write,
+)
 from adaptive_kmeans.errors import (
     BadMagicError,
     ChecksumError,
@@ -528,3 +537,28 @@ def test_golden_files_decode_for_good(coder):
     assert quantized.codebooks[1].tolist() == [[0, 0, 0], [255, 0, 0], [255, 255, 255]]
     assert quantized.region_map.tolist() == [[0, 1, 0], [0, 0, 1]]
     assert quantized.index_map.tolist() == [[0, 0, 1, 2, 0], [0, 0, 2, 0, 0], [0, 0, 0, 0, 2]]
+
+
+class CountingFile(io.BytesIO):
+    """A file that counts what is read of it."""
+
+    bytes_read = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = super().read(size)
+        self.bytes_read += len(data)
+        return data
+
+
+def test_a_peek_reads_what_says_how_a_file_is_made_and_little_else(photo):
+    data = write(akm.quantize(photo, akm.Settings(6, 12)), "deflate", sections=[Section("t", b"a")])
+    file = CountingFile(data)
+    assert Reader.peek(file).contents == Reader(data).contents
+    assert file.bytes_read < len(data) / 4
+
+
+def test_a_peek_refuses_another_file_by_its_signature():
+    file = CountingFile(bytes(10**6))
+    with pytest.raises(BadMagicError):
+        Reader.peek(file)
+    assert file.bytes_read < 10

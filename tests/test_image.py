@@ -1,6 +1,7 @@
 import io
 import struct
 import zlib
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -8,7 +9,13 @@ from PIL import Image, ImageCms
 
 import adaptive_kmeans as akm
 from adaptive_kmeans import image as images
-from adaptive_kmeans.errors import ConfigError, ImageError, LimitError, ReadError
+from adaptive_kmeans.errors import (
+    AdaptiveKMeansError,
+    ConfigError,
+    ImageError,
+    LimitError,
+    ReadError,
+)
 from adaptive_kmeans.image import decode_image, encode_image, read_image, read_size
 from adaptive_kmeans.limits import Limits
 
@@ -300,3 +307,16 @@ def test_a_missing_file_is_a_read_error(tmp_path):
 def test_other_extensions_are_not_written(photo):
     with pytest.raises(ConfigError, match=r"one of \.png.*received \.xyz"):
         encode_image(photo, ".xyz")
+
+
+def test_libtiff_writes_no_lines_of_its_own(capfd):
+    buffer = io.BytesIO()
+    Image.new("1", (64, 64)).save(buffer, format="TIFF", compression="group4")
+    whole = buffer.getvalue()
+    said = []
+    for byte in range(8, len(whole)):
+        damaged = whole[:byte] + bytes([whole[byte] ^ 0x55]) + whole[byte + 1 :]
+        with suppress(AdaptiveKMeansError):
+            said += decode_image(damaged).notes
+    assert capfd.readouterr().err == ""
+    assert any(note.startswith("libtiff says: ") for note in said)
