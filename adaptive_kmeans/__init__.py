@@ -13,13 +13,24 @@ Examples
 (32, 32, 3)
 """
 
+import sys as _sys
+from types import ModuleType as _ModuleType
+
 import lazy_loader as _lazy
 
-# The module `quantize` and the function `quantize` share a name. The first import of a submodule
-# binds its name in the package, so it is imported here and the name deleted again.
-from adaptive_kmeans import quantize
 
-del quantize
+class _Package(_ModuleType):
+    """The module `quantize` and the function `quantize` share a name, which is the function's.
+
+    The first import of a submodule binds its name in the package.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name == "quantize" and isinstance(value, _ModuleType)):
+            super().__setattr__(name, value)
+
+
+_sys.modules[__name__].__class__ = _Package
 
 __version__ = "0.1.0"
 

@@ -1,6 +1,25 @@
-"""``python -m adaptive_kmeans`` is the command line."""
+"""The command `adaptive-kmeans`, also as ``python -m adaptive_kmeans``.
 
-from adaptive_kmeans.cli import main
+It starts here, with as few imports as can be, so that an interrupt while the others load ends it in
+one line: nothing is open yet.
+"""
+
+import os
+import signal
+
+
+def main() -> None:
+    """Load the command line, and run it."""
+    signal.signal(signal.SIGINT, _end)
+    from adaptive_kmeans.cli import main as run
+
+    run()
+
+
+def _end(*_: object) -> None:
+    os.write(2, b"adaptive-kmeans: interrupted\n")
+    os._exit(130)
+
 
 if __name__ == "__main__":
     main()

@@ -137,7 +137,7 @@ def _together(
                     raise ReadError(place.name, STAY, "it went away") from error
                 except Exception as error:
                     received = f"{type(error).__name__}: {error}"
-                    raise ReadError(place.name, "one that can run trials", received) from error
+                    raise ReadError(place.name, "one that can run the calls", received) from error
                 else:
                     yield call, result
 

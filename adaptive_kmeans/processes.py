@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from adaptive_kmeans.experiment.pools import Pool, Say
+from adaptive_kmeans.pools import Pool, Say
 
 ORPHAN_S = 1.0
 """Seconds between checks of a process for its driver."""
@@ -45,12 +46,31 @@ class Processes:
         executor = ProcessPoolExecutor(
             jobs, initializer=_end_with, initargs=(os.getpid(),), env=capped
         )
+        with _interrupts_held():
+            executor.submit(os.getpid)  # starts the processes
         try:
             yield Pool(executor, lambda: jobs + 1, (BrokenExecutor,), lambda: None)
         except BaseException:
             executor.shutdown(kill_workers=True)
             raise
         executor.shutdown()
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold interrupts back; processes and threads that start meanwhile never get any.
+
+    A terminal sends them to all its processes. Their driver's is enough: it ends the others, which
+    would print a traceback each.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with(driver: int) -> None:

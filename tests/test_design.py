@@ -132,7 +132,7 @@ def test_docstrings_of_families_list_their_members():
 
 def test_the_command_is_installed_under_its_name():
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    assert scripts == {"adaptive-kmeans": "adaptive_kmeans.cli:main"}
+    assert scripts == {"adaptive-kmeans": "adaptive_kmeans.__main__:main"}
 
 
 def test_speeds_in_the_readme_match_the_results():

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from adaptive_kmeans.experiment import runner
-from adaptive_kmeans.experiment.pools import Died, run_calls
-from adaptive_kmeans.experiment.processes import Processes
+from adaptive_kmeans.pools import Died, run_calls
+from adaptive_kmeans.processes import Processes
 
 PLUGIN = """
 import dataclasses, os, signal

@@ -71,6 +71,7 @@ def main() -> None:
     gc.set_threshold(100_000, 50, 100)
     # SIGTERM is handled like an interrupt: worker processes end, and claims are released.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         code = app(prog_name="adaptive-kmeans", standalone_mode=False)
     except AdaptiveKMeansError as error:

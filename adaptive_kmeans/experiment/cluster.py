@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from adaptive_kmeans.errors import MissingDependencyError, ReadError
-from adaptive_kmeans.experiment.pools import STAY, Pool, Say
+from adaptive_kmeans.pools import STAY, Pool, Say
 
 ANSWER_S = 10.0
 """Seconds that a scheduler may take to answer."""
