@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 from adaptive_kmeans.errors import AdaptiveKMeansError, LimitError, TrialsFailedError
 from adaptive_kmeans.experiment.cluster import Cluster
-from adaptive_kmeans.pools import Died, Say, run_calls
-from adaptive_kmeans.processes import Processes
 from adaptive_kmeans.experiment.store import Store
 from adaptive_kmeans.experiment.trials import Outcome, Trial, run_trial
+from adaptive_kmeans.pools import Died, Say, run_calls
+from adaptive_kmeans.processes import Processes
 from adaptive_kmeans.progress import TrialBar, trial_bar
 from adaptive_kmeans.threads import thread_count
 

@@ -47,9 +47,9 @@ from adaptive_kmeans.errors import (
     one_line,
 )
 from adaptive_kmeans.experiment.memory import PeakMemory
-from adaptive_kmeans.processes import THREAD_VARIABLES
 from adaptive_kmeans.experiment.schema import Experiment, Integers, Strict
 from adaptive_kmeans.experiment.trials import load
+from adaptive_kmeans.processes import THREAD_VARIABLES
 from adaptive_kmeans.progress import trial_bar
 
 WARM_UP_SIDE, WARM_UP_K = 64, 8
