@@ -227,6 +227,28 @@ class Settings:
         """Whether a filter or a correction is looked for."""
         return (self.restoration, self.correction) != (restoration.NONE, restoration.NONE)
 
+    @property
+    def unused(self) -> dict[str, str]:
+        """Settings that change nothing beside these ones, and what they need.
+
+        Examples
+        --------
+        >>> Settings.regular(k=16).unused["threshold"]
+        'two codebooks'
+        >>> "detail" in Settings(effort=5).unused
+        False
+        """
+        needs = {}
+        if self.is_regular:
+            needs["threshold"] = "two codebooks"
+        if self.price == 0:
+            needs |= dict.fromkeys(("tune", "effort"), "a quality, or a price of bits")
+        if self.is_regular and (self.price == 0 or not EFFORTS[self.effort].shares):
+            needs["detail"] = "two codebooks, or a quality at more than the least effort"
+        if self.init not in ("k-means++", "random"):
+            needs["seed"] = "an init that draws, k-means++ or random"
+        return needs
+
     def quantizer(self) -> RegionAdaptive | RateDistortion:
         """Return the quantizer of these settings."""
         from adaptive_kmeans.detail import measures

@@ -12,7 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans import image
-from adaptive_kmeans.errors import ConfigError, MissingDependencyError, ReadError, one_line
+from adaptive_kmeans.errors import (
+    ConfigError,
+    MissingDependencyError,
+    ReadError,
+    one_line,
+    printable,
+)
 from adaptive_kmeans.progress import progress_bar
 
 BUNDLED = {
@@ -194,7 +200,7 @@ def _find(spec: str) -> Iterator[ImageSource]:
         expected = f"an image file, a folder or glob of images, or one of {bundled}, {sets}"
         received = f"{spec}, a folder without images" if path.is_dir() else spec
         raise ConfigError("images", expected, received if spec else "nothing")
-    yield from (ImageSource(file.stem, file) for file in found)
+    yield from (ImageSource(printable(file.stem), file) for file in found)
 
 
 def _download(name: str, remote: RemoteSet) -> list[Path]:

@@ -23,6 +23,25 @@ def one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
+def printable(text: object) -> str:
+    r"""Return a text in one line of characters that can be printed, such as the name of a file.
+
+    Names of files may hold line breaks, and bytes of no character.
+
+    Examples
+    --------
+    >>> printable("a\nb\udcff.png")
+    'a\\nb\\xff.png'
+    """
+    return "".join(c if c.isprintable() else _escaped(c) for c in str(text))
+
+
+def _escaped(character: str) -> str:
+    undecoded = "\udc80" <= character <= "\udcff"
+    byte = character.encode("utf-8", "surrogateescape" if undecoded else "surrogatepass")
+    return f"\\x{byte[0]:02x}" if undecoded else character.encode("unicode_escape").decode()
+
+
 class AdaptiveKMeansError(Exception):
     """Base of all errors of this package.
 
@@ -53,7 +72,7 @@ class AdaptiveKMeansError(Exception):
         parts = [f"expected {self.expected}"] if self.expected else []
         if self.received is not None:
             parts.append(f"received {'nothing' if self.received == '' else self.received}")
-        return f"{self.what}: {', '.join(parts)}" if parts else self.what
+        return printable(f"{self.what}: {', '.join(parts)}" if parts else self.what)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # OSError rewrites its arguments, and a worker process hands errors back by pickle.
@@ -171,6 +190,12 @@ class OutputError(AdaptiveKMeansError, OSError):
 
 
 class TrialsFailedError(AdaptiveKMeansError, RuntimeError):
-    """Some trials of an experiment failed; the others are in its table."""
+    """Some trials of an experiment, or some of many files, failed; the others are done."""
 
     exit_code = 6
+
+
+class LargerError(AdaptiveKMeansError, ValueError):
+    """A file would not be smaller than its input, and so was not written."""
+
+    exit_code = 98  # as pngquant's

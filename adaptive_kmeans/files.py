@@ -16,7 +16,6 @@ from typing import BinaryIO, NamedTuple
 
 from adaptive_kmeans.errors import (
     AdaptiveKMeansError,
-    ConfigError,
     LimitError,
     OutputError,
     ReadError,
@@ -171,6 +170,30 @@ def is_taken(path: str | Path) -> bool:
     with _output_errors(path):
         target = _resolve(path)
         return target.status is not None and not target.is_special
+
+
+def is_regular(path: str | Path) -> bool:
+    """Whether there is a file with content of its own."""
+    return stat.S_ISREG(_mode(path))
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether there is a folder."""
+    return stat.S_ISDIR(_mode(path))
+
+
+def is_special(path: str | Path) -> bool:
+    """Whether there is a device, a pipe or a socket."""
+    mode = _mode(path)
+    return mode != 0 and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _mode(path: str | Path) -> int:
+    """Return what stands at a path; 0 for nothing, and for what can be no path."""
+    try:
+        return Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def remove_leftovers(folder: str | Path) -> None:
@@ -348,59 +371,6 @@ def _remove_unless_used(path: str) -> None:
             Path(path).unlink()
         finally:
             os.close(descriptor)
-
-
-def akm_target(source: str, output: str | None) -> str:
-    """Return where a compressed file goes; refuse what is likely a slip and would lose an image.
-
-    Parameters
-    ----------
-    source : str
-        The input.
-    output : str or None
-        What was asked for; None is the input's name with ``.akm``.
-
-    Raises
-    ------
-    ConfigError
-        The name does not end in ``.akm``, or is the input's.
-    """
-    target = _renamed(source, ".akm") if output is None else output
-    special = target == STANDARD_STREAM or (Path(target).exists() and not Path(target).is_file())
-    if not special and Path(os.path.realpath(target)).suffix.lower() != ".akm":
-        raise ConfigError("output", "a name that ends in .akm, or -", target)
-    _refuse_same(source, target)
-    return target
-
-
-def image_target(source: str, output: str | None) -> str:
-    """Return where a decompressed image goes; the default name must be new.
-
-    ``photo.akm`` most likely lies beside the ``photo.png`` that it was made from.
-
-    Raises
-    ------
-    ConfigError
-        No name was given and the default one is taken, or the name is the input's.
-    """
-    if output is None:
-        target = _renamed(source, ".png")
-        if target != STANDARD_STREAM and Path(target).exists():
-            raise ConfigError("output", f"a name after {source}, since {target} exists", "none")
-        return target
-    _refuse_same(source, output)
-    return output
-
-
-def _renamed(source: str, extension: str) -> str:
-    name = Path(source).name
-    return str(Path(source).with_suffix(extension)) if name not in ("", "-") else source
-
-
-def _refuse_same(source: str, target: str) -> None:
-    files = STANDARD_STREAM not in (source, target) and Path(target).is_file()
-    if files and Path(source).is_file() and Path(source).samefile(target):
-        raise ConfigError("output", "another file than the input", target)
 
 
 def make_folder(path: str | Path) -> Path:

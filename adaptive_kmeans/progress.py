@@ -56,15 +56,17 @@ def beside(progress: Progress) -> tuple[Progress, Progress]:
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Progress]:
+def progress_bar(title: str, *, hidden: bool = False) -> Iterator[Progress]:
     """Provide a progress callback; a bar appears once the work has taken half a second.
 
     Parameters
     ----------
     title : str
         Text of the bar until the first stage is reported.
+    hidden : bool
+        Whether there is none.
     """
-    if sys.stderr is None or not sys.stderr.isatty():
+    if hidden or sys.stderr is None or not sys.stderr.isatty():
         yield lambda stage, share: None
         return
     from rich.console import Console
@@ -93,7 +95,7 @@ def progress_bar(title: str) -> Iterator[Progress]:
 class TrialBar:
     """Counts trials that are done or failed, and prints messages about them; see `trial_bar`."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, what: str = "trials", *, hidden: bool = False) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
         from rich.progress import Progress as Bar
@@ -103,11 +105,17 @@ class TrialBar:
         self._console = Console(stderr=True)
         words = [TextColumn(word) for word in ("{task.description}", "elapsed", "left")]
         columns = (words[0], BarColumn(), MofNCompleteColumn(), words[1], Elapsed(), words[2])
-        is_terminal = self._console.is_terminal
+        self._is_shown = self._console.is_terminal and not hidden
         self.bar = Bar(
-            *columns, Remaining(), console=self._console, transient=True, disable=not is_terminal
+            *columns,
+            Remaining(),
+            console=self._console,
+            transient=True,
+            disable=not self._is_shown,
+            redirect_stdout=False,
         )
-        self._task = self.bar.add_task("trials", total=total)
+        self._task = self.bar.add_task(what, total=total)
+        self._what = what
         self._total = total
         self._done = self._failed = 0
         self._said = time.monotonic()
@@ -131,7 +139,7 @@ class TrialBar:
     def count(self, done: int, failed: int) -> None:
         """Set how many trials are done, and how many failed."""
         self._done, self._failed = done, failed
-        what = f"trials, {failed} failed" if failed else "trials"
+        what = f"{self._what}, {failed} failed" if failed else self._what
         self.bar.update(self._task, completed=done + failed, description=what)
         if not self._console.is_terminal and time.monotonic() - self._said > LOG_S:
             self._said = time.monotonic()
@@ -144,6 +152,15 @@ class TrialBar:
         if message:
             self.say(message)
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bar away while something else prints."""
+        if self._is_shown:
+            self.bar.stop()
+        yield
+        if self._is_shown:
+            self.bar.start()
+
     def say(self, message: str) -> None:
         """Print a line above the bar."""
         self._console.print(message, markup=False, highlight=False, soft_wrap=True)
@@ -155,15 +172,19 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def trial_bar(total: int) -> Iterator[TrialBar]:
+def trial_bar(total: int, what: str = "trials", *, hidden: bool = False) -> Iterator[TrialBar]:
     """Provide a bar that counts trials and estimates the time left; a log gets a line at times.
 
     Parameters
     ----------
     total : int
         Number of trials.
+    what : str
+        What is counted.
+    hidden : bool
+        Whether there is no bar.
     """
-    bar = TrialBar(total)
+    bar = TrialBar(total, what, hidden=hidden)
     with bar.bar:
         try:
             yield bar

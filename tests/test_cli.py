@@ -48,7 +48,7 @@ def test_compress_and_decompress_match_the_library(command, photo):
     assert data == akm.encode(photo, akm.Settings(k1=6, k2=12))
     decoded = akm.decode(data)
     size = Path("cat.png").stat().st_size
-    assert out.startswith(f"cat.akm: {size:,} B PNG ({photo.size:,} B raw) → {len(data):,} B, ")
+    assert out.startswith(f"cat.akm: PNG of {size:,} B (raw {photo.size:,} B) → {len(data):,} B, ")
     for part in (
         f"{akm.bits_per_pixel(data, photo.shape):.3f} bits per pixel",
         f"{photo.size / len(data):.2f}:1 to raw",
@@ -57,6 +57,7 @@ def test_compress_and_decompress_match_the_library(command, photo):
         f"SSIM {akm.ssim(photo, decoded):.4f}",
     ):
         assert part in out
+    assert ", encoded in " in out
     assert out.endswith(" s\n")
     assert out.count("\n") == 1
 
@@ -68,8 +69,8 @@ def test_compress_and_decompress_match_the_library(command, photo):
 
 def test_verify_decodes_the_file_and_refuses_another_image(command, monkeypatch):
     facts = json.loads(command("compress", "cat.png", *SMALL, "--json")[1])
-    assert facts["decode_s"] is None
-    facts = json.loads(command("compress", "cat.png", *SMALL, "--json", "--verify")[1])
+    assert "decode_s" not in facts
+    facts = json.loads(command("compress", "cat.png", *SMALL, "--json", "--verify", "--force")[1])
     assert facts["decode_s"] > 0
     Path("cat.akm").unlink()
     decode = akm.decode
@@ -199,7 +200,7 @@ def test_json_is_valid_if_a_number_is_not_finite(command):
     assert facts["psnr_db"] is None
     assert facts["ssim"] is None
     assert facts["bytes"] == Path("red.akm").stat().st_size
-    assert "lossless" in command("compress", "red.png")[1]
+    assert "lossless" in command("compress", "red.png", "--force")[1]
 
 
 def test_compare_prints_regular_kmeans_and_the_three_measures(command):
@@ -278,6 +279,11 @@ def translucent() -> None:
     Image.new("RGBA", (5, 5), (1, 2, 3, 77)).save("glass.png")
 
 
+def loop() -> None:
+    Path("loop.akm").symlink_to("pool.akm")
+    Path("pool.akm").symlink_to("loop.akm")
+
+
 def animated() -> None:
     first = Image.new("L", (5, 5))
     first.save("two.gif", save_all=True, append_images=[Image.new("L", (5, 5), 200)])
@@ -291,7 +297,7 @@ METHOD = '[[methods]]\nmethod = "regular"\nk = 4\n'
 
 BAD = [
     ("compress none.png", None, 5, "none.png: expected a file that can be read, received no such"),
-    ("compress .", None, 5, "received is a directory"),
+    ("compress . all.akm", None, 2, "expected --output-dir for several inputs, received all.akm"),
     ("compress empty.png", lambda: Path("empty.png").touch(), 3, "received an empty file"),
     ("compress half.png", damaged_png, 3, "half.png: expected a whole, undamaged image, received"),
     ("compress text.png", lambda: Path("text.png").write_text("?"), 3, "expected an image: PNG"),
@@ -307,8 +313,39 @@ BAD = [
         "ends in .akm",
     ),
     ("compress cat.png --k 4 --detail bogus", None, 2, "detail measure: expected one of"),
-    ("decompress cat.akm", lambda: damaged_akm(slice(0, 0), "cat.akm"), 2, "since cat.png exists"),
-    ("decompress bad.akm bad.akm", lambda: damaged_akm(slice(0, 0)), 2, "another file than the"),
+    ("decompress cat.akm", lambda: damaged_akm(slice(0, 0), "cat.akm"), 2, "cat.png, which exists"),
+    ("decompress cat.png", None, 2, "another file than the"),
+    ("compress cat.png keep.akm", lambda: Path("keep.akm").touch(), 2, "keep.akm, which exists"),
+    (
+        "compress --force cat.png keep.akm",
+        lambda: Path("keep.akm").touch(),
+        2,
+        "expected -o before an output that exists, received keep.akm",
+    ),
+    (
+        "compress cat.png cat.tif two.png",
+        lambda: (shutil.copy("cat.png", "cat.tif"), shutil.copy("cat.png", "two.png")),
+        2,
+        "expected a different one for each input, received cat.akm for cat.png and cat.tif",
+    ),
+    ("compress cat.png two.png", None, 2, "expected a name that ends in .akm, or -"),
+    ("compress cat.png cat.png - two.png", None, 2, "expected standard input alone"),
+    ("compress cat.png -o a.akm --output-dir out", None, 2, "one output, or --output-dir"),
+    ("compress - --output-dir out", None, 2, "a name by -o for standard input"),
+    ("compress cat.png --force --skip-existing", None, 2, "either --force or --skip-existing"),
+    ("decompress a.akm b.akm --to xyz", None, 2, "expected one of .png"),
+    ("compress cat.png --k 16 --detail variance", None, 2, "--detail: expected two codebooks"),
+    ("compress cat.png --k 16 --threshold mean", None, 2, "--threshold: expected two codebooks"),
+    ("compress cat.png --threshold mean", None, 2, "--threshold: expected two codebooks"),
+    ("compress cat.png --effort 1 --detail variance", None, 2, "--detail: expected two"),
+    ("compress cat.png --k 16 --effort 9", None, 2, "--effort: expected a quality, or a price"),
+    ("compress cat.png --k1 6 --tune psnr", None, 2, "--tune: expected a quality, or a price"),
+    ("compress cat.png --seed 3", None, 2, "--seed: expected an init that draws"),
+    ("elbow cat.png --seed 3", None, 2, "--seed: expected an init that draws"),
+    ("compress cat.png --init mean", None, 2, "initialization: expected one of"),
+    (f"compress cat.png {'a' * 300}.akm", None, 5, "received file name too long"),
+    (f"compress {'a' * 300}.png", None, 5, "received file name too long"),
+    ("compress cat.png loop.akm", lambda: loop(), 5, "symbolic links"),
     ("compare /**x.png", None, 2, "images: expected a glob"),
     ("compress cat.png none/a.akm", None, 5, "received no such file or directory"),
     (
@@ -414,25 +451,32 @@ BAD = [
 def test_bad_input_is_one_line_and_changes_no_file(command, line, prepare, code, message):
     if prepare is not None:
         prepare()
-    before = {path: path.read_bytes() for path in Path().iterdir()}
+    before = content()
     received, out, err = command(*line.split())
     assert (received, out) == (code, "")
     assert err.startswith("adaptive-kmeans: ")
     assert err.count("\n") == 1
     assert message in err
     assert "Traceback" not in err
-    assert {path: path.read_bytes() for path in Path().iterdir()} == before
+    assert content() == before
+
+
+def content() -> dict[str, object]:
+    """Return every file of the folder, and where links lead."""
+    found = {str(path): path for path in Path().rglob("*")}
+    return {n: p.readlink() if p.is_symlink() else p.read_bytes() for n, p in found.items()}
 
 
 def test_failures_keep_an_existing_target(command):
     Path("keep.akm").write_bytes(b"precious")
     Path("keep.png").write_bytes(b"precious")
     damaged_akm(slice(-9, -8))
-    assert command("compress", "none.png", "keep.akm")[0] == 5
-    assert command("compress", "cat.png", "keep.akm", "--k", "0")[0] == 2
-    assert command("decompress", "bad.akm", "keep.png")[0] == 3
+    keep = ("--force", "-o", "keep.akm")
+    assert command("compress", "none.png", *keep)[0] == 5
+    assert command("compress", "cat.png", *keep, "--k", "0")[0] == 2
+    assert command("decompress", "bad.akm", "--force", "-o", "keep.png")[0] == 3
     assert Path("keep.akm").read_bytes() == Path("keep.png").read_bytes() == b"precious"
-    assert command("compress", "cat.png", "keep.akm", *SMALL)[0] == 0
+    assert command("compress", "cat.png", *keep, *SMALL)[0] == 0
     assert container.inspect(Path("keep.akm").read_bytes()).codewords == (6, 12)
 
 

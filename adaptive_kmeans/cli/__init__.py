@@ -1,17 +1,17 @@
 """The command line: its commands, and how errors end it.
 
-A command is a function whose parameters are its arguments and options: `coding` has those that code
-files, `experiments` those that run experiments, `explore` the interactive page. `options` is what
-they share, `console` how they print. Heavy imports happen when a command runs, so that --help is
-fast.
+A command is a function whose parameters are its arguments and options, in a module of its name;
+`experiments` has those that run experiments. `options` is what they share, `places` where outputs
+go, `batch` how many files are coded, `console` how they print. Heavy imports happen when a command
+runs, so that --help is fast.
 
-An error is one line on standard error and an exit code: 2 bad usage or config, 3 bad input, 4 over
-a limit, 5 could not read or write, 6 some trials failed, 130 interrupted.
+An error is one line on standard error and an exit code; `manual` lists the codes.
 """
 
 from __future__ import annotations
 
 import gc
+import io
 import signal
 import sys
 from typing import Annotated
@@ -19,14 +19,19 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from adaptive_kmeans.cli import coding, experiments
+from adaptive_kmeans.cli import experiments
+from adaptive_kmeans.cli.compress import compress
+from adaptive_kmeans.cli.console import print_error
+from adaptive_kmeans.cli.decompress import decompress
 from adaptive_kmeans.cli.explore import explore
+from adaptive_kmeans.cli.info import info
+from adaptive_kmeans.cli.manual import man
 from adaptive_kmeans.errors import AdaptiveKMeansError
 
 app = typer.Typer(
     name="adaptive-kmeans",
     help="Region-adaptive K-means image compression: real files, honest experiments.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -51,15 +56,16 @@ def root(
 
 
 for command in (
-    coding.compress,
-    coding.decompress,
-    coding.info,
+    compress,
+    decompress,
+    info,
     explore,
     experiments.compare,
     experiments.elbow,
     experiments.run,
     experiments.report,
     experiments.reproduce,
+    man,
 ):
     app.command()(command)
 
@@ -69,6 +75,9 @@ def main() -> None:
     # Imports allocate objects by the hundred thousand, which all stay: searching them for garbage
     # takes an eighth of the time of a short command.
     gc.set_threshold(100_000, 50, 100)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files may hold what it cannot encode
+            stream.reconfigure(errors="backslashreplace")
     # SIGTERM is handled like an interrupt: worker processes end, and claims are released.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -80,7 +89,8 @@ def main() -> None:
         hint = "" if error.exit_code != 2 else " (--help lists the options)"
         _fail(f"{error.format_message().rstrip('.')}{hint}", error.exit_code)
     except OSError as error:
-        _fail(f"standard output: expected to be writable, received {error.strerror}", 5)
+        where = "standard output" if error.filename is None else error.filename
+        _fail(f"{where}: expected to be writable, received {error.strerror}", 5)
     except SystemExit as stop:
         sys.exit(5 if stop.code == 1 else stop.code)  # Typer's code for a closed pipe
     except MemoryError:
@@ -93,5 +103,6 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    typer.echo(f"adaptive-kmeans: {' '.join(message.split())}", err=True)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the end is near
+    print_error(" ".join(message.split()))
     sys.exit(code)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError
+from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError, printable
 
 if TYPE_CHECKING:
     from adaptive_kmeans.image import SourceImage
@@ -17,7 +20,37 @@ def print_json(facts: Any, *, to_stderr: bool = False) -> None:
     """Print numbers as JSON."""
     # JSON has no infinity and no NaN; null stands for a value that is not a finite number.
     finite = json.loads(json.dumps(facts), parse_constant=lambda _: None)
-    typer.echo(json.dumps(finite, indent=2, ensure_ascii=False), err=to_stderr)
+    text = json.dumps(finite, indent=2, ensure_ascii=False)
+    # Bytes of no character, in names, can only be escaped.
+    text = re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    typer.echo(text, err=to_stderr)
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print a line, whatever names of files it holds."""
+    typer.echo(printable(line), err=err)
+
+
+def print_error(error: AdaptiveKMeansError | str) -> None:
+    """Print the line of an error."""
+    say(f"adaptive-kmeans: {error}", err=True)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what a user may want to know, a line each."""
+    for note in notes:
+        say(f"note: {note}", err=True)
+
+
+@contextlib.contextmanager
+def named(source: str) -> Iterator[None]:
+    """Put the file's name in front of errors about its bytes."""
+    try:
+        yield
+    except AdaptiveKMeansError as error:
+        if not error.what.startswith(source):
+            error.what = f"{source}: {error.what}"
+        raise
 
 
 def print_table(table: Any) -> None:
@@ -31,8 +64,7 @@ def print_table(table: Any) -> None:
 
 def print_conversions(source: str, picture: SourceImage) -> None:
     """Print what was converted when an image was read."""
-    for note in picture.notes:
-        typer.echo(f"note: {source}: {note}", err=True)
+    print_notes(f"{source}: {note}" for note in picture.notes)
 
 
 def raise_failures(failures: list[AdaptiveKMeansError]) -> None:

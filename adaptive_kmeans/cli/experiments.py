@@ -6,7 +6,7 @@ import dataclasses
 import io
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer import Argument, Option
@@ -24,12 +24,11 @@ from adaptive_kmeans.cli.options import (
     K2,
     AsJson,
     Background,
-    BlockSize,
-    Coder,
-    ColorSpace,
+    BlockOptions,
+    ClusterOptions,
     K,
-    Seed,
-    Threshold,
+    grouped,
+    refuse_unused,
 )
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.errors import ConfigError, TrialsFailedError
@@ -43,16 +42,13 @@ MAX_PRINTED = 200
 """Most rows of a table to print; the files have all."""
 
 
+@grouped
 def compare(
     images: Annotated[list[str], Argument(metavar="IMAGE", help="Images, folders or globs.")],
+    options: BlockOptions,
     k1: K1 = None,
     k2: K2 = None,
     k: K = None,
-    threshold: Threshold = Settings.threshold,
-    block_size: BlockSize = Settings.block_size,
-    coder: Coder = Settings.coder,
-    color_space: ColorSpace = Settings.color_space,
-    seed: Seed = Settings.seed,
     background: Background = None,
     as_json: AsJson = False,
 ) -> None:
@@ -66,18 +62,13 @@ def compare(
     from adaptive_kmeans.experiment import tables, trials
     from adaptive_kmeans.experiment.runner import run_trials
 
-    shared: dict[str, Any] = {
-        "block_size": block_size,
-        "coder": coder,
-        "color_space": color_space,
-        "seed": seed,
-    }
     k1, k2 = DEFAULT_K1 if k1 is None else k1, DEFAULT_K2 if k2 is None else k2
-    settings = [Settings.regular(k1 if k is None else k, **shared)]
-    settings += [
-        Settings.published(k1, k2, detail=name, threshold=threshold, **shared)
-        for name in measures.names()
+    settings = [
+        Settings.published(k1, k2, detail=name, **options.given) for name in measures.names()
     ]
+    refuse_unused(settings[0], options.given)
+    regular = dataclasses.replace(settings[0], k1=k1 if k is None else k, k2=None)
+    settings.insert(0, regular)
     sources = find_images(images)
     for source in sources:
         # An unreadable image is an error now, not in each of its trials.
@@ -92,17 +83,16 @@ def compare(
     raise_failures([outcome.error for outcome in outcomes if outcome.error is not None])
 
 
+@grouped
 def elbow(
     source: Annotated[str, Argument(metavar="IMAGE", help="An image, or a bundled one's name.")],
+    options: ClusterOptions,
     figure: Annotated[
         str | None,
         Option(
             metavar="FILE", help="File of the figure; by default IMAGE-elbow.png in this folder."
         ),
     ] = None,
-    coder: Coder = Settings.coder,
-    color_space: ColorSpace = Settings.color_space,
-    seed: Seed = Settings.seed,
     background: Background = None,
     as_json: AsJson = False,
 ) -> None:
@@ -115,7 +105,8 @@ def elbow(
     sources = find_images([source])
     if len(sources) > 1:
         raise ConfigError("arguments", "one image", f"{len(sources)} in {source}")
-    shared = Settings.regular(2, coder=coder, color_space=color_space, seed=seed)
+    shared = Settings.regular(2, **options.given)
+    refuse_unused(shared, options.given)
     target = f"{sources[0].name}-elbow.png" if figure is None else figure
     if Path(target).suffix not in FIGURES:
         raise ConfigError("figure", f"one of {', '.join(FIGURES)}", target)

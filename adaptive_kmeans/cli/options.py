@@ -1,12 +1,24 @@
-"""Options that several commands share."""
+"""Options that several commands share, in groups.
+
+A group is a frozen dataclass whose fields are options. A command that is `grouped` has a parameter
+for each group, and its fields on the command line. An option of the encoder that is not given is
+None, so that one that would change nothing can be refused.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, get_type_hints
 
+import typer
 from typer import Option
 
-from adaptive_kmeans.codec import DEFAULT_QUALITY
+from adaptive_kmeans.codec import DEFAULT_QUALITY, Settings
+from adaptive_kmeans.errors import ConfigError
 from adaptive_kmeans.limits import MAX_BLOCK_SIZE, MAX_CODEWORDS, PRESETS
 
 _CODEWORDS = f"1..{MAX_CODEWORDS}"
@@ -18,50 +30,225 @@ K1 = Annotated[
 ]
 K2 = Annotated[int | None, Option("--k2", help=f"Codewords for high-detail blocks, {_CODEWORDS}.")]
 K = Annotated[int | None, Option("--k", help="Regular K-means: one region with this codebook.")]
-Effort = Annotated[int, Option(help="1, fast, to 9, the smallest file.")]
-Tune = Annotated[
-    str, Option(help="What errors cost: perceptual, or psnr for the squared error of RGB.")
-]
-Detail = Annotated[str, Option(help="eigenvalue, eigenvalue:largest, variance or total-variation.")]
-Threshold = Annotated[str, Option(help="median, mean, otsu, or quantile:SHARE.")]
-BlockSize = Annotated[int, Option(help=f"Side of a block in pixels, 1..{MAX_BLOCK_SIZE}.")]
-Coder = Annotated[str, Option(help="context-mixing, deflate or fixed-length.")]
-ColorSpace = Annotated[str, Option(help="Cluster in rgb, lab, ycbcr, hsv or oklab.")]
-Seed = Annotated[int, Option(help="Seed of the clustering.")]
 Background = Annotated[
     str | None, Option(metavar="COLOR", help="Flatten a translucent image over this color.")
 ]
-Quality = Annotated[
-    float | None,
-    Option(
-        "--quality",
-        help="0 to 100, higher is better; decides codebook, codewords and restoration. The "
-        f"default, at {DEFAULT_QUALITY:g}, unless codebooks are named.",
-    ),
-]
-Lambda = Annotated[
-    float,
-    Option(
-        "--lambda",
-        help="With --k, or --k1 and --k2: choose codewords by distortion plus this many times the "
-        "bits; 0 takes the nearest.",
-    ),
-]
-Restoration = Annotated[
-    str | None,
-    Option(
-        help="Filter for the decoder: none, auto, or wiener:FORM, such as wiener:8+rings; by "
-        "default auto by quality, else none."
-    ),
-]
-Correction = Annotated[
-    str | None,
-    Option(
-        help="Coarse correction of the errors of codewords: none or auto; by default auto by "
-        "quality, else none."
-    ),
-]
 AsJson = Annotated[bool, Option("--json", help="Print the numbers as JSON.")]
+Quiet = Annotated[bool, Option("--quiet", "-q", help="Print nothing but errors.")]
 LimitsName = Annotated[
-    str, Option("--limits", help=f"What the file may ask for: {' or '.join(PRESETS)}.")
+    str,
+    Option(
+        "--limits",
+        help=f"What the file may ask for: {' or '.join(PRESETS)}.",
+        autocompletion=lambda: list(PRESETS),
+    ),
 ]
+
+
+def _named(help_text: str, *names: str) -> Any:
+    """Return an option whose value is one of a few names, which the shell completes."""
+    return Option(help=help_text, autocompletion=lambda: list(names))
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Options of every K-means."""
+
+    coder: Annotated[
+        str | None,
+        _named(
+            f"context-mixing, deflate or fixed-length; by default {Settings.coder}.",
+            *("context-mixing", "context-mixing:fast", "deflate", "fixed-length"),
+        ),
+    ] = None
+    color_space: Annotated[
+        str | None,
+        _named(
+            f"Cluster in rgb, lab, ycbcr, hsv or oklab; by default {Settings.color_space}.",
+            *("rgb", "lab", "ycbcr", "hsv", "oklab"),
+        ),
+    ] = None
+    init: Annotated[
+        str | None,
+        _named(
+            f"Where the clustering starts: wu, k-means++, maximin or random; by default "
+            f"{Settings.init}.",
+            *("wu", "k-means++", "maximin", "random"),
+        ),
+    ] = None
+    seed: Annotated[
+        int | None, Option(help="Seed of --init k-means++ or random; by default 0.")
+    ] = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options that are given, by the settings that they set."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class BlockOptions(ClusterOptions):
+    """Options of two regions."""
+
+    threshold: Annotated[
+        str | None,
+        _named(
+            f"median, mean, otsu, or quantile:SHARE; by default {Settings.threshold}.",
+            *("median", "mean", "otsu"),
+        ),
+    ] = None
+    block_size: Annotated[
+        int | None,
+        Option(
+            help=f"Side of a block in pixels, 1..{MAX_BLOCK_SIZE}; by default "
+            f"{Settings.block_size}."
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class EncoderOptions(BlockOptions):
+    """Options of the encoder."""
+
+    quality: Annotated[
+        float | None,
+        Option(
+            help="0 to 100, higher is better; decides codebook, codewords and restoration. The "
+            f"default, at {DEFAULT_QUALITY:g}, unless codebooks are named.",
+        ),
+    ] = None
+    effort: Annotated[
+        int | None,
+        Option(help=f"1, fast, to 9, the smallest file; by default {Settings.effort}."),
+    ] = None
+    tune: Annotated[
+        str | None,
+        _named(
+            "What errors cost: perceptual, the default, or psnr for the squared error of RGB.",
+            *("perceptual", "psnr"),
+        ),
+    ] = None
+    k: K = None
+    k1: K1 = None
+    k2: K2 = None
+    detail: Annotated[
+        str | None,
+        _named(
+            f"eigenvalue, eigenvalue:largest, variance or total-variation; by default "
+            f"{Settings.detail}.",
+            *("eigenvalue", "eigenvalue:largest", "variance", "total-variation"),
+        ),
+    ] = None
+    lambda_: Annotated[
+        float | None,
+        Option(
+            "--lambda",
+            help="With --k, or --k1 and --k2: choose codewords by distortion plus this many times "
+            "the bits; 0, the default, takes the nearest.",
+        ),
+    ] = None
+    restoration: Annotated[
+        str | None,
+        _named(
+            "Filter for the decoder: none, auto, or wiener:FORM, such as wiener:8+rings; by "
+            "default auto by quality, else none.",
+            *("none", "auto", "wiener:"),
+        ),
+    ] = None
+    correction: Annotated[
+        str | None,
+        _named(
+            "Coarse correction of the errors of codewords: none or auto; by default auto by "
+            "quality, else none.",
+            *("none", "auto"),
+        ),
+    ] = None
+
+    def settings(self) -> Settings:
+        """Return the settings that the options name.
+
+        Raises
+        ------
+        ConfigError
+            They contradict each other, or one would change nothing.
+        """
+        named = self.given
+        k, k1, k2 = (named.pop(name, None) for name in ("k", "k1", "k2"))
+        if "lambda_" in named:
+            named["price"] = named.pop("lambda_")
+        if (k, k1, k2) == (None, None, None):
+            if "price" in named:
+                if "quality" in named:
+                    raise ConfigError("options", "either --quality or --lambda", "both")
+                raise ConfigError("--lambda", "codebooks, --k or --k1 and --k2", "none")
+            settings = Settings(**named)
+        elif "quality" in named:
+            raise ConfigError("options", "either --quality, or --k, --k1, --k2", "both")
+        elif k is not None:
+            if (k1, k2) != (None, None):
+                raise ConfigError("options", "either --k or --k1 and --k2", "both")
+            settings = Settings.regular(k, **named)
+        else:
+            k1, k2 = DEFAULT_K1 if k1 is None else k1, DEFAULT_K2 if k2 is None else k2
+            settings = Settings.published(k1, k2, **named)
+            if k1 >= k2:
+                typer.echo(
+                    f"note: k1 = {k1} is not below k2 = {k2}, as the method intends", err=True
+                )
+        refuse_unused(settings, named)
+        return settings
+
+
+def refuse_unused(settings: Settings, named: dict[str, Any]) -> None:
+    """Raise `ConfigError` for an option that changes nothing at these settings."""
+    for name, needed in settings.unused.items():
+        if name in named:
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(option, needed, "settings that ignore it")
+
+
+def grouped(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of its parameters that are groups, in their places.
+
+    Examples
+    --------
+    >>> @grouped
+    ... def show(name: str, options: ClusterOptions, loud: bool = False) -> None:
+    ...     "Print what is given."
+    ...     print(name, options.given, loud)
+    >>> list(inspect.signature(show).parameters)
+    ['name', 'coder', 'color_space', 'init', 'seed', 'loud']
+    >>> show(name="cat", seed=3)
+    cat {'seed': 3} False
+    """
+    hints = get_type_hints(function, include_extras=True)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    signature: list[inspect.Parameter] = []
+    groups: dict[str, type] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        hint = hints[parameter.name]
+        if not (isinstance(hint, type) and dataclasses.is_dataclass(hint)):
+            signature.append(parameter.replace(annotation=hint, kind=keyword))
+            continue
+        groups[parameter.name] = hint
+        types = get_type_hints(hint, include_extras=True)
+        signature += [
+            inspect.Parameter(
+                field.name, keyword, default=field.default, annotation=types[field.name]
+            )
+            for field in sorted(
+                dataclasses.fields(hint), key=lambda field: field.name not in hint.__annotations__
+            )
+        ]
+
+    @functools.wraps(function)
+    def command(**values: Any) -> None:
+        made = {}
+        for name, group in groups.items():
+            names = [field.name for field in dataclasses.fields(group)]
+            made[name] = group(**{name: values.pop(name) for name in names if name in values})
+        function(**values, **made)
+
+    command.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in signature}
+    return command

@@ -169,11 +169,13 @@ def command(path: str, output: str, settings: Settings, background: str | None =
 
     Examples
     --------
-    >>> command("a cat.png", "cat.akm", Settings.regular(16, seed=3))
-    "adaptive-kmeans compress 'a cat.png' cat.akm --k 16 --seed 3"
+    >>> command("a cat.png", "cat.akm", Settings.regular(16, color_space="lab"))
+    "adaptive-kmeans compress 'a cat.png' cat.akm --k 16 --color-space lab"
     """
     words = ["adaptive-kmeans", "compress", *map(_as_file, (path, output))]
     for name, value in _differing(settings).items():
+        if name in settings.unused:
+            continue
         option = "--k" if name == "k1" and settings.is_regular else OPTIONS[name]
         words += [option, _spell(value)]
     if background is not None:

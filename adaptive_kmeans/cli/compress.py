@@ -1,0 +1,223 @@
+"""The command `compress`."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Argument, Option
+
+from adaptive_kmeans import files
+from adaptive_kmeans.cli import batch
+from adaptive_kmeans.cli.console import print_json
+from adaptive_kmeans.cli.options import AsJson, Background, EncoderOptions, Quiet, grouped
+from adaptive_kmeans.cli.places import Direction, PlaceOptions, Task, plan
+from adaptive_kmeans.cli.startup import compiling_apart, without_garbage_collection, without_scipy
+from adaptive_kmeans.codec import Settings
+from adaptive_kmeans.errors import ConfigError, CorruptError, LargerError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from adaptive_kmeans.progress import Progress
+
+    Pixels = npt.NDArray[np.uint8]
+
+
+@grouped
+def compress(
+    inputs: Annotated[
+        list[str],
+        Argument(
+            metavar="INPUT",
+            help="Images, folders of them, or - for standard input. After one input, a name that "
+            "ends in .akm, or - for stdout, is the output; by default it is the input's name "
+            "with .akm.",
+        ),
+    ],
+    encoder: EncoderOptions,
+    places: PlaceOptions,
+    background: Background = None,
+    verify: Annotated[
+        bool, Option("--verify", help="Decode the file before writing it, and compare.")
+    ] = False,
+    skip_if_larger: Annotated[
+        bool,
+        Option(
+            "--skip-if-larger",
+            help=f"Write no file that is not smaller than its input; exit code "
+            f"{LargerError.exit_code}.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compress images into .akm files, and print their size and quality.
+
+    Of a folder, every image below it is compressed. Outputs that exist are never overwritten
+    without --force. One file that fails is a line; the others go on, and the exit code is 6.
+    """
+    work = Compression(encoder.settings(), background, verify, skip_if_larger)
+    made = plan(inputs, places, _DIRECTION)
+    output = batch.Output(_line, as_json, quiet)
+    if made.is_many:
+        if made.tasks:
+            with without_garbage_collection():
+                work.prepare()
+        batch.run(made, work, output, places.jobs)
+        return
+    for task in made.tasks:
+        from adaptive_kmeans.progress import progress_bar
+
+        to_stdout = task.target == files.STANDARD_STREAM
+        with (
+            without_garbage_collection(),
+            progress_bar("loading the kernels; the first run compiles them", hidden=quiet) as told,
+        ):
+            work.prepare()
+            done = work(task, told)
+        output.done(done, to_stderr=to_stdout)
+        if as_json:
+            print_json(done.facts, to_stderr=to_stdout)
+    batch.print_skipped(made, output)
+
+
+@dataclass(frozen=True)
+class Compression:
+    """Compresses one image at given settings; see `batch.Work`."""
+
+    settings: Settings
+    background: str | None
+    verify: bool
+    skip_if_larger: bool
+
+    def prepare(self) -> None:
+        """Load the kernels, and on a new machine compile them."""
+        from adaptive_kmeans import codec
+
+        # No longer than this: a plug-in may have kernels that multiply matrices.
+        with without_scipy():
+            import numba.np.arraymath  # noqa: F401
+        with compiling_apart(self.settings.file_coder):
+            codec.warm_up_search(self.settings)
+        codec.warm_up_coder(self.settings.file_coder)
+
+    def __call__(self, task: Task, progress: Progress | None) -> batch.Done:
+        """Compress an image."""
+        from adaptive_kmeans import codec, image
+
+        picture = image.read_image(task.source, self.background)
+        start = time.perf_counter()
+        data, decoded = codec.encode_with_reconstruction(
+            picture.pixels, self.settings, progress=progress
+        )
+        times = {"encode_s": time.perf_counter() - start}
+        if self.verify:
+            start = time.perf_counter()
+            _verify(task.target, data, decoded, progress)
+            times["decode_s"] = time.perf_counter() - start
+        notes = [f"{task.source}: {note}" for note in picture.notes]
+        if len(data) >= picture.file_bytes:
+            if self.skip_if_larger:
+                expected = f"fewer bytes than the input's {picture.file_bytes:,} to be written"
+                raise LargerError(task.target, expected, f"{len(data):,}")
+            larger = f"{len(data):,} B, not smaller than the input's {picture.file_bytes:,} B"
+            notes.append(f"{_shown(task.target)}: {larger}")
+        facts = {
+            "output": task.target,
+            "input_format": picture.file_format,
+            "input_bytes": picture.file_bytes,
+            "raw_bytes": picture.pixels.size,
+            "ratio_to_input": picture.file_bytes / len(data),
+            "image": task.source,
+            **_measurements(picture.pixels, self.settings, data, decoded),
+            **times,
+        }
+        files.write_bytes(task.target, data, replace=task.replace)
+        return batch.Done(facts, tuple(notes))
+
+
+def _measurements(
+    pixels: Pixels, settings: Settings, data: bytes, decoded: Pixels
+) -> dict[str, Any]:
+    """Return settings, quality and rate of a file by the columns of an experiment's table."""
+    from adaptive_kmeans import container, metrics
+    from adaptive_kmeans.codec import AdaptiveKMeans
+
+    layout = container.inspect(data)
+    return {
+        **AdaptiveKMeans(settings).columns,
+        "psnr_db": metrics.psnr(pixels, decoded),
+        "ssim": metrics.ssim(pixels, decoded),
+        "bytes": len(data),
+        "bits_per_pixel": metrics.bits_per_pixel(data, pixels.shape),
+        "compression_ratio": metrics.compression_ratio(data, pixels.shape),
+        "space_saving_percent": metrics.space_saving_percent(data, pixels.shape),
+        **{name: getattr(layout, name) for name in container.PARTS},
+    }
+
+
+def _verify(target: str, data: bytes, reconstruction: Pixels, progress: Progress | None) -> None:
+    """Refuse a file that does not decode to the encoder's reconstruction."""
+    from adaptive_kmeans import codec
+
+    if not (codec.decode(data, progress=progress) == reconstruction).all():
+        expected = "a file that decodes to the encoder's reconstruction"
+        raise CorruptError(target, expected, "other pixels")
+
+
+def _line(facts: dict[str, Any]) -> str:
+    """Return the line that a file ends with; each number says what it is."""
+    psnr_db, ssim = facts["psnr_db"], facts["ssim"]
+    quality = "lossless" if math.isinf(psnr_db) else f"PSNR {psnr_db:.2f} dB"
+    times = f"encoded in {facts['encode_s']:.2f} s"
+    if "decode_s" in facts:
+        times += f", verified in {facts['decode_s']:.2f} s"
+    return (
+        f"{_shown(facts['output'])}: "
+        f"{facts['input_format']} of {facts['input_bytes']:,} B (raw {facts['raw_bytes']:,} B) → "
+        f"{facts['bytes']:,} B, {facts['bits_per_pixel']:.3f} bits per pixel, "
+        f"{facts['compression_ratio']:.2f}:1 to raw, "
+        f"{facts['ratio_to_input']:.2f}:1 to the input, "
+        f"{quality}, {'too small for SSIM' if math.isnan(ssim) else f'SSIM {ssim:.4f}'}, {times}"
+    )
+
+
+def _shown(target: str) -> str:
+    return "stdout" if target == files.STANDARD_STREAM else target
+
+
+def _is_image(path: Path) -> bool:
+    """Whether a file of a folder is an image, by its name or its start."""
+    from adaptive_kmeans.datasets import EXTENSIONS
+    from adaptive_kmeans.image import is_image
+
+    if path.suffix.lower() == ".akm":
+        return False
+    if path.suffix.lower() in EXTENSIONS:
+        return True
+    try:
+        with path.open("rb") as file:
+            return is_image(file.read(files.START_BYTES))
+    except OSError:  # which is an error once it is read
+        return True
+
+
+def _check_output(target: str) -> None:
+    special = target == files.STANDARD_STREAM or files.is_special(target)
+    if not special and Path(os.path.realpath(target)).suffix.lower() != ".akm":
+        raise ConfigError("output", "a name that ends in .akm, or -", target)
+
+
+_DIRECTION = Direction(
+    extension=".akm",
+    is_input=_is_image,
+    passed_over=(".akm",),
+    is_output=lambda name: name == files.STANDARD_STREAM or name.lower().endswith(".akm"),
+    check_output=_check_output,
+)

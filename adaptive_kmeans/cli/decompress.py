@@ -1,0 +1,138 @@
+"""The command `decompress`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Argument, Option
+
+from adaptive_kmeans.cli import batch
+from adaptive_kmeans.cli.console import named
+from adaptive_kmeans.cli.options import LimitsName, Quiet, grouped
+from adaptive_kmeans.cli.places import Direction, PlaceOptions, Task, plan
+from adaptive_kmeans.cli.startup import without_garbage_collection, without_scipy
+from adaptive_kmeans.files import STANDARD_STREAM
+from adaptive_kmeans.limits import preset
+
+if TYPE_CHECKING:
+    from adaptive_kmeans.progress import Progress
+
+_EXTENSIONS = ("png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp")
+
+
+@grouped
+def decompress(
+    inputs: Annotated[
+        list[str],
+        Argument(
+            metavar="INPUT.akm",
+            help="Files, folders of them, or - for standard input. After one input, the name of "
+            "an image, or - for PNG on stdout, is the output: PNG, JPEG, WebP, TIFF or BMP by its "
+            "extension; by default it is the input's name with .png.",
+        ),
+    ],
+    places: PlaceOptions,
+    to: Annotated[
+        str,
+        Option(
+            metavar="EXT",
+            help="Extension, and so format, of outputs that are not named.",
+            autocompletion=lambda: list(_EXTENSIONS),
+        ),
+    ] = "png",
+    indexed: Annotated[
+        bool, Option("--indexed", help="Only the codewords' image, without its restoration.")
+    ] = False,
+    limits: LimitsName = "default",
+    quiet: Quiet = False,
+) -> None:
+    """Decompress .akm files into images.
+
+    Of a folder, every .akm file below it is decompressed. Outputs that exist are never overwritten
+    without --force. One file that fails is a line; the others go on, and the exit code is 6.
+    """
+    from adaptive_kmeans.progress import progress_bar
+
+    work = Decompression(indexed, limits)
+    preset(limits)
+    made = plan(inputs, places, _direction(f".{to.removeprefix('.')}"))
+    output = batch.Output(_line, as_json=False, quiet=quiet)
+    if made.is_many:
+        batch.run(made, work, output, places.jobs)
+        return
+    for task in made.tasks:
+        with (
+            without_garbage_collection(),
+            without_scipy(),
+            progress_bar("decompressing", hidden=quiet) as progress,
+        ):
+            done = work(task, progress)
+        if task.target != STANDARD_STREAM:
+            output.done(done)
+    batch.print_skipped(made, output)
+
+
+@dataclass(frozen=True)
+class Decompression:
+    """Decompresses one file; see `batch.Work`."""
+
+    indexed: bool
+    limits: str
+
+    def __call__(self, task: Task, progress: Progress | None) -> batch.Done:
+        """Decompress a file."""
+        from adaptive_kmeans import codec, container, files, image
+
+        allowed = preset(self.limits)
+        with named(task.source):
+            data = files.read_bytes(
+                task.source, allowed.file_bytes, check_start=container.check_start
+            )
+            pixels = codec.decode(
+                data, restored=not self.indexed, limits=allowed, progress=progress
+            )
+        if progress is not None:
+            progress("writing", 0.0)
+        encoded = image.encode_image(pixels, _extension(task.target))
+        files.write_bytes(task.target, encoded, replace=task.replace)
+        return batch.Done(
+            {
+                "output": task.target,
+                "width": pixels.shape[1],
+                "height": pixels.shape[0],
+                "input_bytes": len(data),
+                "bytes": len(encoded),
+            }
+        )
+
+
+def _line(facts: dict[str, Any]) -> str:
+    return f"{facts['output']}: {facts['width']}×{facts['height']} pixels, {facts['bytes']:,} B"
+
+
+def _extension(target: str) -> str:
+    return ".png" if target == STANDARD_STREAM else Path(target).suffix
+
+
+def _check_output(target: str) -> None:
+    from adaptive_kmeans import image
+
+    image.output_format(_extension(target))
+
+
+def _is_output(name: str) -> bool:
+    return name == STANDARD_STREAM or Path(name).suffix.lower()[1:] in _EXTENSIONS
+
+
+def _direction(extension: str) -> Direction:
+    from adaptive_kmeans.datasets import EXTENSIONS
+
+    return Direction(
+        extension=extension,
+        is_input=lambda path: path.suffix.lower() == ".akm",
+        passed_over=EXTENSIONS,
+        is_output=_is_output,
+        check_output=_check_output,
+    )
