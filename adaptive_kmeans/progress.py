@@ -95,7 +95,9 @@ def progress_bar(title: str, *, hidden: bool = False) -> Iterator[Progress]:
 class TrialBar:
     """Counts trials that are done or failed, and prints messages about them; see `trial_bar`."""
 
-    def __init__(self, total: int, what: str = "trials", *, hidden: bool = False) -> None:
+    def __init__(
+        self, total: int, what: str = "trials", *, hidden: bool = False, logs: bool = True
+    ) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
         from rich.progress import Progress as Bar
@@ -115,7 +117,7 @@ class TrialBar:
             redirect_stdout=False,
         )
         self._task = self.bar.add_task(what, total=total)
-        self._what = what
+        self._what, self._logs = what, logs
         self._total = total
         self._done = self._failed = 0
         self._said = time.monotonic()
@@ -141,7 +143,8 @@ class TrialBar:
         self._done, self._failed = done, failed
         what = f"{self._what}, {failed} failed" if failed else self._what
         self.bar.update(self._task, completed=done + failed, description=what)
-        if not self._console.is_terminal and time.monotonic() - self._said > LOG_S:
+        is_log = self._logs and not self._console.is_terminal
+        if is_log and time.monotonic() - self._said > LOG_S:
             self._said = time.monotonic()
             self.say(f"{done + failed} of {self._total} {what}")
 
@@ -172,7 +175,9 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def trial_bar(total: int, what: str = "trials", *, hidden: bool = False) -> Iterator[TrialBar]:
+def trial_bar(
+    total: int, what: str = "trials", *, hidden: bool = False, logs: bool = True
+) -> Iterator[TrialBar]:
     """Provide a bar that counts trials and estimates the time left; a log gets a line at times.
 
     Parameters
@@ -183,8 +188,10 @@ def trial_bar(total: int, what: str = "trials", *, hidden: bool = False) -> Iter
         What is counted.
     hidden : bool
         Whether there is no bar.
+    logs : bool
+        Whether a log gets a line at times.
     """
-    bar = TrialBar(total, what, hidden=hidden)
+    bar = TrialBar(total, what, hidden=hidden, logs=logs)
     with bar.bar:
         try:
             yield bar

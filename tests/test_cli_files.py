@@ -15,6 +15,8 @@ import pytest
 from PIL import Image
 
 import adaptive_kmeans as akm
+from adaptive_kmeans.cli import manual
+from adaptive_kmeans.errors import AdaptiveKMeansError
 from tests.test_cli import command, folder  # noqa: F401  # fixtures
 
 FAST = ("--k", "4", "--coder", "deflate")
@@ -255,14 +257,23 @@ def test_standard_streams_of_info(folder):  # noqa: F811
 def test_h_is_help_and_the_shell_completes(command):  # noqa: F811
     assert command("compress", "-h") == command("compress", "--help")
     assert command("-h")[0] == 0
-    run = [sys.executable, "-m", "adaptive_kmeans"]
-    asked = {"_ADAPTIVE_KMEANS_COMPLETE": "complete_bash", "COMP_CWORD": "1"}
-    for words, found in (("adaptive-kmeans comp", "compress"),):
-        environment = {**os.environ, **asked, "COMP_WORDS": words}
-        done = subprocess.run(run, capture_output=True, text=True, env=environment)
-        assert found in done.stdout.split()
-    script = command("--show-completion", "bash")[1]
-    assert "_ADAPTIVE_KMEANS_COMPLETE" in script
+    asked = {"COMP_WORDS": "adaptive-kmeans comp", "COMP_CWORD": "1"}
+    for task, found in (("complete", "compress"), ("source", "complete -o default -F")):
+        done = subprocess.run(
+            [sys.executable, "-m", "adaptive_kmeans"],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **asked, "_ADAPTIVE_KMEANS_COMPLETE": f"{task}_bash"},
+        )
+        assert found in done.stdout
+
+
+def test_the_manual_page_explains_the_code_of_every_error():
+    assert {kind.exit_code for kind in subclasses(AdaptiveKMeansError)} <= set(manual.CODES)
+
+
+def subclasses(kind: type) -> list[type]:
+    return [each for below in kind.__subclasses__() for each in (below, *subclasses(below))]
 
 
 def test_the_manual_page_has_every_option_and_exit_code(command):  # noqa: F811

@@ -66,7 +66,7 @@ def run(plan: Plan, work: Work, output: Output, jobs: int | None) -> None:
         print_error(error)
     written: dict[Task, Done] = {}
     failures: list[AdaptiveKMeansError] = []
-    with trial_bar(len(plan.tasks), "files", hidden=output.quiet) as bar:
+    with trial_bar(len(plan.tasks), "files", hidden=output.quiet, logs=False) as bar:
         for task, outcome in _outcomes(plan.tasks, work, jobs, bar):
             with bar.aside():
                 if isinstance(outcome, Done):
