@@ -17,6 +17,7 @@ from adaptive_kmeans.errors import AdaptiveKMeansError
 
 ROOT = Path(__file__).parents[1]
 EXIT_CODES = {"usage or config": 2, "input": 3, "limit": 4, "read or write": 5, "failed trials": 6}
+EXIT_CODES["larger than the input"] = 98
 
 
 def test_registered_names():
@@ -105,6 +106,7 @@ def test_every_error_has_its_builtin_base_and_exit_code():
         errors.ReadError: ("read or write", OSError),
         errors.OutputError: ("read or write", OSError),
         errors.TrialsFailedError: ("failed trials", RuntimeError),
+        errors.LargerError: ("larger than the input", ValueError),
     }
     for kind in kinds:
         base = next(base for base in codes if issubclass(kind, base))

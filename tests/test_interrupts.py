@@ -46,13 +46,17 @@ k = [{ks}]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a signal to a group of processes")
-@pytest.mark.parametrize("wait_s", [0.0, 1.0, 3.0])
-def test_an_interrupt_of_all_processes_of_a_run_is_one_line(tmp_path, photo, wait_s):
+@pytest.mark.parametrize("line", ["run long.toml", "compress set --output-dir out -q"])
+@pytest.mark.parametrize("wait_s", [0.0, 0.2, 0.5, 1.0, 3.0])
+def test_an_interrupt_of_all_processes_is_one_line(tmp_path, photo, line, wait_s):
     Image.fromarray(photo).save(tmp_path / "cat.png")
+    (tmp_path / "set").mkdir()
+    for number in range(200):
+        Image.fromarray(photo).save(tmp_path / "set" / f"{number}.png")
     ks = ", ".join(map(str, range(2, 400)))
     (tmp_path / "long.toml").write_text(CONFIG.format(ks=ks))
     run = subprocess.Popen(
-        [sys.executable, "-m", "adaptive_kmeans", "run", "long.toml", "--jobs", "2"],
+        [sys.executable, "-m", "adaptive_kmeans", *line.split(), "--jobs", "2"],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -67,6 +71,7 @@ def test_an_interrupt_of_all_processes_of_a_run_is_one_line(tmp_path, photo, wai
     stderr = run.communicate(timeout=60)[1]
     assert (run.returncode, stderr.splitlines()[-1:]) == (130, [INTERRUPTED[1].strip()])
     assert len(stderr.splitlines()) == 1
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def children(pid: int) -> list[str]:

@@ -83,4 +83,5 @@ def _text(text: str) -> str:
     'a\\-b'
     """
     escaped = text.replace("\\", r"\e").replace("-", r"\-")
+    escaped = "".join(c if c.isascii() else rf"\[u{ord(c):04X}]" for c in escaped)
     return rf"\&{escaped}" if escaped.startswith((".", "'")) else escaped
