@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from adaptive_kmeans import alpha as alphas
 from adaptive_kmeans import container, restoration
 from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.coding import coders
@@ -28,12 +29,18 @@ from adaptive_kmeans.limits import (
     DEFAULT,
     MAX_BLOCK_SIZE,
     MAX_CODEWORDS,
+    WITH_ALPHA,
     Limits,
     check_image,
     check_integer,
 )
 from adaptive_kmeans.progress import Progress
-from adaptive_kmeans.quantize import ColorTable, Quantized, RegionAdaptive
+from adaptive_kmeans.quantize import (
+    ColorTable,
+    Quantized,
+    RegionAdaptive,
+    with_hidden_codebook,
+)
 from adaptive_kmeans.rate_distortion import TUNES, RateDistortion
 from adaptive_kmeans.rate_distortion.detail_price import DetailPrice
 from adaptive_kmeans.rate_distortion.effort import DEFAULT as DEFAULT_EFFORT
@@ -287,8 +294,8 @@ def quantize(
 
     Parameters
     ----------
-    image : (H, W, 3) uint8
-        sRGB pixels.
+    image : (H, W, 3) or (H, W, 4) uint8
+        sRGB pixels, and alpha.
     settings : Settings, optional
         Settings of the encoder; the defaults if omitted.
     progress : callable, optional
@@ -297,7 +304,7 @@ def quantize(
     Raises
     ------
     ImageError
-        The array is not an (H, W, 3) uint8 image with at least one pixel.
+        The array is not an (H, W, 3) or (H, W, 4) uint8 image with at least one pixel.
     LimitError
         The image has too many pixels; see `adaptive_kmeans.limits`.
 
@@ -309,12 +316,24 @@ def quantize(
     array([[  0,   0,   0],
            [200, 200, 200]], dtype=uint8)
     """
-    return _check_settings(settings).quantizer()(_read_only(image), progress)
+    settings = _check_settings(settings)
+    return settings.quantizer()(_prepare(image, settings), progress)
 
 
-def _read_only(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return a checked image that is read-only, whatever the caller's is: kernels compile once."""
-    pixels = np.ascontiguousarray(check_image(image)).view()
+def _prepare(image: npt.NDArray[np.uint8], settings: Settings) -> npt.NDArray[np.uint8]:
+    """Return what is coded of a checked image: colors, and alpha unless it is opaque everywhere.
+
+    Hidden pixels get the colors of their neighbors. The array is read-only, whatever the caller's
+    is: kernels compile once.
+    """
+    checked = check_image(image, channels=WITH_ALPHA)
+    colors, alpha = alphas.split(checked)
+    if alpha is None or alpha.min() == alphas.OPAQUE:
+        pixels = np.ascontiguousarray(colors).view()
+    else:
+        colors = colors.copy()
+        alphas.fill_hidden(colors, alpha)
+        pixels = alphas.join(colors, alpha)
     pixels.flags.writeable = False
     return pixels
 
@@ -329,8 +348,9 @@ def encode(
 
     Parameters
     ----------
-    image : (H, W, 3) uint8
-        sRGB pixels.
+    image : (H, W, 3) or (H, W, 4) uint8
+        sRGB pixels, and alpha, which is kept without loss. One that is opaque everywhere is not
+        kept, and neither are colors that nobody sees: see `adaptive_kmeans.alpha`.
     settings : Settings, optional
         Settings of the encoder; the defaults if omitted.
     progress : callable, optional
@@ -339,7 +359,7 @@ def encode(
     Raises
     ------
     ImageError
-        The array is not an (H, W, 3) uint8 image with at least one pixel.
+        The array is not an (H, W, 3) or (H, W, 4) uint8 image with at least one pixel.
     LimitError
         The image has too many pixels; see `adaptive_kmeans.limits`.
 
@@ -367,7 +387,7 @@ def encode_with_reconstruction(
     -------
     data : bytes
         The file; see `encode` for the parameters and errors.
-    reconstruction : (H, W, 3) uint8
+    reconstruction : (H, W, 3) or (H, W, 4) uint8
         The image that `decode` makes of it.
 
     Examples
@@ -403,7 +423,7 @@ def encode_in_full(
         The file; see `encode` for the parameters and errors.
     quantized : Quantized
         The codewords that it holds, as `container.read` finds them.
-    reconstruction : (H, W, 3) uint8
+    reconstruction : (H, W, 3) or (H, W, 4) uint8
         The image that `decode` makes of it.
 
     Examples
@@ -433,15 +453,19 @@ def _encode(
     image: npt.NDArray[np.uint8], settings: Settings | None, progress: Progress | None
 ) -> _File:
     """Return the best file."""
-    settings, image = _check_settings(settings), _read_only(image)
+    settings = _check_settings(settings)
+    image = _prepare(image, settings)
     candidates = _quantize(image, settings, progress)
     files = [_write(image, quantized, settings, progress) for quantized in candidates]
     if len(files) == 1:
         return files[0]
     from adaptive_kmeans.rate_distortion.distortion import total
 
+    colors, alpha = alphas.split(image)
+
     def cost(file: _File) -> float:
-        error = total(settings.tune, image, file.decoded, coarser=0.0)
+        decoded, _ = alphas.split(file.decoded)
+        error = total(settings.tune, colors, decoded, alpha, coarser=0.0)
         return error + 8 * settings.price * len(file.data)
 
     return min(files, key=cost)
@@ -480,19 +504,24 @@ def _write(
     data = container.write(quantized, settings.file_coder, progress=progress)
     if not settings.restores:
         return _File(data, quantized, None)
-    reconstruction = quantized.reconstruct()
+    colors, alpha = alphas.split(image)
+    reconstruction = quantized.reconstruct_colors()
+    alphas.fill_hidden(reconstruction, alpha)
     price = settings.price
     if price == 0:
         bits = 8 * container.inspect(data).index_map_bytes
-        error = restoration.squared_error(image, reconstruction)
+        error = restoration.squared_error(colors, reconstruction, alpha)
         price = price_of_bit(error, quantized, bits)
-    sections = _restore(image, reconstruction, settings, price, progress)
-    return _File(container.with_sections(data, sections), quantized, reconstruction)
+    sections = _restore(colors, reconstruction, alpha, settings, price, progress)
+    alphas.clear_hidden(reconstruction, alpha)
+    data = container.with_sections(data, sections)
+    return _File(data, quantized, alphas.join(reconstruction, alpha))
 
 
 def _restore(
     image: npt.NDArray[np.uint8],
     reconstruction: npt.NDArray[np.uint8],
+    alpha: npt.NDArray[np.uint8] | None,
     settings: Settings,
     price: float,
     progress: Progress | None,
@@ -503,12 +532,12 @@ def _restore(
         progress("fitting the restoration", 0.0)
     with Workers() as workers:
         if settings.correction != restoration.NONE:
-            correction = restoration.fit_correction(image, reconstruction, price, workers)
+            correction = restoration.fit_correction(image, reconstruction, price, workers, alpha)
             if correction is not None:
                 correction.apply(reconstruction, workers)
                 sections.append(container.Section(container.CORRECTION, correction.to_bytes()))
         filters = restoration.create(settings.restoration)
-        found = filters.fit(image, reconstruction, price, workers)
+        found = filters.fit(image, reconstruction, price, workers, alpha)
         if found is not None:
             found.apply(reconstruction, workers)
             sections.append(container.Section(container.FILTER, found.to_bytes()))
@@ -522,7 +551,7 @@ def decode(
     limits: Limits = DEFAULT,
     progress: Progress | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """Decode the bytes of an `.akm` file: (H, W, 3) uint8.
+    """Decode the bytes of an `.akm` file: (H, W, 3) uint8, or (H, W, 4) if it has alpha.
 
     Parameters
     ----------
@@ -547,16 +576,21 @@ def decode(
     reader = container.Reader(data, limits)
     correction, found = read_restoration(reader) if restored else (None, None)
     bands = reader.bands(progress, restoration.held_bytes(correction, found, reader.grid))
-    colors = ColorTable(reader.codebooks)
+    colors = ColorTable(with_hidden_codebook(reader.codebooks, reader.has_hidden))
     image = np.empty((reader.grid.height, reader.grid.width, 3), dtype=np.uint8)
+    alpha = None if reader.levels is None else np.empty(image.shape[:2], dtype=np.uint8)
     for band in bands:
         colors.look_up(band.index_map, band.pixel_regions, out=image[band.rows])
+        if alpha is not None and band.alpha is not None:
+            alpha[band.rows] = band.alpha
     if found is not None or correction is not None:
         if progress is not None:
             progress("restoring", 0.0)
+        alphas.fill_hidden(image, alpha)
         with Workers() as workers:
             restoration.restore(image, correction, found, workers)
-    return image
+        alphas.clear_hidden(image, alpha)
+    return alphas.join(image, alpha)
 
 
 def read_restoration(reader: container.Reader) -> tuple[Correction | None, Filter | None]:
@@ -666,11 +700,14 @@ class Codec(Protocol):
         ...
 
     def encode(self, image: npt.NDArray[np.uint8]) -> bytes:
-        """Encode an (H, W, 3) uint8 image as the bytes of a file."""
+        """Encode an (H, W, 3) uint8 image as the bytes of a file.
+
+        One whose attribute `has_alpha` is true takes (H, W, 4) as well.
+        """
         ...
 
     def decode(self, data: bytes) -> npt.NDArray[np.uint8]:
-        """Decode the bytes of a file: (H, W, 3) uint8."""
+        """Decode the bytes of a file: (H, W, 3) uint8, or with alpha (H, W, 4)."""
         ...
 
 

@@ -33,16 +33,20 @@ type what           how often                     payload
 ==== ============== ============================= =================================================
 H    header         once                          see below
 C    codebook       once for each region          number of codewords, 2 bytes; then the coder's
+A    alpha levels   at most once                  see below
 B    correction     at most once                  `adaptive_kmeans.restoration.correction`
 F    filter         at most once                  `adaptive_kmeans.restoration.wiener`
 R    region map     once for each band, where     the coder's
                     there are several regions
+T    alpha map      once for each band, where     the coder's
+                    there are alpha levels
 I    index map      once for each band            the coder's
 E    end            once                          empty
 ==== ============== ============================= =================================================
 
-So a file of one region and two bands is ``HCIIE``, and one of two regions with a filter
-``HCCFRIRIE``. Ancillary sections, at most `MAX_ANCILLARY`, stand anywhere between H and E::
+So a file of one region and two bands is ``HCIIE``, one of two regions with a filter ``HCCFRIRIE``,
+and one of one region and band with alpha ``HCATIE``. Ancillary sections, at most `MAX_ANCILLARY`,
+stand anywhere between H and E::
 
     header, 17 bytes
     ┌───────┬────────┬──────────┬────────────┬─────────────┬───────┬───────┐
@@ -53,7 +57,7 @@ So a file of one region and two bands is ``HCIIE``, and one of two regions with 
 width, height
     Size of the image in pixels; width × height is 1..`MAX_PIXELS`.
 channels
-    3: red, green, blue.
+    3: red, green, blue. Alpha is no channel of a codeword; it is coded apart.
 block size
     Side of a block in pixels, 1..`MAX_BLOCK_SIZE`; blocks at the right and bottom edge may be
     smaller.
@@ -71,6 +75,17 @@ codewords
     Length of a region's codebook, 0..`MAX_CODEWORDS`; 0 only for a region without pixels. There are
     1..`MAX_REGIONS` regions: 1 for regular K-means, else low detail is region 0 and high detail is
     region 1.
+
+**Alpha.** An image with alpha has the section A, the levels of alpha that it has: nothing if it has
+all 256; up to 31 levels one byte each, in rising order; more as 32 bytes of a bit each, level 0
+first, from the highest bit of a byte down. The alpha map T of a band is coded by the coder as the
+index map of one region, whose codeword i is the gray of the i-th level, (level, level, level).
+
+Where alpha is 0 a pixel is *hidden*, and its color is not in the file. With level 0 the index maps
+I are therefore coded with one region more than there are codebooks: that of hidden pixels, whatever
+their blocks, with a codebook of the one codeword (0, 0, 0). There are then at most `MAX_REGIONS` -
+1 codebooks. Before the image is corrected and filtered, hidden pixels get the colors of their
+neighbors, as `adaptive_kmeans.alpha` specifies; in the end they are (0, 0, 0, 0).
 
 Every byte is under a checksum, or is the signature or the version, so any single flipped bit is
 found; the sections follow each other up to the end, so is any missing or additional byte.
@@ -90,6 +105,7 @@ from typing import BinaryIO, NamedTuple, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from adaptive_kmeans.alpha import mark_hidden
 from adaptive_kmeans.blocks import BlockGrid, region_counts
 from adaptive_kmeans.coding import Coder, coders
 from adaptive_kmeans.errors import (
@@ -113,7 +129,7 @@ from adaptive_kmeans.limits import (
     check_limits,
 )
 from adaptive_kmeans.progress import Progress, beside
-from adaptive_kmeans.quantize import Quantized
+from adaptive_kmeans.quantize import Quantized, with_hidden_codebook
 from adaptive_kmeans.threads import Workers, thread_count
 
 SIGNATURE = b"\x89AKM"
@@ -123,23 +139,37 @@ CHANNELS = 3
 
 CORRECTION, FILTER = "B", "F"
 """Types of the sections that `adaptive_kmeans.restoration` specifies."""
+ALPHA_LEVELS, ALPHA_MAP = "A", "T"
+LEVELS = 256
+"""Levels that alpha can have."""
 
 ONCE, OPTIONAL, PER_REGION, PER_BAND = "once", "at most once", "once a region", "once a band"
 
 
 class SectionKind(NamedTuple):
-    """What a type of critical section is called, and how often it stands in a file."""
+    """What a type of critical section is called, and how often it stands in a file.
+
+    Parameters
+    ----------
+    what : str
+    times : str
+    by_caller : bool
+        Whether it stands beside a quantized image, so that the caller of `write` makes it.
+    """
 
     what: str
     times: str
+    by_caller: bool = False
 
 
 SECTIONS = {
     "H": SectionKind("header", ONCE),
     "C": SectionKind("codebook", PER_REGION),
-    CORRECTION: SectionKind("correction", OPTIONAL),
-    FILTER: SectionKind("filter", OPTIONAL),
+    ALPHA_LEVELS: SectionKind("alpha levels", OPTIONAL),
+    CORRECTION: SectionKind("correction", OPTIONAL, by_caller=True),
+    FILTER: SectionKind("filter", OPTIONAL, by_caller=True),
     "R": SectionKind("region map", PER_BAND),
+    ALPHA_MAP: SectionKind("alpha map", PER_BAND),
     "I": SectionKind("index map", PER_BAND),
     "E": SectionKind("end", ONCE),
 }
@@ -154,7 +184,10 @@ _HEADER = struct.Struct("<IIBHIBB")
 _CODEWORDS = struct.Struct("<H")
 _CRC = struct.Struct("<I")
 _PREFIX_BYTES = len(SIGNATURE) + 1
-_MOST_CRITICAL = len(SECTIONS) + MAX_REGIONS + 2 * MAX_BANDS
+_LEVEL_BYTES = LEVELS // 8
+_ALPHA_SHARE = 0.3
+"""Part of the time of a band that its alpha map takes, about."""
+_MOST_CRITICAL = len(SECTIONS) + MAX_REGIONS + 3 * MAX_BANDS
 
 _Coded = TypeVar("_Coded")
 
@@ -189,6 +222,7 @@ PARTS = (
     "index_map_bytes",
     "filter_bytes",
     "correction_bytes",
+    "alpha_bytes",
 )
 """Fields of `Contents` that add up to a file without ancillary sections."""
 
@@ -199,7 +233,7 @@ class Contents:
 
     The byte counts add up to the size of the file: `header_bytes` is all framing (signature,
     version, header, types, lengths, checksums), `other_bytes` the payloads of ancillary sections,
-    the others are payloads by what they hold.
+    the others are payloads by what they hold. An opaque image has no `alpha_levels`, 0.
     """
 
     version: int
@@ -217,6 +251,8 @@ class Contents:
     index_map_bytes: int
     filter_bytes: int
     correction_bytes: int
+    alpha_bytes: int
+    alpha_levels: int
     other_bytes: int
     ancillary: tuple[Ancillary, ...]
 
@@ -225,7 +261,7 @@ class Contents:
         """Size of the file in bytes."""
         payloads = self.codebook_bytes + self.region_map_bytes + self.index_map_bytes
         beside = self.filter_bytes + self.correction_bytes + self.other_bytes
-        return self.header_bytes + payloads + beside
+        return self.header_bytes + payloads + self.alpha_bytes + beside
 
 
 class Band(NamedTuple):
@@ -237,7 +273,9 @@ class Band(NamedTuple):
         Its place in the image, and in the image's region map.
     region_map : (rows, columns) uint8
     pixel_regions : (h, w) uint8
+        That of hidden pixels is the number of codebooks.
     index_map : (h, w) uint16
+    alpha : (h, w) uint8 or None
     """
 
     rows: slice
@@ -245,6 +283,7 @@ class Band(NamedTuple):
     region_map: npt.NDArray[np.uint8]
     pixel_regions: npt.NDArray[np.uint8]
     index_map: npt.NDArray[np.uint16]
+    alpha: npt.NDArray[np.uint8] | None
 
 
 def write(
@@ -287,25 +326,90 @@ def write(
         raise ConfigError("coder", f"one the format has: {', '.join(CODER_NUMBERS)}", name)
     band_height = _band_height(grid, band_height)
     places = _band_places(grid, band_height)
-    at_once = _bands_at_once(grid, places, codec, tuple(map(len, codebooks)), DEFAULT)
-    index_coder = codec.index_coder(codebooks)
+    levels = None if quantized.alpha is None else _alpha_levels(quantized.alpha)
+    asked = _Asked(grid, places, tuple(map(len, codebooks)), levels)
+    at_once = _bands_at_once(asked, codec, DEFAULT)
+    index_coder = codec.index_coder(quantized.region_codebooks)
+    alpha_coder = None if levels is None else codec.index_coder((_grays(levels),))
 
-    def code(place: _BandPlace, progress: Progress | None) -> tuple[bytes, bytes]:
+    def code(place: _BandPlace, progress: Progress | None) -> tuple[bytes, bytes, bytes]:
         regions = quantized.region_map[place.block_rows]
         payload = codec.encode_region_map(regions, len(codebooks)) if len(codebooks) > 1 else b""
-        pixel_regions = place.grid.spread(regions)
-        return payload, index_coder.encode(quantized.index_map[place.rows], pixel_regions, progress)
+        pixel_regions, alpha_payload, started = place.grid.spread(regions), b"", 0.0
+        if quantized.alpha is not None and levels is not None and alpha_coder is not None:
+            alpha = quantized.alpha[place.rows]
+            ranks = np.searchsorted(levels, alpha).astype(np.uint16)
+            plane = np.zeros(alpha.shape, dtype=np.uint8)
+            started = _ALPHA_SHARE
+            alpha_payload = alpha_coder.encode(ranks, plane, _part(progress, 0.0, started))
+            pixel_regions = mark_hidden(pixel_regions, alpha, len(codebooks))
+        index_map = quantized.index_map[place.rows]
+        indices = index_coder.encode(index_map, pixel_regions, _part(progress, started, 1.0))
+        return payload, alpha_payload, indices
 
     coded = list(_each_band(code, places, at_once, "coding", progress))
     fields = (grid.width, grid.height, CHANNELS, grid.block_size, band_height)
     payloads = {
         "H": [_HEADER.pack(*fields, CODER_NUMBERS[name], codec.model)],
         "C": [_CODEWORDS.pack(len(c)) + codec.encode_codebook(c) for c in codebooks],
-        "R": [region_payload for region_payload, _ in coded],
-        "I": [index_payload for _, index_payload in coded],
+        "R": [region_payload for region_payload, *_ in coded],
+        "I": [index_payload for *_, index_payload in coded],
         "E": [b""],
     }
+    if levels is not None:
+        payloads[ALPHA_LEVELS] = [_write_levels(levels)]
+        payloads[ALPHA_MAP] = [alpha_payload for _, alpha_payload, _ in coded]
     return _assemble(payloads, sections, len(codebooks), len(places))
+
+
+def _part(progress: Progress | None, start: float, end: float) -> Progress | None:
+    """Return what tells the progress of a part of the work on a band."""
+    if progress is None or (start, end) == (0.0, 1.0):
+        return progress
+    return lambda stage, share: progress(stage, start + (end - start) * share)
+
+
+def _alpha_levels(alpha: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return the levels that alpha has, rising."""
+    has = np.zeros(LEVELS, dtype=bool)
+    has[alpha] = True
+    return np.flatnonzero(has).astype(np.uint8)
+
+
+def _grays(levels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return the codebook of an alpha map: (k, 3) uint8."""
+    return np.repeat(levels[:, None], 3, axis=1)
+
+
+def _write_levels(levels: npt.NDArray[np.uint8]) -> bytes:
+    if len(levels) == LEVELS:
+        return b""
+    if len(levels) < _LEVEL_BYTES:
+        return levels.tobytes()
+    has = np.zeros(LEVELS, dtype=np.uint8)
+    has[levels] = 1
+    return np.packbits(has).tobytes()
+
+
+def _read_levels(payload: bytes) -> npt.NDArray[np.uint8]:
+    """Return the levels that a payload names.
+
+    Raises
+    ------
+    CorruptError
+        It is not one that `_write_levels` writes.
+    """
+    found = np.frombuffer(payload, dtype=np.uint8)
+    if not payload:
+        found = np.arange(LEVELS, dtype=np.uint8)
+    elif len(payload) == _LEVEL_BYTES:
+        found = np.flatnonzero(np.unpackbits(found)).astype(np.uint8)
+    if len(payload) > _LEVEL_BYTES or (len(found) and _write_levels(np.unique(found)) != payload):
+        expected = f"at most {_LEVEL_BYTES} bytes: rising levels, or a bit for each"
+        raise CorruptError("alpha levels", expected, f"{len(payload)} that are not")
+    if not len(found):
+        raise CorruptError("alpha levels", "at least one", "none")
+    return found
 
 
 def _assemble(
@@ -360,7 +464,7 @@ def _check_section(section: Section) -> None:
     kind = section.type
     if not _is_letter(kind):
         raise ConfigError("section type", "an ASCII letter", repr(kind))
-    if kind.isupper() and (kind not in SECTIONS or SECTIONS[kind].times != OPTIONAL):
+    if kind.isupper() and (kind not in SECTIONS or not SECTIONS[kind].by_caller):
         raise ConfigError("section type", "a lower-case letter, or an optional section", kind)
 
 
@@ -383,9 +487,10 @@ def _critical_order(n_regions: int, bands: int, present: Container[str]) -> str:
         if times == OPTIONAL:
             order += "".join(kind for kind in group if kind in present)
         else:
-            order += (
-                "".join(kind for kind in group if kind != "R" or n_regions > 1) * repeats[times]
-            )
+            absent = {"R"} if times == PER_BAND and n_regions == 1 else set()
+            if ALPHA_LEVELS not in present:
+                absent.add(ALPHA_MAP)
+            order += "".join(kind for kind in group if kind not in absent) * repeats[times]
     return order
 
 
@@ -422,14 +527,21 @@ def _band_places(grid: BlockGrid, band_height: int) -> list[_BandPlace]:
     return places
 
 
-def _bands_at_once(
-    grid: BlockGrid,
-    places: Sequence[_BandPlace],
-    coder: Coder,
-    codewords: tuple[int, ...],
-    limits: Limits,
-    held: int = 0,
-) -> int:
+class _Asked(NamedTuple):
+    """What a file asks for: its size, bands, codewords of each region, and levels of alpha."""
+
+    grid: BlockGrid
+    places: Sequence[_BandPlace]
+    codewords: tuple[int, ...]
+    levels: npt.NDArray[np.uint8] | None
+
+    @property
+    def has_hidden(self) -> bool:
+        """Whether there may be hidden pixels."""
+        return self.levels is not None and bool(self.levels[0] == 0)
+
+
+def _bands_at_once(asked: _Asked, coder: Coder, limits: Limits, held: int = 0) -> int:
     """Return how many bands the memory limit allows to be decoded at once.
 
     Raises
@@ -437,12 +549,18 @@ def _bands_at_once(
     LimitError
         It does not allow one.
     """
+    grid, places, codewords, levels = asked
     first = places[0].grid
     pixels, blocks = first.height * first.width, first.rows * first.columns
     maps = 3 * pixels + (blocks if grid.block_size > 1 else 0)
-    band = maps + coder.decoding_memory(pixels, codewords)
+    band = maps + coder.decoding_memory(pixels, (*codewords, 1) if asked.has_hidden else codewords)
     if len(codewords) > 1:
         band = max(band, 2 * blocks + coder.decoding_memory(blocks, (len(codewords),)))
+    if levels is not None:
+        # The plane, its map and their regions; later regions with hidden pixels.
+        band = max(band, 4 * pixels + coder.decoding_memory(pixels, (len(levels),))) + 2 * pixels
+        # Alpha, and the image that is made of it and the colors.
+        held += 5 * grid.height * grid.width
     # The image, and the band before those that are being decoded.
     held += 3 * grid.height * grid.width + (maps if len(places) > 1 else 0)
     limits.check("decoding", "memory_bytes", held + band)
@@ -512,10 +630,13 @@ def read(data: bytes, *, limits: Limits = DEFAULT, progress: Progress | None = N
     bands = reader.bands(progress)
     region_map = np.empty(grid.shape, dtype=np.uint8)
     index_map = np.empty((grid.height, grid.width), dtype=np.uint16)
+    alpha = None if reader.levels is None else np.empty(index_map.shape, dtype=np.uint8)
     for band in bands:
         region_map[band.block_rows] = band.region_map
         index_map[band.rows] = band.index_map
-    return Quantized(grid, region_map, reader.codebooks, index_map)
+        if alpha is not None and band.alpha is not None:
+            alpha[band.rows] = band.alpha
+    return Quantized(grid, region_map, reader.codebooks, index_map, alpha)
 
 
 class Reader:
@@ -534,6 +655,8 @@ class Reader:
         What the file says of itself.
     grid : BlockGrid
         Size of the image, and its blocks.
+    levels : (n,) uint8 or None
+        Levels of alpha, rising; None for an opaque image.
 
     Raises
     ------
@@ -591,13 +714,18 @@ class Reader:
         _check_order(found, len(codewords), len(self._band_places))
         coder = {number: name for name, number in CODER_NUMBERS.items()}[header.coder]
         self._coder = coders.create(coder).of_model(header.model)
+        alpha = self.payloads(ALPHA_LEVELS)
+        self.levels = _read_levels(alpha[0]) if alpha else None
+        self._asked = _Asked(self.grid, self._band_places, codewords, self.levels)
+        _check_field("codebooks", len(codewords), 1, MAX_REGIONS - self._asked.has_hidden)
         codebook_bytes, region_map_bytes, index_map_bytes = map(self._payload_bytes, "CRI")
         codebook_bytes -= _CODEWORDS.size * len(codewords)
         filter_bytes, correction_bytes = map(self._payload_bytes, (FILTER, CORRECTION))
+        alpha_bytes = sum(map(self._payload_bytes, (ALPHA_LEVELS, ALPHA_MAP)))
         others = [section for section in found if section.type not in SECTIONS]
         other_bytes = sum(section.size for section in others)
         payload_bytes = codebook_bytes + region_map_bytes + index_map_bytes
-        payload_bytes += filter_bytes + correction_bytes + other_bytes
+        payload_bytes += filter_bytes + correction_bytes + alpha_bytes + other_bytes
         self.contents = Contents(
             version=VERSION,
             coder=coder,
@@ -614,9 +742,16 @@ class Reader:
             index_map_bytes=index_map_bytes,
             filter_bytes=filter_bytes,
             correction_bytes=correction_bytes,
+            alpha_bytes=alpha_bytes,
+            alpha_levels=0 if self.levels is None else len(self.levels),
             other_bytes=other_bytes,
             ancillary=tuple(Ancillary(s.type, s.size) for s in others if s.type.islower()),
         )
+
+    @property
+    def has_hidden(self) -> bool:
+        """Whether there may be hidden pixels, see `adaptive_kmeans.alpha`."""
+        return self._asked.has_hidden
 
     def ancillary(self) -> list[Section]:
         """Return the ancillary sections, in their order."""
@@ -657,16 +792,15 @@ class Reader:
         LimitError
             Decoding would take more memory than the limits allow; nothing has been allocated.
         """
-        codewords = self.contents.codewords
-        at_once = _bands_at_once(
-            self.grid, self._band_places, self._coder, codewords, self._limits, held_bytes
-        )
+        at_once = _bands_at_once(self._asked, self._coder, self._limits, held_bytes)
         return self._decoded_bands(at_once, progress)
 
     def _decoded_bands(self, at_once: int, progress: Progress | None) -> Iterator[Band]:
         n_regions = len(self.contents.codewords)
         empty = np.array(self.contents.codewords) == 0
-        index_coder = self._coder.index_coder(self.codebooks)
+        levels, has_hidden = self.levels, self._asked.has_hidden
+        index_coder = self._coder.index_coder(with_hidden_codebook(self.codebooks, has_hidden))
+        alpha_coder = None if levels is None else self._coder.index_coder((_grays(levels),))
 
         def decode(place: _BandPlace, progress: Progress | None) -> Band:
             if n_regions > 1:
@@ -674,16 +808,22 @@ class Reader:
                 region_map = self._coder.decode_region_map(payload, place.grid.shape, n_regions)
             else:
                 region_map = np.zeros(place.grid.shape, dtype=np.uint8)
+            pixel_regions, alpha, started = place.grid.spread(region_map), None, 0.0
+            if levels is not None and alpha_coder is not None:
+                payload = self._payload(self._found[ALPHA_MAP][place.number])
+                plane = np.zeros(pixel_regions.shape, dtype=np.uint8)
+                started = _ALPHA_SHARE
+                alpha = levels[alpha_coder.decode(payload, plane, _part(progress, 0.0, started))]
+                pixel_regions = mark_hidden(pixel_regions, alpha, n_regions)
             if empty.any():
-                used = region_counts(region_map)[:n_regions] > 0
+                used = region_counts(pixel_regions)[:n_regions] > 0
                 if (used & empty).any():
                     region = int(np.flatnonzero(used & empty)[0])
                     expected = "only regions that have codewords"
                     raise CorruptError("region map", expected, f"region {region}")
-            pixel_regions = place.grid.spread(region_map)
             payload = self._payload(self._found["I"][place.number])
-            index_map = index_coder.decode(payload, pixel_regions, progress)
-            return Band(place.rows, place.block_rows, region_map, pixel_regions, index_map)
+            index_map = index_coder.decode(payload, pixel_regions, _part(progress, started, 1.0))
+            return Band(place.rows, place.block_rows, region_map, pixel_regions, index_map, alpha)
 
         return _each_band(decode, self._band_places, at_once, "decoding", progress)
 

@@ -1,4 +1,6 @@
-"""Reading and writing images: from any of six formats to (H, W, 3) uint8 sRGB, and back.
+"""Reading and writing images: from any of six formats to uint8 sRGB, and back.
+
+Pixels are (H, W, 3), or (H, W, 4) where an image has alpha: see `adaptive_kmeans.alpha`.
 
 What is converted on the way, and said in `SourceImage.notes`, is in `adaptive_kmeans.srgb`.
 """
@@ -28,7 +30,7 @@ from adaptive_kmeans.errors import (
     LimitError,
     ReadError,
 )
-from adaptive_kmeans.limits import DEFAULT, Limits, check_image, check_limits
+from adaptive_kmeans.limits import DEFAULT, WITH_ALPHA, Limits, check_image, check_limits
 from adaptive_kmeans.srgb import SIDEWAYS, read_orientation, to_srgb
 
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
@@ -45,14 +47,18 @@ WRITABLE: dict[str, tuple[str, dict[str, Any]]] = {
 """Format and options by the extension of an output; all but JPEG are lossless."""
 
 
+WITH_TRANSPARENCY = ("PNG", "WEBP", "TIFF")
+"""Formats of `WRITABLE` that hold alpha."""
+
+
 @dataclass(frozen=True, eq=False)
 class SourceImage:
     """An image that was read.
 
     Parameters
     ----------
-    pixels : (H, W, 3) uint8
-        The image in sRGB.
+    pixels : (H, W, 3) or (H, W, 4) uint8
+        The image in sRGB, with alpha if it is translucent.
     notes : tuple of str
         What was converted, one line each; empty when the file held just these pixels.
     file_format : str
@@ -70,7 +76,7 @@ class SourceImage:
 def load(
     path: str | Path, background: str | None = None, *, limits: Limits = DEFAULT
 ) -> npt.NDArray[np.uint8]:
-    """Read the pixels of an image file as sRGB: (H, W, 3) uint8.
+    """Read the pixels of an image file as sRGB: (H, W, 3) uint8, or (H, W, 4) with alpha.
 
     `read_image` does the same, and says what it converted.
 
@@ -79,7 +85,8 @@ def load(
     path : str or Path
         A PNG, JPEG, WebP, TIFF, BMP or GIF file with one frame, or `-` for standard input.
     background : str, optional
-        Color over which a translucent image is flattened: a name or ``#rrggbb``.
+        Color over which a translucent image is flattened: a name or ``#rrggbb``. By default its
+        alpha is kept.
     limits : Limits
         How large the image and its file may be.
 
@@ -107,8 +114,8 @@ def save(path: str | Path, image: npt.NDArray[np.uint8]) -> None:
     ----------
     path : str or Path
         A name that ends in one of `WRITABLE`, or `-` for a PNG on standard output.
-    image : (H, W, 3) uint8
-        sRGB pixels.
+    image : (H, W, 3) or (H, W, 4) uint8
+        sRGB pixels, and alpha.
 
     Raises
     ------
@@ -142,7 +149,8 @@ def read_image(
     path : str or Path
         A PNG, JPEG, WebP, TIFF, BMP or GIF file with one frame.
     background : str, optional
-        Color over which a translucent image is flattened: a name or ``#rrggbb``.
+        Color over which a translucent image is flattened: a name or ``#rrggbb``. By default its
+        alpha is kept.
     limits : Limits
         How large the image and its file may be.
 
@@ -151,7 +159,7 @@ def read_image(
     ReadError
         The file cannot be read.
     ImageError
-        It is not an image, or is damaged, empty, animated, or translucent without a background.
+        It is not an image, or is damaged, empty or animated.
     LimitError
         It has more pixels or bytes than the limits allow.
     ConfigError
@@ -188,9 +196,9 @@ def decode_image(
         notes: list[str] = []
         file_format = str(image.format)
         with _libtiff_messages(image) as messages:
-            rgb = to_srgb(name, image, color, notes)
+            pixels = to_srgb(name, image, color, notes)
         notes += messages[:1]
-    return SourceImage(rgb, tuple(notes), file_format, len(data))
+    return SourceImage(pixels, tuple(notes), file_format, len(data))
 
 
 def read_size(path: str | Path, limits: Limits = DEFAULT) -> tuple[int, int]:
@@ -229,17 +237,21 @@ def _read_size(name: str, file: BinaryIO, limits: Limits) -> tuple[int, int]:
 
 
 def encode_image(pixels: npt.NDArray[np.uint8], extension: str = ".png") -> bytes:
-    """Encode (H, W, 3) uint8 pixels in the format that an extension names.
+    """Encode (H, W, 3) or (H, W, 4) uint8 pixels in the format that an extension names.
 
     Raises
     ------
     ConfigError
-        No such format can be written, or the image is too large for it.
+        No such format can be written, or it cannot hold alpha, or an image of that size.
     ImageError
         The array is not an image.
     """
     file_format, options = output_format(extension)
-    check_image(pixels)
+    check_image(pixels, channels=WITH_ALPHA)
+    if pixels.shape[2] == 4 and file_format not in WITH_TRANSPARENCY:
+        holding = [name for name, (kind, _) in WRITABLE.items() if kind in WITH_TRANSPARENCY]
+        expected = f"a format that holds alpha: {', '.join(holding)}"
+        raise ConfigError("output", expected, extension.lower())
     buffer = io.BytesIO()
     try:
         Image.fromarray(pixels).save(buffer, format=file_format, **options)

@@ -22,6 +22,8 @@ BAND_PIXELS = 2**22
 0.5 % of their bytes, but screens 4 to 9 %: what repeats far away is not found again."""
 MAX_BLOCK_SIZE = 256
 """Side of a block in pixels."""
+WITH_ALPHA = (3, 4)
+"""Channels of an image that may have alpha."""
 MAX_PIXELS = 2**27
 """Pixels of an image that is read, encoded or decoded: 134 megapixels."""
 MAX_CODEWORDS = 4096
@@ -170,7 +172,10 @@ def check_limits(limits: Limits) -> Limits:
 
 
 def check_image(
-    image: npt.NDArray[np.uint8], what: str = "image", limits: Limits = DEFAULT
+    image: npt.NDArray[np.uint8],
+    what: str = "image",
+    limits: Limits = DEFAULT,
+    channels: tuple[int, ...] = (3,),
 ) -> npt.NDArray[np.uint8]:
     """Return an array that is an image of 8-bit RGB.
 
@@ -182,6 +187,8 @@ def check_image(
         What messages call it.
     limits : Limits
         How many pixels it may have.
+    channels : tuple of int
+        How many channels it may have: 4 with alpha.
 
     Raises
     ------
@@ -195,10 +202,10 @@ def check_image(
     >>> check_image(np.zeros((2, 3, 3), dtype=np.uint8)).shape
     (2, 3, 3)
     """
-    expected = "a (height, width, 3) uint8 array"
+    expected = f"a (height, width, {' or '.join(map(str, channels))}) uint8 array"
     if not isinstance(image, np.ndarray):
         raise ImageError(what, expected, type(image).__name__)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in channels:
         raise ImageError(what, expected, f"{image.shape} {image.dtype}")
     if image.size == 0:
         raise ImageError(what, "at least one pixel", f"{image.shape}")

@@ -1,28 +1,33 @@
 """Quality and rate: PSNR, SSIM, CIEDE2000, SSIMULACRA 2, bits per pixel, and Bjøntegaard deltas.
 
 Distortion is always that of a decoded file against the original, in 8-bit RGB, and rate is always
-that of the file's bytes. PSNR and SSIM equal scikit-image's `peak_signal_noise_ratio` and
-`structural_similarity`, which the tests check; a study would spend most of its time in those.
+that of the file's bytes. Images with alpha are compared over each of `BACKGROUNDS`, black and
+white, and the worse one of the two counts. PSNR and SSIM equal scikit-image's
+`peak_signal_noise_ratio` and `structural_similarity`, which the tests check; a study would spend
+most of its time in those.
 """
 
 from __future__ import annotations
 
+import functools
 import io
 import math
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from adaptive_kmeans.alpha import BACKGROUNDS, flatten
 from adaptive_kmeans.errors import ConfigError, ImageError, MissingDependencyError
-from adaptive_kmeans.limits import MAX_PIXELS, check_image, check_integer
+from adaptive_kmeans.limits import MAX_PIXELS, WITH_ALPHA, check_image, check_integer
 from adaptive_kmeans.threads import Workers
 
 Image = npt.NDArray[np.uint8]
 Curve = Sequence[tuple[float, float]]
 """A method's files of one image: rate in bits per pixel and quality in dB."""
 
+_Metric = TypeVar("_Metric", bound=Callable[..., float])
 Window = Literal["gaussian", "published"]
 
 PEAK = 255.0
@@ -41,6 +46,33 @@ CHUNK_ROWS = 128
 """Rows of windows that one thread sums; fixed, so that sums do not depend on the threads."""
 
 
+def _over_backgrounds(worse: Callable[..., float]) -> Callable[[_Metric], _Metric]:
+    """Let a metric take images with alpha: its worse value over the backgrounds.
+
+    Parameters
+    ----------
+    worse : callable
+        Takes the values, and returns the worst.
+    """
+
+    def decorate(metric: _Metric) -> _Metric:
+        @functools.wraps(metric)
+        def compare(original: Image, decoded: Image, *settings: Any, **named: Any) -> float:
+            pair = _check_pair(original, decoded)
+            if all(image.shape[2] == 3 for image in pair):
+                return metric(*pair, *settings, **named)
+            values = []
+            for color in BACKGROUNDS.values():
+                flat = (_read_only(flatten(image, color)) for image in pair)
+                values.append(metric(*flat, *settings, **named))
+            return worse(values)
+
+        return cast(_Metric, compare)
+
+    return decorate
+
+
+@_over_backgrounds(min)
 def psnr(original: Image, decoded: Image) -> float:
     """Peak signal-to-noise ratio in dB over all pixels and channels; infinite for equal images.
 
@@ -54,19 +86,19 @@ def psnr(original: Image, decoded: Image) -> float:
     >>> psnr(black, black)
     inf
     """
-    original, decoded = _check_pair(original, decoded)
     from adaptive_kmeans._metric_kernels import squared_error
 
     total = int(squared_error(original.ravel(), decoded.ravel()))
     return 10 * math.log10(PEAK**2 * original.size / total) if total else math.inf
 
 
+@_over_backgrounds(min)
 def ssim(original: Image, decoded: Image, window: Window = "gaussian") -> float:
     """Mean structural similarity, at most 1.
 
     Parameters
     ----------
-    original, decoded : (H, W, 3) uint8
+    original, decoded : (H, W, 3) or (H, W, 4) uint8
         The images.
     window : {"gaussian", "published"}
         ``gaussian`` is the standard one: an 11×11 Gaussian of σ = 1.5, each channel apart (Z. Wang
@@ -86,7 +118,6 @@ def ssim(original: Image, decoded: Image, window: Window = "gaussian") -> float:
     >>> round(ssim(black, black), 6)
     1.0
     """
-    original, decoded = _check_pair(original, decoded)
     if window not in ("gaussian", "published"):
         raise ConfigError("SSIM window", "one of gaussian, published", window)
     if min(original.shape[:2]) < (GAUSSIAN_SIDE if window == "gaussian" else CUBE_SIDE):
@@ -122,6 +153,7 @@ def _gaussian_taps() -> npt.NDArray[np.float64]:
     return normalized
 
 
+@_over_backgrounds(max)
 def ciede2000(original: Image, decoded: Image) -> float:
     """Mean CIEDE2000 color difference over all pixels; about 1 is just noticeable.
 
@@ -134,12 +166,12 @@ def ciede2000(original: Image, decoded: Image) -> float:
     >>> ciede2000(black, black)
     0.0
     """
-    _check_pair(original, decoded)
     from skimage.color import deltaE_ciede2000, rgb2lab
 
     return float(deltaE_ciede2000(rgb2lab(original), rgb2lab(decoded)).mean())
 
 
+@_over_backgrounds(min)
 def ssimulacra2(original: Image, decoded: Image) -> float:
     """SSIMULACRA 2, a score of perceived quality: 100 for equal images, 90 is hard to tell apart.
 
@@ -157,7 +189,6 @@ def ssimulacra2(original: Image, decoded: Image) -> float:
     MissingDependencyError
         The package is not installed: it comes with the extra ``metrics``.
     """
-    _check_pair(original, decoded)
     try:
         from ssimulacra2 import compute_ssimulacra2
     except ImportError as error:
@@ -278,15 +309,19 @@ def front(curve: Curve) -> list[tuple[float, float]]:
 
 
 def _check_pair(original: Image, decoded: Image) -> tuple[Image, Image]:
-    """Return both images contiguous and read-only, so that kernels compile once."""
-    check_image(original, "original image")
-    check_image(decoded, "decoded image")
-    if original.shape != decoded.shape:
+    """Return both images as the kernels take them; only one of them may have alpha."""
+    check_image(original, "original image", channels=WITH_ALPHA)
+    check_image(decoded, "decoded image", channels=WITH_ALPHA)
+    if original.shape[:2] != decoded.shape[:2]:
         raise ImageError("decoded image", f"the shape {original.shape}", f"{decoded.shape}")
-    pair = np.ascontiguousarray(original).view(), np.ascontiguousarray(decoded).view()
-    for image in pair:
-        image.flags.writeable = False
-    return pair
+    return _read_only(original), _read_only(decoded)
+
+
+def _read_only(image: Image) -> Image:
+    """Return an image contiguous and read-only, so that kernels compile once."""
+    view = np.ascontiguousarray(image).view()
+    view.flags.writeable = False
+    return view
 
 
 def _delta(anchor: Curve, method: Curve, axis: Literal["rate", "psnr"]) -> float | None:

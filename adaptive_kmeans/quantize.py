@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from adaptive_kmeans import alpha as alphas
+from adaptive_kmeans.alpha import HIDDEN, join, mark_hidden
 from adaptive_kmeans.blocks import RUN, BlockGrid
 from adaptive_kmeans.errors import ConfigError
 from adaptive_kmeans.limits import MAX_CODEWORDS, MAX_REGIONS
@@ -37,7 +39,9 @@ class Quantized:
     codebooks : tuple of (k, 3) uint8
         One codebook of 8-bit RGB codewords for each region; one without pixels may be empty.
     index_map : (H, W) uint16
-        Index of each pixel's codeword in the codebook of its region.
+        Index of each pixel's codeword in the codebook of its region; 0 for hidden pixels.
+    alpha : (H, W) uint8 or None
+        How much of each pixel is seen, None for an opaque image; see `adaptive_kmeans.alpha`.
 
     Raises
     ------
@@ -58,6 +62,7 @@ class Quantized:
     region_map: npt.NDArray[np.uint8]
     codebooks: tuple[npt.NDArray[np.uint8], ...]
     index_map: npt.NDArray[np.uint16]
+    alpha: npt.NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.grid, BlockGrid):
@@ -66,8 +71,11 @@ class Quantized:
             raise ConfigError("codebooks", "a tuple of arrays", type(self.codebooks).__name__)
         _require("region map", self.region_map, self.grid.shape, np.uint8)
         _require("index map", self.index_map, (self.grid.height, self.grid.width), np.uint16)
-        if not 1 <= len(self.codebooks) <= MAX_REGIONS:
-            raise ConfigError("codebooks", f"1..{MAX_REGIONS} of them", len(self.codebooks))
+        if self.alpha is not None:
+            _require("alpha", self.alpha, (self.grid.height, self.grid.width), np.uint8)
+        most = MAX_REGIONS - self.has_hidden
+        if not 1 <= len(self.codebooks) <= most:
+            raise ConfigError("codebooks", f"1..{most} of them", len(self.codebooks))
         for codebook in self.codebooks:
             _require("codebook", codebook, (*np.shape(codebook)[:1], 3), np.uint8)
             if len(codebook) > MAX_CODEWORDS:
@@ -76,7 +84,7 @@ class Quantized:
         highest = int(self.region_map.max())
         if highest >= len(self.codebooks):
             raise ConfigError("region map", f"regions below {len(self.codebooks)}", highest)
-        sizes = np.array([len(codebook) for codebook in self.codebooks], dtype=np.uint16)
+        sizes = np.array([len(codebook) for codebook in self.region_codebooks], dtype=np.uint16)
         indices, regions = self.index_map.reshape(-1), self.pixel_regions.reshape(-1)
         for start in range(0, indices.size, RUN):
             run = slice(start, start + RUN)
@@ -85,15 +93,36 @@ class Quantized:
                 raise ConfigError("index map", "indices inside the region's codebook", received)
 
     @property
+    def has_hidden(self) -> bool:
+        """Whether there are pixels that nobody sees."""
+        return self.alpha is not None and not self.alpha.all()
+
+    @property
     def pixel_regions(self) -> npt.NDArray[np.uint8]:
-        """Region of each pixel: (H, W) uint8."""
-        return self.grid.spread(self.region_map)
+        """Region of each pixel, that of hidden ones being ``len(codebooks)``: (H, W) uint8."""
+        return mark_hidden(self.grid.spread(self.region_map), self.alpha, len(self.codebooks))
+
+    @property
+    def region_codebooks(self) -> tuple[npt.NDArray[np.uint8], ...]:
+        """The codebooks of all that `pixel_regions` has: hidden pixels have one of one codeword."""
+        return with_hidden_codebook(self.codebooks, self.has_hidden)
 
     def reconstruct(self) -> npt.NDArray[np.uint8]:
-        """Return the image that the codewords make: (H, W, 3) uint8."""
+        """Return the image that the codewords make: (H, W, 3) uint8, or with alpha (H, W, 4)."""
+        return join(self.reconstruct_colors(), self.alpha)
+
+    def reconstruct_colors(self) -> npt.NDArray[np.uint8]:
+        """Return the image that the codewords make, without alpha: (H, W, 3) uint8."""
         image = np.empty((self.grid.height, self.grid.width, 3), dtype=np.uint8)
-        ColorTable(self.codebooks).look_up(self.index_map, self.pixel_regions, image)
+        ColorTable(self.region_codebooks).look_up(self.index_map, self.pixel_regions, image)
         return image
+
+
+def with_hidden_codebook(
+    codebooks: tuple[npt.NDArray[np.uint8], ...], has_hidden: bool
+) -> tuple[npt.NDArray[np.uint8], ...]:
+    """Return codebooks and, if there are hidden pixels, that of these: one codeword."""
+    return (*codebooks, np.array([HIDDEN], dtype=np.uint8)) if has_hidden else codebooks
 
 
 class ColorTable:
@@ -149,6 +178,7 @@ class SplitImage(NamedTuple):
     grid: BlockGrid
     region_map: npt.NDArray[np.uint8]
     colors: RegionColors
+    alpha: npt.NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -184,20 +214,27 @@ class RegionAdaptive:
     evenness: float = 1.0
 
     def __call__(self, image: npt.NDArray[np.uint8], progress: Progress | None = None) -> Quantized:
-        """Quantize an (H, W, 3) uint8 image."""
+        """Quantize an (H, W, 3) or, with alpha, (H, W, 4) uint8 image."""
         return self.cluster(self.split(image), progress)
 
     def split(self, image: npt.NDArray[np.uint8]) -> SplitImage:
-        """Split an (H, W, 3) uint8 image into regions, which do not depend on their codebooks."""
+        """Split an image into regions, which do not depend on their codebooks.
+
+        Parameters
+        ----------
+        image : (H, W, 3) or (H, W, 4) uint8
+        """
         from adaptive_kmeans.clustering import RegionColors
         from adaptive_kmeans.regions import classify
 
+        image, alpha = alphas.split(image)
         grid = BlockGrid(image.shape[0], image.shape[1], self.block_size)
         if self.measure is None or self.threshold is None:
             region_map = np.zeros(grid.shape, dtype=np.uint8)
-            return SplitImage(grid, region_map, RegionColors(image, None, 1))
+            return SplitImage(grid, region_map, RegionColors(image, None, 1, alpha), alpha)
         region_map = classify(self.measure(image, grid), self.threshold)
-        return SplitImage(grid, region_map, RegionColors(image, grid.spread(region_map), 2))
+        colors = RegionColors(image, grid.spread(region_map), 2, alpha)
+        return SplitImage(grid, region_map, colors, alpha)
 
     def cluster(self, split: SplitImage, progress: Progress | None = None) -> Quantized:
         """Find the codebooks of a split image, and each pixel's codeword."""
@@ -212,7 +249,7 @@ class RegionAdaptive:
         )
         if progress is not None:
             progress("clustering", 1.0)
-        return Quantized(split.grid, split.region_map, codebooks, index_map)
+        return Quantized(split.grid, split.region_map, codebooks, index_map, split.alpha)
 
     def _iterations(self, progress: Progress) -> Callable[[int, int, float], None]:
         """Turn iterations into a share; how many are to come is not known, 20 are typical."""

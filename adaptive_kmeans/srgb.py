@@ -1,4 +1,4 @@
-"""Converting an opened image file to (H, W, 3) uint8 sRGB.
+"""Converting an opened image file to (H, W, 3) uint8 sRGB, or with alpha to (H, W, 4).
 
 Conversions, in this order; each is noted:
 
@@ -10,8 +10,9 @@ CMYK, YCbCr, Lab     converted to RGB by the embedded profile, else by Pillow's 
 color profile        an embedded ICC profile is converted to sRGB (perceptual intent, Little CMS);
                      one that maps every color to within one level of itself is sRGB already
 gamma                a PNG gAMA or cHRM chunk without a profile is ignored, as Pillow does
-alpha                an alpha channel that is opaque everywhere is dropped; others are refused
-                     unless a background color is given, over which the image is flattened
+alpha                an alpha channel that is opaque everywhere is dropped; others are kept
+                     unless a background color is given, over which the image is flattened;
+                     palette entries and colors (tRNS) that are transparent become alpha
 ==================== ==============================================================================
 """
 
@@ -23,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
+from adaptive_kmeans.alpha import OPAQUE, flatten, join
 from adaptive_kmeans.errors import ImageError, TranslucentError
 
 UPRIGHT = {
@@ -51,18 +53,18 @@ def to_srgb(
     image : PIL.Image.Image
         The opened file, not yet loaded.
     background : tuple of int or None
-        The color over which a translucent image is flattened.
+        The color over which a translucent image is flattened; None keeps its alpha.
     notes : list of str
         Gets a line for each conversion.
 
     Returns
     -------
-    (H, W, 3) uint8
+    (H, W, 3) uint8, or (H, W, 4) uint8 of a translucent image
 
     Raises
     ------
     ImageError
-        The image is translucent without a background, or has samples of an unsupported type.
+        The image has samples of an unsupported type.
     """
     if image.format == "MPO":
         notes.append("took the first picture of a JPEG that holds several")
@@ -89,7 +91,7 @@ def to_srgb(
         image = image.convert("L" if image.mode == "1" else "RGB")
     image = _apply_profile(image, profile, notes)
     pixels = np.asarray(image)
-    return pixels if alpha is None else _flatten(name, pixels, alpha, background, notes)
+    return pixels if alpha is None else _with_alpha(pixels, alpha, background, notes)
 
 
 def read_orientation(image: Image.Image, notes: list[str]) -> int:
@@ -163,25 +165,18 @@ def _is_identity(transform: ImageCms.ImageCmsTransform) -> bool:
     return bool((np.abs(np.asarray(moved).astype(int) - lattice) <= 1).all())
 
 
-def _flatten(
-    name: str,
+def _with_alpha(
     pixels: npt.NDArray[np.uint8],
     alpha: npt.NDArray[np.uint8],
     background: tuple[int, int, int] | None,
     notes: list[str],
 ) -> npt.NDArray[np.uint8]:
-    """Drop an opaque alpha channel, or flatten a translucent one over the background."""
-    lowest = int(alpha.min())
-    if lowest == 255:
+    """Drop an opaque alpha channel, flatten a translucent one over the background, or keep it."""
+    if alpha.min() == OPAQUE:
         notes.append("dropped an alpha channel that is opaque everywhere")
         return pixels
+    image = join(pixels, alpha)
     if background is None:
-        raise TranslucentError(
-            name,
-            "an opaque image, or --background COLOR to flatten it over",
-            f"an alpha channel that goes down to {lowest} of 255",
-        )
-    weight = alpha[..., None].astype(np.uint16)
-    blended = pixels * weight + np.array(background, dtype=np.uint16) * (255 - weight)
+        return image
     notes.append(f"flattened the alpha channel over #{bytes(background).hex()}")
-    return ((blended + 127) // 255).astype(np.uint8)
+    return flatten(image, background)

@@ -4,6 +4,7 @@
 types of sections as a further argument, such as FB, only these are damaged.
 """
 
+import dataclasses
 import struct
 import sys
 import time
@@ -92,10 +93,22 @@ def originals() -> list[bytes]:
         wave = rows // 3 + columns // 5 + disturbed * random.integers(0, 999, shape)
         index_map = wave % np.maximum(np.array(ks), 1)[grid.spread(region_map)]
         quantized = Quantized(grid, region_map, codebooks, index_map.astype(np.uint16))
+        glass = with_alpha(quantized, random)
         for coder in container.CODER_NUMBERS:
             data = container.write(quantized, coder, band_height=band_height)
             files += [data, container.with_sections(data, restoration_sections(shape, random))]
+            data = container.write(glass, coder, band_height=band_height)
+            files.append(container.with_sections(data, restoration_sections(shape, random)))
     return files
+
+
+def with_alpha(quantized: Quantized, random: np.random.Generator) -> Quantized:
+    """Return an image with alpha of a few or many levels, drawn at random, some of it hidden."""
+    shape = quantized.index_map.shape
+    levels = random.integers(0, 256, int(random.choice([2, 9, 200]))).astype(np.uint8)
+    alpha = random.choice(np.append(levels, 0), shape).astype(np.uint8)
+    index_map = np.where(alpha == 0, 0, quantized.index_map).astype(np.uint16)
+    return dataclasses.replace(quantized, index_map=index_map, alpha=alpha)
 
 
 def restoration_sections(shape: tuple[int, int], random: np.random.Generator) -> list[Section]:
@@ -142,9 +155,9 @@ def mutate(data: bytes, random: np.random.Generator) -> bytes:
         elif kind == 5 and len(sections) > 1:
             del sections[place]
         elif kind == 6:
-            kinds = "HCFBRIEXxyz" + chr(int(random.integers(256)))
+            kinds = "HCFBARTIEXxyz" + chr(int(random.integers(256)))
             sections[place] = Section(kinds[int(random.integers(len(kinds)))], chosen.payload)
-        elif chosen.type in "CRIFB":
+        elif chosen.type in "CRIFBAT":
             sections[place] = Section(chosen.type, _mutate_payload(chosen.payload, random))
     return _move_length(join(sections), random) if moved_length else join(sections)
 
@@ -249,7 +262,8 @@ def fuzz(count: int, seed: int, kinds: str = "") -> Outcomes:
         except (FormatError, LimitError):
             outcomes.refused += 1
         else:
-            assert image.shape == (height, width, 3), (i, seed)
+            assert image.shape[:2] == (height, width), (i, seed)
+            assert image.shape[2] in (3, 4), (i, seed)
             assert image.dtype == np.uint8
             outcomes.decoded += 1
         seconds = time.perf_counter() - start

@@ -1,10 +1,12 @@
 """Golden files: small made images, written once by each coder and never again.
 
 ``python -m tests.make_golden CODER`` writes the files of a coder into ``tests/golden/``, unless it
-has some there, ``restored`` in its place those of every filter and correction, and ``quality`` one
-at quality 30: what cannot read a golden file is broken, not the file.
+has some there, ``restored`` in its place those of every filter and correction, ``quality`` one at
+quality 30, and ``alpha`` one with alpha of every coder: what cannot read a golden file is broken,
+not the file.
 """
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from adaptive_kmeans.quantize import Quantized
 from adaptive_kmeans.restoration.correction import BLOCKS, Correction
 from adaptive_kmeans.restoration.wiener import FORMS, OWN, Filter, Form
 
+ALPHA_CODERS = ("fixed-length", "deflate", "context-mixing", "context-mixing:fast")
 FOLDER = Path(__file__).parent / "golden"
 
 
@@ -39,6 +42,21 @@ def restorations() -> dict[str, list[Section]]:
     made |= {f"correction-{block}": [_correction(block)] for block in BLOCKS}
     made["both"] = [_filter(Form(8, rings=True)), _correction(8)]
     return made
+
+
+def with_alpha() -> tuple[Quantized, list[Section]]:
+    """Return an image with dozens of levels of alpha and hidden rows, and its restoration."""
+    quantized, _ = made_images()["bands"]
+    rows, columns = np.mgrid[:21, :20]
+    shown = 290 - 17 * (abs(rows - 11) + abs(columns - 8)) + rows * columns % 13
+    shown[3:5] = 0
+    alpha = np.clip(shown, 0, 255).astype(np.uint8)
+    index_map = np.where(alpha == 0, 0, quantized.index_map).astype(np.uint16)
+    glass = dataclasses.replace(quantized, index_map=index_map, alpha=alpha)
+    blocks = (-(-21 // 8), -(-20 // 8), 3)
+    values = np.arange(np.prod(blocks), dtype=np.int32).reshape(blocks) * 7919 % 31 - 15
+    means = Section(CORRECTION, Correction(8, 11, values, gain_db=0.5).to_bytes())
+    return glass, [_filter(Form(8, rings=True)), means]
 
 
 def _filter(form: Form) -> Section:
@@ -96,10 +114,16 @@ def _codebook(k: int) -> np.ndarray:
 
 
 def main(coder: str) -> None:
-    """Write the files of a coder that has none, those that are restored, or one by quality."""
+    """Write the files of a coder that has none, or those that are named otherwise."""
     if coder == "quality":
         with golden_path("quality", "context-mixing").open("xb") as file:
             file.write(encode(by_quality(), Settings(quality=30)))
+        return
+    if coder == "alpha":
+        glass, sections = with_alpha()
+        for name in ALPHA_CODERS:
+            with golden_path("alpha", name).open("xb") as file:
+                file.write(write(glass, name, sections=sections, band_height=8))
         return
     if coder == "restored":
         quantized, _ = made_images()["regions"]

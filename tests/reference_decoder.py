@@ -32,7 +32,7 @@ PROFILES = {1: STRONGEST, 2: FAST}
 
 
 def decode(data):
-    """Return an image as rows of (red, green, blue)."""
+    """Return an image as rows of (red, green, blue), or with alpha (red, green, blue, alpha)."""
     sections = read_sections(data)
     header = dict(sections)["H"]
     width, height, _, block, band_height, coder, model = struct.unpack("<IIBHIBB", header)
@@ -43,20 +43,65 @@ def decode(data):
             (k,) = struct.unpack_from("<H", payload)
             books.append(codec.codebook(payload[2:], k))
     maps = iter([payload for kind, payload in sections if kind == "R"])
-    rows = []
+    alpha_maps = iter([payload for kind, payload in sections if kind == "T"])
+    levels = read_levels(dict(sections).get("A"))
+    own = len(books)
+    if levels and levels[0] == 0:
+        books.append([(0, 0, 0)])
+    rows, alpha = [], []
     for payload in (payload for kind, payload in sections if kind == "I"):
         band = min(band_height, height - len(rows))
         regions = [[0] * width for _ in range(band)]
-        if len(books) > 1:
+        if own > 1:
             across, down = -(-width // block), -(-band // block)
-            blocks = codec.region_map(next(maps), across, down, len(books))
+            blocks = codec.region_map(next(maps), across, down, own)
             regions = [[blocks[y // block][x // block] for x in range(width)] for y in range(band)]
+        if levels:
+            plane = [[0] * width for _ in range(band)]
+            grays = [(level,) * 3 for level in levels]
+            found = codec.index_map(next(alpha_maps), plane, [grays])
+            found = [[levels[i] for i in row] for row in found]
+            alpha += found
+            regions = [
+                [r if a else own for r, a in zip(*row, strict=True)]
+                for row in zip(regions, found, strict=True)
+            ]
         indices = codec.index_map(payload, regions, books)
         rows += [
             [books[r][i] for r, i in zip(*row, strict=True)]
             for row in zip(regions, indices, strict=True)
         ]
-    return restored(rows, dict(sections))
+    if not alpha:
+        return restored(rows, dict(sections))
+    rows = restored(filled(rows, alpha), dict(sections))
+    return [
+        [(*color, a) if a else (0, 0, 0, 0) for color, a in zip(*row, strict=True)]
+        for row in zip(rows, alpha, strict=True)
+    ]
+
+
+def read_levels(payload):
+    """Return the levels of alpha, none of an opaque image."""
+    if payload is None:
+        return []
+    if len(payload) == 32:
+        return [i for i in range(256) if payload[i // 8] >> (7 - i % 8) & 1]
+    return list(payload) or list(range(256))
+
+
+def filled(rows, alpha):
+    """Give hidden pixels the colors of visible ones."""
+    rows = [list(row) for row in rows]
+    has_visible = [any(row) for row in alpha]
+    for y, row in enumerate(rows):
+        visible = [x for x, a in enumerate(alpha[y]) if a]
+        for x in range(len(row)):
+            if visible and not alpha[y][x]:
+                row[x] = row[min(visible, key=lambda other: (abs(other - x), other))]
+    for y in range(len(rows)):
+        if not has_visible[y] and any(has_visible):
+            rows[y] = rows[y - 1] if any(has_visible[:y]) else rows[has_visible.index(True)]
+    return rows
 
 
 def restored(rows, sections):

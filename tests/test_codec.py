@@ -199,12 +199,12 @@ def test_one_codebook_size_is_called_k():
     "wrong",
     [
         np.zeros((4, 4), np.uint8),
-        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 5), np.uint8),
         np.zeros((4, 4, 3), np.float64),
         np.zeros((0, 4, 3), np.uint8),
         [[1, 2, 3]],
     ],
-    ids=["gray", "alpha", "float", "empty", "list"],
+    ids=["gray", "five channels", "float", "empty", "list"],
 )
 def test_other_arrays_are_refused(wrong):
     with pytest.raises(ImageError, match="image: expected"):

@@ -40,9 +40,10 @@ def test_damaged_files_are_refused_or_decode_to_the_declared_size(shard):
     assert outcomes.decoded > 0
 
 
-def test_damaged_restorations_are_refused_or_decode_to_the_declared_size():
-    outcomes = fuzz(COUNT // SHARDS, SEED, "FB")
-    sys.stdout.write(f"damaged filters and corrections: {outcomes}\n")
+@pytest.mark.parametrize("kinds", ["FB", "AT"], ids=["restoration", "alpha"])
+def test_damaged_optional_sections_are_refused_or_decode_to_the_declared_size(kinds):
+    outcomes = fuzz(COUNT // SHARDS, SEED, kinds)
+    sys.stdout.write(f"damaged sections {kinds}: {outcomes}\n")
     assert outcomes.refused > 0
     assert outcomes.decoded > 0
 

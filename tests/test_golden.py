@@ -8,7 +8,7 @@ import pytest
 import adaptive_kmeans as akm
 from adaptive_kmeans.container import CODER_NUMBERS, read
 from tests import reference_decoder
-from tests.make_golden import FOLDER, golden_path, made_images, restorations
+from tests.make_golden import FOLDER, golden_path, made_images, restorations, with_alpha
 
 CODERS = ("fixed-length", "deflate", "context-mixing", "context-mixing:fast")
 """Coders whose payloads are settled. `python -m tests.make_golden CODER` writes another's files."""
@@ -41,10 +41,15 @@ BY_QUALITY = "abd519727a83ed701444c860f06395ec47e9da06a638b726871bada4a5dfdbb1"
 """The same of the waves of `by_quality`, encoded at quality 30."""
 
 
+WITH_ALPHA = "6f1f2ad6bcc05ee208b2825a71100d5226dc9d22d7b23fa00b7004b920b7cdf3"
+"""The same of the image of `with_alpha`, whatever the coder."""
+
+
 def test_every_settled_coder_has_a_file_of_every_image():
     expected = {golden_path(name, coder) for name in PIXELS for coder in CODERS}
     expected.add(golden_path("quality", "context-mixing"))
     expected |= {golden_path("restored", name) for name in RESTORED}
+    expected |= {golden_path("alpha", coder) for coder in CODERS}
     assert set(RESTORED) == set(restorations())
     assert set(FOLDER.iterdir()) == expected
     assert {coder.partition(":")[0] for coder in CODERS} == set(CODER_NUMBERS)
@@ -73,6 +78,16 @@ def test_a_golden_file_by_quality_decodes_to_the_same_pixels():
     found = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
     assert found == BY_QUALITY
     assert np.array_equal(np.array(reference_decoder.decode(data)), pixels)
+
+
+@pytest.mark.parametrize("coder", CODERS)
+def test_a_golden_file_with_alpha_decodes_to_the_same_pixels(coder):
+    data = golden_path("alpha", coder).read_bytes()
+    pixels = akm.decode(data)
+    found = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+    assert found == WITH_ALPHA
+    assert np.array_equal(np.array(reference_decoder.decode(data)), pixels)
+    assert np.array_equal(read(data).alpha, with_alpha()[0].alpha)
 
 
 @pytest.mark.parametrize("coder", CODERS)

@@ -200,9 +200,11 @@ def translucent(photo: np.ndarray, alpha: int) -> bytes:
     return saved(Image.fromarray(np.dstack([photo, channel])), "PNG")
 
 
-def test_a_translucent_image_needs_a_background(photo):
-    with pytest.raises(ImageError, match=r"--background COLOR.*received an alpha .* to 254 of 255"):
-        decode_image(translucent(photo, 254))
+def test_a_translucent_image_keeps_its_alpha_unless_there_is_a_background(photo):
+    kept = decode_image(translucent(photo, 254))
+    assert np.array_equal(kept.pixels[..., :3], photo)
+    assert (kept.pixels[3, 5, 3], kept.pixels[..., 3].sum()) == (254, 255 * photo[..., 0].size - 1)
+    assert kept.notes == ()
     source = decode_image(translucent(photo, 100), background="#ff8000")
     expected = photo.astype(float)
     expected[3, 5] = expected[3, 5] * 100 / 255 + np.array([255, 128, 0]) * 155 / 255
@@ -212,8 +214,31 @@ def test_a_translucent_image_needs_a_background(photo):
 
 def test_a_transparent_palette_entry_is_an_alpha_channel(picture):
     palette = picture.convert("P")
-    with pytest.raises(ImageError, match="--background"):
-        decode_image(saved(palette, "PNG", transparency=palette.getpixel((0, 0))))
+    entry = palette.getpixel((0, 0))
+    source = decode_image(saved(palette, "PNG", transparency=entry))
+    assert np.array_equal(source.pixels[..., 3] == 0, np.asarray(palette) == entry)
+    assert set(np.unique(source.pixels[..., 3])) == {0, 255}
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_transparent_color_is_an_alpha_channel(picture, mode):
+    picture = picture.convert(mode)
+    color = picture.getpixel((0, 0))
+    source = decode_image(saved(picture, "PNG", transparency=color))
+    pixels = np.asarray(picture).reshape(*source.pixels.shape[:2], -1)
+    assert np.array_equal(source.pixels[..., 3] == 0, (pixels == color).all(axis=2))
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_alpha_comes_through_every_format_that_has_it(picture, mode, file_format):
+    picture = picture.convert(mode)
+    picture.putalpha(
+        Image.fromarray(np.arange(61 * 83, dtype=np.uint16).astype(np.uint8).reshape(61, 83))
+    )
+    options = {"lossless": True, "exact": True} if file_format == "WEBP" else {}
+    source = decode_image(saved(picture, file_format, **options))
+    assert np.array_equal(source.pixels, np.asarray(picture.convert("RGBA")))
 
 
 def test_a_background_is_a_color():
@@ -277,6 +302,15 @@ def test_a_translucent_image_is_loaded_over_a_background(photo, tmp_path):
     assert loaded[3, 5].tolist() == [255, 128, 0]
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.webp"])
+def test_alpha_is_saved_where_the_format_holds_it(photo, tmp_path, name):
+    image = np.dstack([photo, np.maximum(photo[..., 0], 1)])
+    akm.save(tmp_path / name, image)
+    assert np.array_equal(akm.load(tmp_path / name), image)
+    with pytest.raises(ConfigError, match=r"a format that holds alpha: .png, .webp, .tif, .tiff"):
+        akm.save(tmp_path / "a.jpg", image)
+
+
 @pytest.mark.parametrize("wrong", [None, 3, b"a.png", "a\0b.png"])
 def test_other_paths_are_refused(photo, wrong):
     with pytest.raises(ConfigError, match="path: expected"):
@@ -286,7 +320,7 @@ def test_other_paths_are_refused(photo, wrong):
 
 
 def test_other_arrays_are_not_saved(photo, tmp_path):
-    for wrong in ([1], photo[0], photo.astype(float), np.dstack([photo, photo[..., 0]])):
+    for wrong in ([1], photo[0], photo.astype(float), np.dstack([photo, photo])):
         with pytest.raises(ImageError, match="image: expected a"):
             akm.save(tmp_path / "a.png", wrong)
     assert not list(tmp_path.iterdir())

@@ -16,7 +16,7 @@ from adaptive_kmeans.errors import ConfigError
 from adaptive_kmeans.kernels import kernel
 from adaptive_kmeans.rate_distortion import RateDistortion, distortion, loop, proxy, search
 from adaptive_kmeans.rate_distortion.detail_price import DetailPrice
-from adaptive_kmeans.rate_distortion.palette import new_palette
+from adaptive_kmeans.rate_distortion.palette import labels_of, new_palette
 from adaptive_kmeans.rate_distortion.plain import LADDER
 from adaptive_kmeans.rate_distortion.size import SMALLEST, Slopes
 from adaptive_kmeans.restoration import Wiener
@@ -32,7 +32,7 @@ def choice(image, quantized, price: float) -> search.Choice:
     """Return a choice of codewords at one price for all pixels."""
     with Workers(1) as workers:
         palette = new_palette(quantized.codebooks, 8, workers)
-    labels = proxy.with_margins(quantized.index_map)
+    labels = labels_of(quantized)
     prices = np.full(image.shape[:2], price * search.PRICE_SCALE, dtype=np.int32)
     coordinates, measure = distortion.TUNES["psnr"]
     points = coordinates(quantized.codebooks[0])

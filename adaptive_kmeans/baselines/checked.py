@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from adaptive_kmeans.alpha import require_opaque
 from adaptive_kmeans.baselines.formats import Pixels
 from adaptive_kmeans.baselines.image_codecs import baselines
 from adaptive_kmeans.codec import Codec
@@ -105,13 +106,17 @@ class Baseline:
         return {"baseline": self.label, "version": self.version}
 
     def encode(self, image: Pixels) -> bytes:
-        """Encode (H, W, 3) pixels as the bytes of a file.
+        """Encode (H, W, 3) pixels, or (H, W, 4) if the codec has alpha, as the bytes of a file.
 
         Raises
         ------
         TrialsFailedError
             The codec raised an error, or returned something else.
+        TranslucentError
+            The image has alpha, and the codec has not.
         """
+        if not getattr(self.codec, "has_alpha", False):
+            require_opaque(f"image for baseline {self.label}", image)
         what, expected = f"encode of baseline {self.label}", "bytes, at least one"
         with _blaming(TrialsFailedError, what, expected):
             data = self.codec.encode(image)
@@ -121,7 +126,7 @@ class Baseline:
         return data
 
     def decode(self, data: bytes) -> Pixels:
-        """Decode a file: (H, W, 3).
+        """Decode a file: (H, W, 3), or with alpha (H, W, 4).
 
         Raises
         ------
@@ -129,12 +134,14 @@ class Baseline:
             The codec raised an error, or returned something else.
         """
         what = f"decode of baseline {self.label}"
-        expected = "an array of shape (height, width, 3) and dtype uint8"
+        channels = (3, 4) if getattr(self.codec, "has_alpha", False) else (3,)
+        shape = f"(height, width, {' or '.join(map(str, channels))})"
+        expected = f"an array of shape {shape} and dtype uint8"
         with _blaming(TrialsFailedError, what, expected):
             pixels = self.codec.decode(data)
         if not isinstance(pixels, np.ndarray):
             raise TrialsFailedError(what, expected, type(pixels).__name__)
-        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+        if pixels.ndim != 3 or pixels.shape[2] not in channels or pixels.dtype != np.uint8:
             raise TrialsFailedError(what, expected, f"{pixels.shape} {pixels.dtype}")
         return pixels
 

@@ -73,6 +73,20 @@ def count_colors(pixels, regions, spread, bitmap, rank, counts):
 
 
 @njit(cache=True, nogil=True)
+def weigh_colors(pixels, regions, weights, spread, bitmap, rank, sums):
+    """Add every pixel's weight to the sum of its color.
+
+    As `count_colors`, with weights (n,) int64 and sums (n_colors,) int64 # OUT
+    """
+    one = np.uint64(1)
+    for i in range(pixels.shape[0]):
+        key = spread[0, pixels[i, 0]] | spread[1, pixels[i, 1]] | spread[2, pixels[i, 2]]
+        word = (np.int64(regions[i]) << np.int64(18)) | np.int64(key >> np.uint32(6))
+        below = (one << np.uint64(key & np.uint32(63))) - one
+        sums[np.int64(rank[word]) + popcount(bitmap[word] & below)] += weights[i]
+
+
+@njit(cache=True, nogil=True)
 def list_colors(bitmap, rank, compact, colors):
     """Write the colors in the order of their keys.
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from adaptive_kmeans.clustering import _histogram_kernels as kernels
 from adaptive_kmeans.clustering.pixels import check_image, over_rows, pieces, threads_for
+from adaptive_kmeans.limits import MAX_PIXELS
 from adaptive_kmeans.threads import Workers, split_evenly
 
 _TABLE_PIXELS = 1 << 22
@@ -50,7 +51,7 @@ class ColorSet:
     colors : (n, 3) uint8
         Each distinct color once.
     weights : (n,) int32
-        Pixels of each color, all positive.
+        Pixels of each color, or the sum of their weights; all positive.
     cubes : (2**18 + 1,) int32
         ``cubes[i]`` colors come before the cube number ``i`` of 4 levels a side, so that the
         colors of any larger cube of Morton order are one run.
@@ -121,6 +122,7 @@ def count_colors(
     pixel_regions: npt.NDArray[np.uint8] | None = None,
     n_regions: int = 1,
     workers: Workers | None = None,
+    pixel_weights: npt.NDArray[np.int64] | None = None,
 ) -> ColorHistogram:
     """Find the distinct colors of each region, with their weights.
 
@@ -132,6 +134,9 @@ def count_colors(
     n_regions : int
     workers : Workers or None
         Threads to use, by default one.
+    pixel_weights : (H, W) int64 or None
+        How much each pixel counts; None is 1. Where they add up to more than `MAX_PIXELS`, all are
+        divided by a power of two, and are at least 1.
 
     Raises
     ------
@@ -146,8 +151,11 @@ def count_colors(
     ([[1, 2, 3], [9, 9, 9]], [1, 2])
     """
     check_image(image, pixel_regions, n_regions)
-    count = _count_in_tables if _use_table(image, n_regions) else _count_in_bitmaps
-    bitmap, rank, weights = count(image, pixel_regions, n_regions, workers)
+    if pixel_weights is not None:
+        bitmap, rank, weights = _weigh(image, pixel_regions, n_regions, workers, pixel_weights)
+    else:
+        count = _count_in_tables if _use_table(image, n_regions) else _count_in_bitmaps
+        bitmap, rank, weights = count(image, pixel_regions, n_regions, workers)
     colors = np.empty((weights.size, 3), np.uint8)
     kernels.list_colors(bitmap, rank, _COMPACT, colors)
     sets = []
@@ -170,6 +178,45 @@ def _count_in_bitmaps(
     workers: Workers | None,
 ) -> _Counts:
     """Mark, then count."""
+    bitmap, rank = _mark(image, pixel_regions, n_regions, workers)
+    total = int(rank[-1])
+
+    def count(first: int, last: int) -> npt.NDArray[np.int32]:
+        counters = np.zeros(total, np.int32)
+        for _, _, pixels, regions in pieces(image, pixel_regions, first, last):
+            kernels.count_colors(pixels, regions, _SPREAD, bitmap, rank, counters)
+        return counters
+
+    weights, *rest = over_rows(count, image, workers, 4 * total)
+    for counters in rest:
+        weights += counters
+    return bitmap, rank, weights
+
+
+def _weigh(
+    image: npt.NDArray[np.uint8],
+    pixel_regions: npt.NDArray[np.uint8] | None,
+    n_regions: int,
+    workers: Workers | None,
+    pixel_weights: npt.NDArray[np.int64],
+) -> _Counts:
+    """Mark, then add up the weights of pixels."""
+    bitmap, rank = _mark(image, pixel_regions, n_regions, workers)
+    flat = pixel_weights.reshape(-1)
+    sums = np.zeros(int(rank[-1]), np.int64)
+    for start, stop, pixels, regions in pieces(image, pixel_regions, 0, image.shape[0]):
+        kernels.weigh_colors(pixels, regions, flat[start:stop], _SPREAD, bitmap, rank, sums)
+    shift = max(0, int(sums.sum()).bit_length() - MAX_PIXELS.bit_length())
+    return bitmap, rank, np.maximum(sums >> shift, 1).astype(np.int32)
+
+
+def _mark(
+    image: npt.NDArray[np.uint8],
+    pixel_regions: npt.NDArray[np.uint8] | None,
+    n_regions: int,
+    workers: Workers | None,
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
+    """Return the bitmap of the colors that there are, and the rank of its words."""
     size = n_regions * kernels.WORDS_PER_REGION
 
     def mark(first: int, last: int) -> npt.NDArray[np.uint64]:
@@ -184,18 +231,7 @@ def _count_in_bitmaps(
     del others
     rank = np.empty(size + 1, np.int32)
     kernels.rank_words(bitmap, rank)
-    total = int(rank[-1])
-
-    def count(first: int, last: int) -> npt.NDArray[np.int32]:
-        counters = np.zeros(total, np.int32)
-        for _, _, pixels, regions in pieces(image, pixel_regions, first, last):
-            kernels.count_colors(pixels, regions, _SPREAD, bitmap, rank, counters)
-        return counters
-
-    weights, *rest = over_rows(count, image, workers, 4 * total)
-    for counters in rest:
-        weights += counters
-    return bitmap, rank, weights
+    return bitmap, rank
 
 
 def _count_in_tables(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from adaptive_kmeans.alpha import mark_hidden, weights
 from adaptive_kmeans.clustering.color_kmeans import (
     DEFAULT_MAX_ITERATIONS,
     DEFAULT_TOLERANCE,
@@ -98,6 +99,9 @@ class RegionColors:
     image, pixel_regions
         See `cluster_regions`.
     n_regions : int
+    alpha : (H, W) uint8 or None
+        How much of each pixel is seen; the colors are weighted by it, and those of hidden pixels
+        count nothing and have label 0.
 
     Examples
     --------
@@ -112,14 +116,25 @@ class RegionColors:
         image: npt.NDArray[np.uint8],
         pixel_regions: npt.NDArray[np.uint8] | None,
         n_regions: int,
+        alpha: npt.NDArray[np.uint8] | None = None,
     ) -> None:
         if not 1 <= n_regions <= MAX_REGIONS or (pixel_regions is None and n_regions != 1):
             wanted = "1" if pixel_regions is None else f"1 to {MAX_REGIONS}"
             raise ConfigError("wrong number of regions", wanted, n_regions)
+        pixel_weights = None
+        self._hidden_regions = 0
+        if alpha is not None:
+            pixel_weights = weights(alpha)
+            if not alpha.all():
+                self._hidden_regions = 1
+                plane = np.zeros(alpha.shape, np.uint8) if pixel_regions is None else pixel_regions
+                pixel_regions = mark_hidden(plane, alpha, n_regions)
         self._image = image
         self._pixel_regions = pixel_regions
         with Workers() as workers:
-            self._histogram = count_colors(image, pixel_regions, n_regions, workers)
+            self._histogram = count_colors(
+                image, pixel_regions, n_regions + self._hidden_regions, workers, pixel_weights
+            )
         self._last: dict[int, tuple[tuple[Any, ...], Clustering]] = {}
 
     def cluster(
@@ -136,8 +151,10 @@ class RegionColors:
     ) -> tuple[tuple[npt.NDArray[np.uint8], ...], npt.NDArray[np.uint16]]:
         """Find a codebook for each region, and each pixel's codeword; see `cluster_regions`."""
         found = []
+        sets = self._histogram.sets
+        seen = len(sets) - self._hidden_regions
         with Workers() as workers:
-            for region, (color_set, k) in enumerate(zip(self._histogram.sets, ks, strict=True)):
+            for region, (color_set, k) in enumerate(zip(sets[:seen], ks, strict=True)):
                 settings = (k, init, tolerance, max_iterations, color_space, seed, evenness)
                 last, result = self._last.get(region, (None, None))
                 if result is None or last != settings:
@@ -148,7 +165,8 @@ class RegionColors:
                     )  # fmt: skip
                     self._last[region] = settings, result
                 found.append(result)
-            labels = np.concatenate([result.labels for result in found])
+            hidden = [np.zeros(len(color_set.colors), np.uint16) for color_set in sets[seen:]]
+            labels = np.concatenate([*(result.labels for result in found), *hidden])
             index_map = self._histogram.map_labels(
                 self._image, self._pixel_regions, labels, workers
             )
@@ -159,8 +177,8 @@ def _evened(color_set: ColorSet, evenness: float) -> ColorSet:
     """Return the colors with their weights to a power, in sixteenths."""
     if evenness == 1.0:
         return color_set
-    weights = np.maximum(1, np.rint(16 * color_set.weights**evenness)).astype(np.int32)
-    return dataclasses.replace(color_set, weights=weights)
+    evened = np.maximum(1, np.rint(16 * color_set.weights**evenness)).astype(np.int32)
+    return dataclasses.replace(color_set, weights=evened)
 
 
 def _of_region(progress: RegionProgress | None, region: int) -> Progress | None:

@@ -73,6 +73,7 @@ class Row:
     correction: str | None = None
     filter_bytes: int | None = None
     correction_bytes: int | None = None
+    alpha_bytes: int | None = None
 
     @classmethod
     def of(cls, **columns: Any) -> Row:

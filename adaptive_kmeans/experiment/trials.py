@@ -78,7 +78,7 @@ class Trial:
     metrics : tuple of str
         Names of `METRICS`.
     background : str or None
-        Color for a translucent image.
+        Color over which a translucent image is flattened; None keeps its alpha.
     repeats : int
         How often encoding and decoding are timed, for the median. 0 if they are not timed; other
         trials may then run at the same time.
@@ -176,7 +176,7 @@ def measure(trial: Trial, pixels: Pixels) -> tuple[Row, bytes]:
     ----------
     trial : Trial
         What to measure. With 0 repeats the row has no times.
-    pixels : (H, W, 3) uint8
+    pixels : (H, W, 3) or (H, W, 4) uint8
         Its image.
 
     Returns
@@ -198,7 +198,7 @@ def measure(trial: Trial, pixels: Pixels) -> tuple[Row, bytes]:
             decoded = codec.decode(data)
             decode_s.append(time.perf_counter() - encoded)
             encode_s.append(encoded - start)
-    if decoded.shape != pixels.shape:
+    if decoded.shape[:2] != pixels.shape[:2]:
         expected = f"an image of shape {pixels.shape}"
         raise TrialsFailedError(f"{trial.summary}: decode", expected, f"{decoded.shape}")
     scores = {

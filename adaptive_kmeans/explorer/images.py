@@ -19,7 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from adaptive_kmeans.datasets import ImageSource, find_images
-from adaptive_kmeans.errors import LimitError, TranslucentError, UnknownNameError
+from adaptive_kmeans.errors import LimitError, UnknownNameError
 from adaptive_kmeans.image import SourceImage, decode_image, read_image, read_size
 from adaptive_kmeans.limits import Limits, check_image
 from adaptive_kmeans.quantize import RegionAdaptive, SplitImage
@@ -161,10 +161,8 @@ def clean_name(name: str) -> str:
 
 def read_flattened(read: Callable[[str | None], SourceImage]) -> tuple[SourceImage, str | None]:
     """Read an image, over `BACKGROUND` if it is translucent; return it and that color or None."""
-    try:
-        return read(None), None
-    except TranslucentError:
-        return read(BACKGROUND), BACKGROUND
+    source = read(None)
+    return (source, None) if source.pixels.shape[2] == 3 else (read(BACKGROUND), BACKGROUND)
 
 
 class Gallery:

@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from adaptive_kmeans import alpha as alphas
 from adaptive_kmeans.progress import Progress
 from adaptive_kmeans.quantize import Quantized, RegionAdaptive, SplitImage
 from adaptive_kmeans.rate_distortion.effort import DEFAULT, EFFORTS
@@ -81,17 +82,19 @@ class RateDistortion:
     is_restored: bool = True
 
     def __call__(self, image: npt.NDArray[np.uint8], progress: Progress | None = None) -> Quantized:
-        """Quantize an (H, W, 3) uint8 image."""
+        """Quantize an (H, W, 3) or, with alpha, (H, W, 4) uint8 image."""
         from adaptive_kmeans.rate_distortion.refinement import Refinement
 
         quantized = self.begin(image, progress)
-        if not EFFORTS[self.effort].shares:  # nearest codewords are all there is
+        # Nearest codewords, or hidden pixels, may be all there is.
+        if not EFFORTS[self.effort].shares or not sum(map(len, quantized.codebooks)):
             return quantized
+        colors, alpha = alphas.split(image)
         with Workers() as workers:
             refinement = Refinement(
-                image,
+                colors,
                 quantized,
-                self.price(image),
+                self.price(colors, alpha),
                 self.tune,
                 self.coder,
                 self.is_restored,
@@ -110,7 +113,7 @@ class RateDistortion:
 
         Parameters
         ----------
-        image : (H, W, 3) uint8
+        image : (H, W, 3) or (H, W, 4) uint8
         progress : callable, optional
         slopes : Slopes, optional
             Those of the image, which spares finding them again at another price.

@@ -50,10 +50,19 @@ class DetailPrice:
     measure: DetailMeasure
     power: float
 
-    def __call__(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-        """Return λ at each pixel of an (H, W, 3) image: (H, W)."""
+    def __call__(
+        self, image: npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8] | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Return λ at each pixel of an (H, W, 3) image: (H, W).
+
+        With alpha, (H, W), the mean is that of the pixels that are not hidden, if there are any.
+        """
         grid = BlockGrid(image.shape[0], image.shape[1], BLOCK)
         detail = np.log(self.measure(image, grid) + OFFSET)
-        mean = np.average(detail, weights=grid.pixel_counts())
+        counts = grid.pixel_counts()
+        if alpha is not None and alpha.any():
+            visible = (np.count_nonzero(block) for block in grid.split(alpha))
+            counts = np.fromiter(visible, dtype=np.int64).reshape(grid.shape)
+        mean = np.average(detail, weights=counts)
         by_block = self.price * np.exp(self.power * (detail - mean))
         return grid.spread(by_block)

@@ -10,6 +10,9 @@ and coding tools", Proc. SPIE 11137, 2019), weighted by `XYB_WEIGHTS`. The eye s
 better than fine ones, so the squared errors of the means of 4×4 blocks count as well, `COARSE`
 times: neighbors' errors then cancel (noise shaping). Those of 8×8 blocks count less, `COARSER`: a
 coarse correction gives them back.
+
+In an image with alpha the error of a pixel is the one that is seen, its opacity times the
+difference, in all of these.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from numba.extending import overload
 
+from adaptive_kmeans.alpha import ONE, opacity
 from adaptive_kmeans.blocks import RUN
 from adaptive_kmeans.kernels import inlined
 from adaptive_kmeans.rate_distortion import loop
@@ -59,6 +63,17 @@ class Distortion(NamedTuple):
     weights: npt.NDArray[np.int64]  # (2,) of both, in 1 / 16
 
 
+class SeenDistortion(NamedTuple):
+    """A `Distortion` of an image with alpha; its sums are of errors times opacity."""
+
+    targets: npt.NDArray[np.int16]  # (h, w, 3)
+    points: npt.NDArray[np.int16]  # (n, 3)
+    sums: npt.NDArray[np.int64]  # (rows, columns, 3) of 4×4 blocks
+    coarser_sums: npt.NDArray[np.int64]  # (rows, columns, 3) of 8×8 blocks
+    weights: npt.NDArray[np.int64]  # (2,) of both, in 1 / 16
+    opacity: npt.NDArray[np.int64]  # (h, w) in 1 / 256
+
+
 def to_levels(colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
     """Convert (..., 3) sRGB colors to levels in sixteenths."""
     return PARTS * colors.astype(np.int16)
@@ -82,16 +97,25 @@ def to_xyb(colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
 
 
 def by_levels(
-    targets: npt.NDArray[np.int16], points: npt.NDArray[np.int16], _: npt.NDArray[np.int32]
-) -> Distortion:
+    targets: npt.NDArray[np.int16],
+    points: npt.NDArray[np.int16],
+    labels: npt.NDArray[np.int32],
+    alpha: npt.NDArray[np.uint8] | None = None,
+) -> Distortion | SeenDistortion:
     """Return the squared error alone; parameters as of `by_perception`."""
     none = np.zeros((0, 0, 3), dtype=np.int64)
-    return Distortion(targets, points, none, none, np.zeros(2, dtype=np.int64))
+    weights = np.zeros(2, dtype=np.int64)
+    if alpha is None:
+        return Distortion(targets, points, none, none, weights)
+    return SeenDistortion(targets, points, none, none, weights, opacity(alpha))
 
 
 def by_perception(
-    targets: npt.NDArray[np.int16], points: npt.NDArray[np.int16], labels: npt.NDArray[np.int32]
-) -> Distortion:
+    targets: npt.NDArray[np.int16],
+    points: npt.NDArray[np.int16],
+    labels: npt.NDArray[np.int32],
+    alpha: npt.NDArray[np.uint8] | None = None,
+) -> Distortion | SeenDistortion:
     """Return the distortion that suits the eye.
 
     Parameters
@@ -101,11 +125,17 @@ def by_perception(
     points : (n, 3) int16
         Coordinates of the codewords.
     labels : (h, w) int32
-        The codeword that each pixel has.
+        The codeword that each pixel has, any one for hidden pixels.
+    alpha : (h, w) uint8 or None
+        How much of each pixel is seen.
     """
-    fine, coarse = _block_sums(targets, lambda rows: points[labels[rows]])
     weights = np.rint(16 * np.array([COARSE, COARSER])).astype(np.int64)
-    return Distortion(targets, points, fine, coarse, weights)
+    if alpha is None:
+        fine, coarse = _block_sums(targets, lambda rows: points[labels[rows]])
+        return Distortion(targets, points, fine, coarse, weights)
+    shown = opacity(alpha)
+    fine, coarse = _block_sums(targets, lambda rows: points[labels[rows]], shown)
+    return SeenDistortion(targets, points, fine, coarse, weights, shown)
 
 
 TUNES = {"perceptual": (to_xyb, by_perception), "psnr": (to_levels, by_levels)}
@@ -116,6 +146,7 @@ def total(
     tune: str,
     image: npt.NDArray[np.uint8],
     decoded: npt.NDArray[np.uint8],
+    alpha: npt.NDArray[np.uint8] | None = None,
     coarser: float = COARSER,
 ) -> float:
     """Return the distortion of a decoded image, in squared levels.
@@ -125,6 +156,9 @@ def total(
     tune : str
         One of `TUNES`.
     image, decoded : (H, W, 3) uint8
+        Colors.
+    alpha : (H, W) uint8, optional
+        What is seen of them.
     coarser : float
         Weight of the means of 8×8 blocks: 0 once a coarse correction has given back what it can.
     """
@@ -133,6 +167,8 @@ def total(
     for top in range(0, len(image), ROWS):
         rows = slice(top, top + ROWS)
         errors = coordinates(image[rows]).astype(np.int32) - coordinates(decoded[rows])
+        if alpha is not None:
+            errors = errors * (opacity(alpha[rows])[:, :, None] / ONE)
         squares += _sum_of_squares(errors)
         if tune == "perceptual":
             for weight, side in ((COARSE, 4), (coarser, 8)):
@@ -140,25 +176,32 @@ def total(
     return squares / PARTS**2
 
 
-def _sum_of_squares(errors: npt.NDArray[np.int32]) -> float:
+def _sum_of_squares(errors: Array) -> float:
     return float(np.square(errors, dtype=np.float64).sum())
 
 
 def _block_sums(
-    targets: npt.NDArray[np.int16], points_of: Callable[[slice], npt.NDArray[np.int16]]
+    targets: npt.NDArray[np.int16],
+    points_of: Callable[[slice], npt.NDArray[np.int16]],
+    shown: npt.NDArray[np.int64] | None = None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Sum the targets less the points of pixels, rows by rows, over 4×4 and 8×8 blocks."""
-    fine: list[npt.NDArray[np.int32]] = []
-    coarse: list[npt.NDArray[np.int32]] = []
+    """Sum the targets less the points of pixels, rows by rows, over 4×4 and 8×8 blocks.
+
+    With the opacity `shown`, in 1 / 256, so are the sums.
+    """
+    fine: list[Array] = []
+    coarse: list[Array] = []
     for top in range(0, len(targets), ROWS):
         rows = slice(top, top + ROWS)
         errors = targets[rows].astype(np.int32) - points_of(rows)
+        if shown is not None:
+            errors = errors * shown[rows][:, :, None]
         fine.append(_sums(errors, 4))
         coarse.append(_sums(errors, 8))
     return np.concatenate(fine).astype(np.int64), np.concatenate(coarse).astype(np.int64)
 
 
-def _sums(errors: npt.NDArray[np.int32], side: int) -> npt.NDArray[np.int32]:
+def _sums(errors: Array, side: int) -> Array:
     """Sum (h, w, 3) errors over blocks."""
     rows = np.add.reduceat(errors, range(0, errors.shape[0], side), axis=0)
     return np.add.reduceat(rows, range(0, errors.shape[1], side), axis=1)
@@ -198,8 +241,42 @@ def _look(distortion: Distortion, y: int, x: int) -> tuple[int, int, int]:
     return np.int64(0), np.int64(0), np.int64(0)
 
 
+@inlined
+def _seen_error_of(
+    distortion: SeenDistortion, seen: tuple[int, int, int], y: int, x: int, now: int, label: int
+) -> int:
+    targets, points, weights = distortion.targets, distortion.points, distortion.weights
+    shown = distortion.opacity[y, x]
+    total = np.int64(0)
+    coarse, coarser = np.int64(0), np.int64(0)
+    for c in range(3):
+        point = np.int64(points[label, c])
+        difference = np.int64(targets[y, x, c]) - point
+        total += difference * difference
+        if weights[0] != 0:
+            change = shown * (np.int64(points[now, c]) - point)
+            sum_ = (distortion.sums[y >> 2, x >> 2, c] + change) >> 8
+            coarse += sum_ * sum_
+            sum_ = (distortion.coarser_sums[y >> 3, x >> 3, c] + change) >> 8
+            coarser += sum_ * sum_
+    return ((shown * shown * total) >> 16) + (
+        (4 * weights[0] * coarse + weights[1] * coarser) >> 10
+    )
+
+
+@inlined
+def _seen_change(distortion: SeenDistortion, y: int, x: int, now: int, label: int) -> None:
+    if distortion.weights[0] != 0:
+        shown = distortion.opacity[y, x]
+        for c in range(3):
+            change = np.int64(distortion.points[now, c]) - np.int64(distortion.points[label, c])
+            distortion.sums[y >> 2, x >> 2, c] += shown * change
+            distortion.coarser_sums[y >> 3, x >> 3, c] += shown * change
+
+
 _KERNELS: dict[type, dict[str, Any]] = {
     Distortion: {"look": _look, "error_of": _error_of, "change": _change},
+    SeenDistortion: {"look": _look, "error_of": _seen_error_of, "change": _seen_change},
     loop.Loop: {"look": loop.look, "error_of": loop.error_of, "change": loop.change},
 }
 

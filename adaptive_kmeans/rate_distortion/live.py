@@ -83,7 +83,8 @@ def number_codewords(
     ----------
     codebooks : tuple of (k, 3) uint8
     labels : (h, w) int32
-        Codewords by their place in the codebooks, one after the other; OUT, by the coder's numbers.
+        Codewords by their place in the codebooks, one after the other, -1 for hidden pixels; OUT,
+        by the coder's numbers.
 
     Returns
     -------
@@ -97,7 +98,7 @@ def number_codewords(
     order = order + np.repeat(ends - sizes, sizes)
     numbers = np.empty(len(order), dtype=np.int32)
     numbers[order] = np.arange(len(order))
-    labels[...] = numbers[labels]
+    labels[...] = np.where(labels < 0, labels, numbers[labels])
     return codewords, tuple(np.split(np.concatenate(codebooks)[order], ends[:-1]))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans.kernels import inlined, kernel, sources
+from adaptive_kmeans.quantize import Quantized
 from adaptive_kmeans.threads import Workers
 
 Array = npt.NDArray[Any]
@@ -24,6 +25,8 @@ SPANS = 16
 """Classes of distances: 0, then half octaves from half a spacing on."""
 SPACINGS = 20
 """Longest length that is told apart, in half spacings."""
+NOWHERE = -1
+"""Label outside of the image, and of hidden pixels."""
 _LONGEST = 3 * 255 + 1
 
 SOURCES = sources(Path(__file__).parent)
@@ -45,6 +48,25 @@ class Palette(NamedTuple):
 def first_codewords(codebooks: tuple[npt.NDArray[np.uint8], ...]) -> npt.NDArray[np.int32]:
     """Return the number of the first codeword of each codebook."""
     return np.cumsum([0, *(len(codebook) for codebook in codebooks[:-1])], dtype=np.int32)
+
+
+def with_margins(labels: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int32]:
+    """Return a map of labels between margins of -1: two rows above, two columns to each side."""
+    framed = np.full((labels.shape[0] + 2, labels.shape[1] + 4), NOWHERE, dtype=np.int32)
+    framed[2:, 2:-2] = labels
+    return framed
+
+
+def labels_of(quantized: Quantized) -> npt.NDArray[np.int32]:
+    """Return the codeword of each pixel, numbered through, between margins.
+
+    Hidden pixels have none: to the search they are outside of the image.
+    """
+    firsts = first_codewords(quantized.region_codebooks)
+    labels = firsts[quantized.pixel_regions] + quantized.index_map
+    if quantized.has_hidden:
+        labels[quantized.alpha == 0] = NOWHERE
+    return with_margins(labels)
 
 
 def new_palette(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from adaptive_kmeans import alpha as alphas
 from adaptive_kmeans.limits import MAX_CODEWORDS
 from adaptive_kmeans.quantize import Quantized
 from adaptive_kmeans.rate_distortion import proxy, static
@@ -47,8 +48,13 @@ RULED_OUT = 1.5
 
 def may_be_better(image: npt.NDArray[np.uint8], quantizer: RateDistortion) -> bool:
     """Return whether plain K-means has a chance: on a screen, or with a coder that sees little."""
-    repeats = np.count_nonzero((image[:, 1:] == image[:, :-1]).all(axis=2))
-    is_screen = bool(repeats > SURFACES * image[:, 1:, 0].size)
+    colors, alpha = alphas.split(image)
+    same = (colors[:, 1:] == colors[:, :-1]).all(axis=2)
+    if alpha is not None:
+        if not alpha.any():
+            return False
+        same = same[(alpha[:, 1:] > 0) & (alpha[:, :-1] > 0)]
+    is_screen = bool(np.count_nonzero(same) > SURFACES * same.size)
     return is_screen or quantizer.coder in static.LEARNERS
 
 
@@ -62,7 +68,7 @@ def candidates(
 
     Parameters
     ----------
-    image : (H, W, 3) uint8
+    image : (H, W, 3) or (H, W, 4) uint8
     quantizer : RateDistortion
     chosen : Quantized
         What it has made of the image.
@@ -70,9 +76,10 @@ def candidates(
         Codes a quantized image, and returns the size.
     """
     price = quantizer.price.price
+    colors, alpha = alphas.split(image)
 
     def errors(quantized: Quantized) -> float:
-        return total(quantizer.tune, image, quantized.reconstruct())
+        return total(quantizer.tune, colors, quantized.reconstruct_colors(), alpha)
 
     def estimate(quantized: Quantized) -> float:
         return errors(quantized) + price * proxy.estimated_bits(quantized)

@@ -13,8 +13,8 @@ Events are counted by a context:
 
 Counts of a context are shrunk towards those of its pattern and activity. Where no neighbor has the
 codeword, it costs the bits of its distance from the prediction, by activity, those of choosing
-among the codewords at this distance, less half the logarithm of its use. Outside of the image
-stands a codeword that no pixel has.
+among the codewords at this distance, less half the logarithm of its use. Outside of the image, and
+on hidden pixels, which cost nothing, stands a codeword that no pixel has.
 
 Bits are integers, in 1 / 256.
 """
@@ -33,7 +33,7 @@ from adaptive_kmeans.rate_distortion.palette import (
     SPANS,
     Palette,
     distance,
-    first_codewords,
+    labels_of,
     new_palette,
 )
 from adaptive_kmeans.threads import Workers
@@ -75,13 +75,6 @@ class Costs(NamedTuple):
     seen: int  # of W, N, NE and NW, how many are events of their own
 
 
-def with_margins(labels: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int32]:
-    """Return a map of labels between margins of -1: two rows above, two columns to each side."""
-    framed = np.full((labels.shape[0] + 2, labels.shape[1] + 4), -1, dtype=np.int32)
-    framed[2:, 2:-2] = labels
-    return framed
-
-
 def learn(labels: npt.NDArray[np.int32], palette: Palette) -> Costs:
     """Return the costs that the counts of a map of labels give.
 
@@ -114,8 +107,7 @@ def learn(labels: npt.NDArray[np.int32], palette: Palette) -> Costs:
 
 def estimated_bits(quantized: Quantized) -> float:
     """Return what all indices of a quantized image cost by their own counts."""
-    firsts = first_codewords(quantized.codebooks)
-    labels = with_margins(firsts[quantized.pixel_regions] + quantized.index_map)
+    labels = labels_of(quantized)
     with Workers() as workers:
         palette = new_palette(quantized.codebooks, 1, workers)
     return total_bits(labels, palette, learn(labels, palette)) / SCALE
@@ -209,7 +201,8 @@ def total_bits(labels: Array, palette: Palette, costs: Costs) -> int:
     total = np.int64(0)
     for row in range(2, labels.shape[0]):
         for column in range(2, labels.shape[1] - 2):
-            total += bits(labels, row, column, palette, costs)
+            if labels[row, column] >= 0:
+                total += bits(labels, row, column, palette, costs)
     return total
 
 
@@ -217,6 +210,8 @@ def total_bits(labels: Array, palette: Palette, costs: Costs) -> int:
 def _count(labels: Array, palette: Palette, events: Array, spans: Array, uses: Array) -> None:
     for row in range(2, labels.shape[0]):
         for column in range(2, labels.shape[1] - 2):
+            if labels[row, column] < 0:
+                continue
             number, activity, predicted = context(labels, row, column, palette)
             label = np.int64(labels[row, column])
             found = event(labels, row, column, label, NONE)

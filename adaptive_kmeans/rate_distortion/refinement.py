@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans import restoration
+from adaptive_kmeans.alpha import weights
 from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.progress import Progress
-from adaptive_kmeans.quantize import Quantized
+from adaptive_kmeans.quantize import Quantized, with_hidden_codebook
 from adaptive_kmeans.rate_distortion import distortion, loop, proxy, search, static
-from adaptive_kmeans.rate_distortion.palette import Palette, first_codewords, new_palette
+from adaptive_kmeans.rate_distortion.palette import (
+    Palette,
+    first_codewords,
+    labels_of,
+    new_palette,
+)
 from adaptive_kmeans.threads import Workers, count_rows
 
 if TYPE_CHECKING:
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 
 Image = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int32]
+_Value = TypeVar("_Value", bound=np.generic)
 
 PASS_STEPS = 8
 """Sweeps that a live pass takes as long as, about."""
@@ -33,6 +40,7 @@ class Refinement:
     Parameters
     ----------
     image : (H, W, 3) uint8
+        Its colors.
     start : Quantized
         Regions, codebooks and codewords to begin with.
     prices : (H, W) float64
@@ -67,13 +75,17 @@ class Refinement:
         self._coder, _, self._profile = coder.partition(":")
         self._workers = workers
         self._codebooks = start.codebooks
-        firsts = first_codewords(start.codebooks)
-        self._labels = proxy.with_margins(firsts[start.pixel_regions] + start.index_map)
+        self._labels = labels_of(start)
+        self._hidden = start.alpha == 0 if start.has_hidden else None
         self._moved = np.ones((2, *image.shape[:2]), dtype=np.uint8)
 
     @property
     def _inner(self) -> Labels:
         return self._labels[2:, 2:-2]
+
+    def _visible(self, plane: npt.NDArray[_Value]) -> npt.NDArray[_Value]:
+        """Return the values of a plane, (h, w), at the pixels that are not hidden: (n,)."""
+        return plane.reshape(-1) if self._hidden is None else plane[~self._hidden]
 
     def run(self, effort: Effort, progress: Progress | None) -> Quantized:
         """Do what an effort does."""
@@ -119,7 +131,9 @@ class Refinement:
         """
         from adaptive_kmeans.rate_distortion import live
 
-        codewords, self._codebooks = live.number_codewords(self._codebooks, self._inner)
+        codebooks = with_hidden_codebook(self._codebooks, self._start.has_hidden)
+        codewords, codebooks = live.number_codewords(codebooks, self._inner)
+        self._codebooks = codebooks[: len(self._codebooks)]
         choice = self._choice(1.0, candidates)
         closed = self._closed(choice) if self._is_restored and self._tune == "psnr" else None
         if closed is not None:
@@ -136,7 +150,8 @@ class Refinement:
 
     def quantized(self) -> Quantized:
         """Return the image with the codewords that it has, each once, in the order of luma."""
-        used = np.bincount(self._inner.reshape(-1), minlength=sum(map(len, self._codebooks))) > 0
+        counts = np.bincount(self._visible(self._inner), minlength=sum(map(len, self._codebooks)))
+        used = counts > 0
         numbers = np.zeros(len(used), dtype=np.uint16)
         kept = []
         for first, codebook in zip(first_codewords(self._codebooks), self._codebooks, strict=True):
@@ -147,8 +162,11 @@ class Refinement:
             places[order] = np.arange(len(order), dtype=np.uint16)
             numbers[first : first + len(codebook)][own] = places[same.reshape(-1)]
             kept.append(colors[order])
+        index_map = numbers[self._inner]
+        if self._hidden is not None:
+            index_map[self._hidden] = 0
         start = self._start
-        return Quantized(start.grid, start.region_map, tuple(kept), numbers[self._inner])
+        return Quantized(start.grid, start.region_map, tuple(kept), index_map, start.alpha)
 
     def _choice(self, share: float, candidates: int) -> search.Choice:
         palette = new_palette(self._codebooks, candidates, self._workers)
@@ -157,14 +175,20 @@ class Refinement:
             self._image,
             self._labels,
             np.rint(self._prices * share).astype(np.int32),
-            self._distortion(self._targets, points, self._inner),
+            self._distortion(self._targets, points, self._inner, self._start.alpha),
             palette,
             self._costs(palette),
         )
 
     def _closed(self, choice: search.Choice) -> loop.Loop | None:
-        """Return the errors that correction and filter leave; None if there is no filter."""
+        """Return the errors that correction and filter leave; None if there is no filter.
+
+        With alpha there is no such loop: the errors of the codewords count, as far as they are
+        seen.
+        """
         image = self._image
+        if self._start.alpha is not None:
+            return None
         corrected = choice.palette.colors[self._inner, :3].astype(np.uint8)
         correction = restoration.fit_correction(image, corrected, self._price, self._workers)
         if correction is not None:
@@ -183,12 +207,15 @@ class Refinement:
 
     def _center(self) -> None:
         """Move the codewords to the means of their pixels; those without pixels stay."""
-        flat = self._inner.reshape(-1)
+        flat = self._visible(self._inner)
         centers = np.concatenate(self._codebooks)
-        counts = np.bincount(flat, minlength=len(centers))
+        alpha = self._start.alpha
+        shown = None if alpha is None else self._visible(weights(alpha))
+        counts = np.bincount(flat, weights=shown, minlength=len(centers))
         used = counts > 0
         for c in range(3):
-            levels = self._image[:, :, c].reshape(-1)
-            sums = np.bincount(flat, weights=levels, minlength=len(centers))
+            levels = self._visible(self._image[:, :, c])
+            mass = levels if shown is None else levels * shown
+            sums = np.bincount(flat, weights=mass, minlength=len(centers))
             centers[used, c] = np.rint(sums[used] / counts[used])
         self._codebooks = tuple(np.split(centers, first_codewords(self._codebooks)[1:]))

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from adaptive_kmeans.kernels import inlined, kernel
 from adaptive_kmeans.rate_distortion.distortion import (
     Distortion,
+    SeenDistortion,
     change,
     error_of,
     look,
@@ -45,9 +46,9 @@ class Choice(NamedTuple):
     """What a choice of codewords is made by."""
 
     image: npt.NDArray[np.uint8]  # (h, w, 3)
-    labels: npt.NDArray[np.int32]  # (h + 2, w + 4) the codewords, between margins of -1
+    labels: npt.NDArray[np.int32]  # (h + 2, w + 4) codewords; -1 in margins and for hidden pixels
     prices: npt.NDArray[np.int32]  # (h, w) squared error that a bit is worth, in 1 / 16
-    distortion: Distortion | Loop
+    distortion: Distortion | SeenDistortion | Loop
     palette: Palette
     costs: Costs
 
@@ -92,10 +93,10 @@ def _sweep_rows(choice: Choice, moved: Array, top: int, end: int, room: Array) -
     changes = 0
     for y in range(top, end):
         for x in range(choice.prices.shape[1]):
-            if not _is_near(moved, y, x):
-                continue
             row, column = y + 2, x + 2
             now = np.int64(labels[row, column])
+            if now < 0 or not _is_near(moved, y, x):
+                continue
             count = cost_alone(choice, y, x, room)
             price = np.int64(choice.prices[y, x])
             best, least = now, add_later(choice, row, column, totals[0], price, UNKNOWN)
@@ -200,6 +201,8 @@ def add_later(choice: Choice, row: int, column: int, total: int, price: int, lea
         if total >= least:
             return total
         below, beside = row + LATER[i, 0], column + LATER[i, 1]
-        if below < labels.shape[0] and 2 <= beside < labels.shape[1] - 2:
+        if below >= labels.shape[0] or not 2 <= beside < labels.shape[1] - 2:
+            continue
+        if labels[below, beside] >= 0:
             total += price * bits(labels, below, beside, choice.palette, choice.costs)
     return total

@@ -13,9 +13,11 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from adaptive_kmeans.alpha import split
 from adaptive_kmeans.limits import MAX_CODEWORDS
 from adaptive_kmeans.quantize import RegionAdaptive
 from adaptive_kmeans.rate_distortion import proxy
+from adaptive_kmeans.restoration import squared_error
 from adaptive_kmeans.restoration.price import slope
 
 STEEPNESS = {"psnr": 4.5, "perceptual": 9.0}
@@ -34,7 +36,7 @@ class Slopes:
 
     Parameters
     ----------
-    image : (H, W, 3) uint8
+    image : (H, W, 3) or (H, W, 4) uint8
     """
 
     def __init__(self, image: npt.NDArray[np.uint8]) -> None:
@@ -78,6 +80,10 @@ def _slope(image: npt.NDArray[np.uint8], k: int) -> float:
     plain = RegionAdaptive((k,), 4, None, None, "wu", 1e-2, "rgb", 0)(image)
     if len(plain.codebooks[0]) < 2:
         return 0.0
-    difference = plain.reconstruct().astype(np.int32) - image
-    error = float(np.einsum("ijk,ijk->", difference, difference, dtype=np.int64))
+    colors, alpha = split(image)
+    if alpha is None:
+        difference = plain.reconstruct().astype(np.int32) - image
+        error = float(np.einsum("ijk,ijk->", difference, difference, dtype=np.int64))
+    else:
+        error = float(squared_error(colors, plain.reconstruct_colors(), alpha))
     return slope(error, plain, proxy.estimated_bits(plain))

@@ -30,9 +30,10 @@ def learn_rows(labels: npt.NDArray[np.int32], palette: Palette) -> Costs:
     palette : Palette
     """
     inner = labels[2:, 2:-2]
-    equal = inner == labels[2:, 1:-3]
-    share = (equal.sum() + 0.5) / (equal.size + 1.0)
-    uses = np.bincount(inner[~equal], minlength=len(palette.colors)) + 0.5
+    visible = inner >= 0
+    equal = (inner == labels[2:, 1:-3]) & visible
+    share = (equal.sum() + 0.5) / (visible.sum() + 1.0)
+    uses = np.bincount(inner[visible & ~equal], minlength=len(palette.colors)) + 0.5
     events = np.full((CONTEXTS, EVENTS), in_parts(-np.log2(1 - share)), dtype=np.int32)
     events[:, 0] = in_parts(-np.log2(share))
     costs = no_costs(labels, palette)

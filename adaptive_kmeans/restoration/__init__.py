@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from adaptive_kmeans.alpha import ONE, ROWS, weights
 from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.errors import ConfigError, UnknownNameError
 from adaptive_kmeans.registry import Registry
@@ -51,7 +52,14 @@ SECTION_BYTES = 9
 class Restoration(Protocol):
     """How a filter is chosen."""
 
-    def fit(self, original: Image, image: Image, price: float, workers: Workers) -> Filter | None:
+    def fit(
+        self,
+        original: Image,
+        image: Image,
+        price: float,
+        workers: Workers,
+        alpha: Image | None = None,
+    ) -> Filter | None:
         """Return the filter that suits an image, or None.
 
         Parameters
@@ -61,6 +69,8 @@ class Restoration(Protocol):
         price : float
             Squared error, summed over pixels and channels, that a bit is worth.
         workers : Workers
+        alpha : (H, W) uint8 or None
+            How much of each pixel is seen: errors are weighted by it.
         """
         ...
 
@@ -69,7 +79,14 @@ class Restoration(Protocol):
 class NoRestoration:
     """No filter."""
 
-    def fit(self, original: Image, image: Image, price: float, workers: Workers) -> Filter | None:
+    def fit(
+        self,
+        original: Image,
+        image: Image,
+        price: float,
+        workers: Workers,
+        alpha: Image | None = None,
+    ) -> Filter | None:
         """Return None."""
         return None
 
@@ -108,14 +125,21 @@ class Wiener:
 
         return FORMS if self.form == ANY else (Form.parse(self.form),)
 
-    def fit(self, original: Image, image: Image, price: float, workers: Workers) -> Filter | None:
+    def fit(
+        self,
+        original: Image,
+        image: Image,
+        price: float,
+        workers: Workers,
+        alpha: Image | None = None,
+    ) -> Filter | None:
         """Return the filter of the form, or the form that pays best; None if none does."""
         from adaptive_kmeans.restoration import fit
 
-        before = squared_error(original, image)
+        before = squared_error(original, image, alpha)
         if before == 0:
             return None
-        total = fit.sums(original, image, workers)
+        total = fit.sums(original, image, workers, alpha)
         best, least = None, math.inf
         for form in self._forms():
             found, error = fit.fit(total, form, price)
@@ -127,7 +151,7 @@ class Wiener:
             return None
         restored = image.copy()
         best.apply(restored, workers)
-        after = squared_error(original, restored)
+        after = squared_error(original, restored, alpha)
         if self.form == ANY and not _pays(before - after, price, best.to_bytes()):
             return None
         return dataclasses.replace(best, gain_db=gain_db(before, after))
@@ -163,7 +187,11 @@ def check_correction(name: str) -> None:
 
 
 def fit_correction(
-    original: Image, image: Image, price: float, workers: Workers
+    original: Image,
+    image: Image,
+    price: float,
+    workers: Workers,
+    alpha: Image | None = None,
 ) -> Correction | None:
     """Return the correction of an image that pays best; None if none does.
 
@@ -176,6 +204,8 @@ def fit_correction(
     price : float
         Squared error, summed over pixels and channels, that a bit is worth.
     workers : Workers
+    alpha : (H, W) uint8 or None
+        How much of each pixel is seen: errors are weighted by it.
     """
     from adaptive_kmeans.restoration.correction import (
         BLOCKS,
@@ -185,18 +215,18 @@ def fit_correction(
         quantize,
     )
 
-    before = squared_error(original, image)
+    before = squared_error(original, image, alpha)
     if before == 0:
         return None
     best, least = None, math.inf
-    means = {block: block_means(original, image, block) for block in BLOCKS}
+    means = {block: block_means(original, image, block, alpha) for block in BLOCKS}
 
     def consider(block: int, factor: float) -> None:
         nonlocal best, least
         found = quantize(means[block], block, price, factor)
         corrected = image.copy()
         found.apply(corrected, workers)
-        after = squared_error(original, corrected)
+        after = squared_error(original, corrected, alpha)
         payload = found.to_bytes()
         cost = after + price * _section_bits(payload)
         if cost < least and _pays(before - after, price, payload):
@@ -253,11 +283,31 @@ def _pays(gain: int, price: float, payload: bytes) -> bool:
     return gain > MARGIN * price * _section_bits(payload)
 
 
-def squared_error(one: Image, other: Image) -> int:
-    """Return the squared error, summed over pixels and channels."""
-    from adaptive_kmeans._metric_kernels import squared_error as kernel
+def squared_error(one: Image, other: Image, alpha: Image | None = None) -> int:
+    """Return the squared error, summed over pixels and channels, as far as it is seen.
 
-    return int(kernel(one.reshape(-1), other.reshape(-1)))
+    Parameters
+    ----------
+    one, other : (H, W, 3) uint8
+    alpha : (H, W) uint8 or None
+        How much of each pixel is seen; None is all of it.
+
+    Examples
+    --------
+    >>> black = np.zeros((1, 2, 3), dtype=np.uint8)
+    >>> squared_error(black, black + np.uint8(2), np.array([[0, 128]], dtype=np.uint8))
+    3
+    """
+    if alpha is None:
+        from adaptive_kmeans._metric_kernels import squared_error as kernel
+
+        return int(kernel(one.reshape(-1), other.reshape(-1)))
+    total = 0
+    for top in range(0, len(one), ROWS):
+        rows = slice(top, top + ROWS)
+        squares = np.square(one[rows].astype(np.int64) - other[rows]).sum(axis=2)
+        total += int((weights(alpha[rows]) * squares).sum())
+    return total // ONE
 
 
 def gain_db(before: int, after: int) -> float:

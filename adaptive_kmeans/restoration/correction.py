@@ -41,6 +41,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from adaptive_kmeans.alpha import weights
 from adaptive_kmeans.errors import CorruptError
 from adaptive_kmeans.restoration import integers
 from adaptive_kmeans.restoration.wiener import GAIN_STEPS, gain_number
@@ -136,7 +137,7 @@ class Correction:
         )
 
 
-def block_means(original: Image, image: Image, block: int) -> Means:
+def block_means(original: Image, image: Image, block: int, alpha: Image | None = None) -> Means:
     """Return the corrections of blocks that, interpolated, mend an image best.
 
     Parameters
@@ -144,6 +145,8 @@ def block_means(original: Image, image: Image, block: int) -> Means:
     original, image : (H, W, 3) uint8
     block : int
         Side of a block.
+    alpha : (H, W) uint8 or None
+        How much of each pixel is seen: the means are weighted by it.
 
     Returns
     -------
@@ -156,10 +159,16 @@ def block_means(original: Image, image: Image, block: int) -> Means:
         for side in (height, width)
     )
     counts = np.outer(heights, widths)[:, :, None]
+    pixel_weights = None
+    if alpha is not None:
+        pixel_weights = weights(alpha)
+        sums = np.add.reduceat(pixel_weights, range(0, height, block), axis=0)
+        sums = np.add.reduceat(sums, range(0, width, block), axis=1)
+        counts = np.maximum(sums, 1).astype(np.float64)[:, :, None]
     means: Means = np.zeros(_shape(height, width, block))
     for _ in range(1 + REFINEMENTS):
         lacks = np.zeros_like(means)
-        _add_block_errors(original, image, means, block, lacks)
+        _add_block_errors(original, image, pixel_weights, means, block, lacks)
         means += lacks / counts
     return means @ TO_LUMA.T  # type: ignore[no-any-return]
 
@@ -234,11 +243,12 @@ def _add(values: Array, step: int, block: int, top: int, rows: Array) -> None:
 
 @njit(cache=True, nogil=True)
 def _add_block_errors(
-    original: Array, image: Array, colors: Array, block: int, sums: Array
+    original: Array, image: Array, weights: Array | None, colors: Array, block: int, sums: Array
 ) -> None:
     """Sum what the pixels of blocks lack, once corrections are interpolated and added, unrounded.
 
     original, image : (H, W, 3) uint8
+    weights : (H, W) int64, or None for all 1, which is compiled apart
     colors : (rows, columns, 3) float64
     sums : (rows, columns, 3) float64  # OUT
     """
@@ -262,4 +272,6 @@ def _add_block_errors(
             for c in range(3):
                 added = (1 - right_weight) * between[left, c] + right_weight * between[right, c]
                 lacks = np.float64(original[y, x, c]) - np.float64(image[y, x, c]) - added
+                if weights is not None:
+                    lacks *= weights[y, x]
                 sums[y // block, x // block, c] += lacks

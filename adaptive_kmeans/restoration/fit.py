@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from adaptive_kmeans.alpha import ONE, weights
 from adaptive_kmeans.restoration.wiener import (
     FINE,
     INPUTS,
@@ -35,32 +36,43 @@ Sums = npt.NDArray[np.float64]
 
 RIDGE = 1e-3
 """Penalty of a coefficient's distance from the default, as a part of the largest sum of squares."""
+WEIGHT_PARTS = 16
+"""Parts that weights of pixels are counted in, so that sums stay below 2**53."""
 SWEEPS = 6
 ROUNDS = 3
 _ONE = float(1 << SHIFT)
 
 
-def sums(original: Image, image: Image, workers: Workers) -> Sums:
+def sums(original: Image, image: Image, workers: Workers, alpha: Image | None = None) -> Sums:
     """Sum the products of what pixels see and lack, by fine class: (FINE, LANES, LANES) float64.
 
     The inputs stand first, then the three targets. All sums are integers below 2**53, and so do not
-    depend on their order.
+    depend on their order. With alpha each pixel counts as much as it is seen, in sixteenths.
     """
     total = np.zeros((FINE, LANES, LANES))
-    for part in workers.map(lambda top, left: _tile_sums(original, image, top, left), tiles(image)):
+
+    def add_up(top: int, left: int) -> Sums:
+        return _tile_sums(original, image, alpha, top, left)
+
+    for part in workers.map(add_up, tiles(image)):
         total += part
-    return total
+    return total if alpha is None else total / WEIGHT_PARTS
 
 
-def _tile_sums(original: Image, image: Image, top: int, left: int) -> Sums:
+def _tile_sums(original: Image, image: Image, alpha: Image | None, top: int, left: int) -> Sums:
     classes, seen = observe_tile(image, original, top, left)
     order = np.argsort(classes.reshape(-1), kind="stable")
     ends = np.cumsum(np.bincount(classes.reshape(-1), minlength=FINE))
     seen = seen.reshape(-1, LANES)[order]
+    weighted = seen
+    if alpha is not None:
+        height, width = classes.shape
+        weight = weights(alpha[top : top + height, left : left + width]) * WEIGHT_PARTS // ONE
+        weighted = seen * weight.reshape(-1, 1)[order]
     total = np.zeros((FINE, LANES, LANES))
     for fine, end in enumerate(ends):
-        own = seen[ends[fine - 1] if fine else 0 : end]
-        total[fine] = own.T @ own
+        own = slice(ends[fine - 1] if fine else 0, end)
+        total[fine] = seen[own].T @ weighted[own]
     return total
 
 

@@ -58,7 +58,9 @@ def slope(error: float, quantized: Quantized, coded_bits: float) -> float:
             used = np.bincount(quantized.index_map[regions == region], minlength=len(codebook))
             nominal_bits += float(used.sum()) * math.log2(len(codebook))
             merged += _merging_error(codebook, used)
-    doubling_bits = max(coded_bits, 1.0) * quantized.index_map.size / max(nominal_bits, 1.0)
+    alpha = quantized.alpha
+    pixels = quantized.index_map.size if alpha is None else int(np.count_nonzero(alpha))
+    doubling_bits = max(coded_bits, 1.0) * pixels / max(nominal_bits, 1.0)
     return error * math.log1p(merged / error) / doubling_bits
 
 

@@ -38,6 +38,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from adaptive_kmeans.alpha import require_opaque
 from adaptive_kmeans.baselines.clustering import engines
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import (
@@ -245,7 +246,7 @@ def _warm_up(engine: str, threads: int) -> None:
 
 
 def _run(engine: str, threads: int, source: ImageSource, background: str | None, k: int) -> _Timing:
-    image = load(source, background)
+    image = require_opaque(source.name, load(source, background))
     find = engines.create(engine)
     with PeakMemory() as peak:
         start = time.perf_counter()

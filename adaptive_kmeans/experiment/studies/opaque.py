@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from adaptive_kmeans.alpha import require_opaque
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError, TranslucentError
 from adaptive_kmeans.progress import trial_bar
@@ -15,7 +16,7 @@ def opaque_images(sources: Sequence[ImageSource], background: str | None) -> lis
     with trial_bar(len(sources)) as advance:
         for source in sources:
             try:
-                source.read(background)
+                require_opaque(source.name, source.load(background))
             except TranslucentError as error:
                 advance(f"skipped: {error}")
                 continue
