@@ -1,17 +1,19 @@
-"""Image sets: images bundled with scikit-image, sets to download, files, folders and globs."""
+"""Image sets: images bundled with scikit-image or made from them, downloads, files and folders."""
 
 from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans import image
+from adaptive_kmeans.alpha import join
 from adaptive_kmeans.errors import (
     ConfigError,
     MissingDependencyError,
@@ -20,6 +22,8 @@ from adaptive_kmeans.errors import (
     printable,
 )
 from adaptive_kmeans.progress import progress_bar
+
+Pixels = npt.NDArray[np.uint8]
 
 BUNDLED = {
     "astronaut": "astronaut.png",
@@ -105,7 +109,7 @@ class ImageSource:
     name : str
         Short name for tables: a bundled image's name, or the file's name without its extension.
     path : Path or None
-        The file; None for a bundled image.
+        The file; None for a bundled image, or one of `TRANSLUCENT`.
     """
 
     name: str
@@ -120,11 +124,13 @@ class ImageSource:
         >>> ImageSource("chelsea").set_name
         'bundled'
         """
-        return "bundled" if self.path is None else self.path.resolve().parent.name
+        if self.path is not None:
+            return self.path.resolve().parent.name
+        return TRANSPARENCY_SET if self.name in TRANSLUCENT else "bundled"
 
     @property
     def file(self) -> Path:
-        """The file that the image is read from."""
+        """The file that the image is read from, or made from."""
         return _bundled_file(self.name) if self.path is None else self.path
 
     def load(self, background: str | None = None) -> npt.NDArray[np.uint8]:
@@ -133,6 +139,8 @@ class ImageSource:
 
     def read(self, background: str | None = None) -> image.SourceImage:
         """Read the image, with notes on what was converted."""
+        if self.path is None and self.name in TRANSLUCENT:
+            return _make(self.name, background)
         return image.read_image(self.file, background)
 
 
@@ -142,7 +150,8 @@ def find_images(specs: Iterable[str]) -> list[ImageSource]:
     Parameters
     ----------
     specs : iterable of str
-        Each is the name of a bundled image, the set ``bundled``, a file, a folder (all images in
+        Each is the name of a bundled image, the set ``bundled``, the set ``transparency-set`` of
+        `TRANSLUCENT` images or the name of one, a file, a folder (all images in
         it, sorted), a glob, or one of `REMOTE`, which is downloaded unless there is a folder of
         that name.
 
@@ -176,7 +185,10 @@ def _find(spec: str) -> Iterator[ImageSource]:
     if spec == "bundled":
         yield from (ImageSource(name) for name in BUNDLED)
         return
-    if spec in BUNDLED:
+    if spec == TRANSPARENCY_SET:
+        yield from (ImageSource(name) for name in TRANSLUCENT)
+        return
+    if spec in BUNDLED or spec in TRANSLUCENT:
         yield ImageSource(spec)
         return
     path = Path(spec)
@@ -196,7 +208,7 @@ def _find(spec: str) -> Iterator[ImageSource]:
             raise ConfigError("images", "a glob", f"{spec} ({error})") from error
     if not found:
         bundled = ", ".join(BUNDLED)
-        sets = ", ".join(REMOTE)
+        sets = ", ".join([TRANSPARENCY_SET, *REMOTE])
         expected = f"an image file, a folder or glob of images, or one of {bundled}, {sets}"
         received = f"{spec}, a folder without images" if path.is_dir() else spec
         raise ConfigError("images", expected, received if spec else "nothing")
@@ -229,4 +241,116 @@ def _download(name: str, remote: RemoteSet) -> list[Path]:
 def _bundled_file(name: str) -> Path:
     import skimage
 
+    name = TRANSLUCENT[name].of if name in TRANSLUCENT else name
     return Path(skimage.__file__).parent / "data" / BUNDLED[name]
+
+
+def _make(name: str, background: str | None) -> image.SourceImage:
+    """Make one of `TRANSLUCENT`."""
+    made = TRANSLUCENT[name]
+    source = image.read_image(_bundled_file(made.of))
+    pixels = made.by(source.pixels)
+    encoded = image.encode_image(pixels)
+    return image.decode_image(encoded, name, background)
+
+
+def _disk(pixels: Pixels) -> Pixels:
+    """Cut out a round portrait with a smooth edge."""
+    part = pixels[0:256, 96:352]
+    rows, columns = np.mgrid[:256, :256]
+    radius = np.sqrt((rows - 127.5) ** 2 + (columns - 127.5) ** 2)
+    return join(part, _levels((126.5 - radius) * 255))
+
+
+def _icon(pixels: Pixels) -> Pixels:
+    """Make a small icon with round corners above its shadow."""
+    small = _shrink(pixels, -(-max(pixels.shape[:2]) // 96))[:96, :96]
+    return _over_shadow(small, corner=20, blur=3, drop=4)
+
+
+def _window(pixels: Pixels) -> Pixels:
+    """Make a window with round corners above its shadow."""
+    return _over_shadow(pixels, corner=10, blur=9, drop=12)
+
+
+def _fade(pixels: Pixels) -> Pixels:
+    """Let a photograph fade from left to right."""
+    height, width = pixels.shape[:2]
+    ramp = np.arange(width) * 340 // (width - 1) - 40
+    return join(pixels, _levels(np.broadcast_to(ramp, (height, width))))
+
+
+def _vignette(pixels: Pixels) -> Pixels:
+    """Let a photograph fade to its corners."""
+    height, width = pixels.shape[:2]
+    rows, columns = np.mgrid[:height, :width]
+    radius = ((rows - height / 2) / height) ** 2 + ((columns - width / 2) / width) ** 2
+    return join(pixels, _levels((0.25 - radius) * 2000))
+
+
+def _lettering(pixels: Pixels) -> Pixels:
+    """Make text of one color, whose shapes are in its alpha."""
+    darkness = 255 - pixels[..., 1].astype(np.int64)
+    ink = np.zeros_like(pixels)
+    ink[...] = 32, 48, 96
+    return join(ink, _levels((darkness - 96) * 2))
+
+
+def _glow(pixels: Pixels) -> Pixels:
+    """Keep what is bright in a photograph."""
+    return join(pixels, _levels(pixels.max(axis=2).astype(np.int64) * 3 - 260))
+
+
+def _shrink(pixels: Pixels, factor: int) -> Pixels:
+    """Average squares of pixels."""
+    height, width = (side // factor * factor for side in pixels.shape[:2])
+    squares = pixels[:height, :width].astype(np.int64)
+    sums = squares.reshape(height // factor, factor, width // factor, factor, 3).sum(axis=(1, 3))
+    found: Pixels = ((sums + factor**2 // 2) // factor**2).astype(np.uint8)
+    return found
+
+
+def _over_shadow(pixels: Pixels, corner: int, blur: int, drop: int) -> Pixels:
+    """Cut round corners, and put the picture above its blurred shadow, `drop` pixels lower."""
+    height, width = pixels.shape[:2]
+    margin = 3 * blur + drop
+    rows, columns = np.mgrid[:height, :width]
+    down = np.maximum(corner - rows, rows - (height - 1 - corner)).clip(0)
+    across = np.maximum(corner - columns, columns - (width - 1 - corner)).clip(0)
+    shape = _levels((corner + 0.5 - np.sqrt(down**2 + across**2)) * 255)
+    top = np.pad(shape, margin).astype(np.int64)
+    shadow = np.pad(shape, ((margin + drop, margin - drop), (margin, margin))).astype(np.int64) // 2
+    for axis in (0, 1) * 3:
+        rolled = [np.roll(shadow, step, axis) for step in range(-blur, blur + 1)]
+        shadow = (np.sum(rolled, axis=0) + blur) // (2 * blur + 1)
+    alpha = top + (shadow * (255 - top) + 127) // 255
+    wide = np.pad(pixels, ((margin, margin), (margin, margin), (0, 0))).astype(np.int64)
+    colors = (wide * top[..., None] + alpha[..., None] // 2) // np.maximum(alpha, 1)[..., None]
+    return join(_levels(colors), _levels(alpha))
+
+
+def _levels(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    found: npt.NDArray[np.uint8] = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return found
+
+
+class Made(NamedTuple):
+    """An image that is made from a bundled one."""
+
+    of: str
+    by: Callable[[Pixels], Pixels]
+
+
+TRANSPARENCY_SET = "transparency-set"
+TRANSLUCENT = {
+    "disk": Made("astronaut", _disk),
+    "icon": Made("colorwheel", _icon),
+    "icon-photo": Made("coffee", _icon),
+    "window": Made("page", _window),
+    "window-photo": Made("chelsea", _window),
+    "fade": Made("chelsea", _fade),
+    "vignette": Made("coffee", _vignette),
+    "lettering": Made("text", _lettering),
+    "glow": Made("rocket", _glow),
+}
+"""Images with alpha, by name: cut-outs, icons and windows with shadows, gradients, text."""

@@ -160,18 +160,19 @@ class LibImageQuant:
     """The library of pngquant, without dithering; threads are set for the process."""
 
     def __call__(self, image: Pixels, k: int, threads: int) -> EngineResult:
-        """Cluster a histogram of the pixels."""
+        """Cluster a histogram of the pixels; with alpha, the codebook has it, too."""
         imagequant = library("libimagequant", "libimagequant")
         height, width = image.shape[:2]
         rgba = np.full((height, width, 4), 255, np.uint8)
-        rgba[..., :3] = image
+        rgba[..., : image.shape[2]] = image
         attributes = imagequant.Attr()
         attributes.max_colors = k
         picture = attributes.create_rgba(rgba.tobytes(), width, height, 0)
         result = picture.quantize(attributes)
         result.dithering_level = 0.0
         labels = np.frombuffer(bytes(result.remap_image(picture)), np.uint8)
-        return EngineResult(np.array([(c.r, c.g, c.b) for c in result.get_palette()]), labels)
+        colors = np.array([(c.r, c.g, c.b, c.a) for c in result.get_palette()])
+        return EngineResult(colors[:, : image.shape[2]], labels)
 
 
 def _pillow(image: Pixels, k: int, **options: Any) -> EngineResult:

@@ -35,16 +35,17 @@ def encode_by_pillow(picture: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def decode_by_pillow(data: bytes) -> Pixels:
-    """Decode a file in one of Pillow's formats: (H, W, 3)."""
+    """Decode a file in one of Pillow's formats: (H, W, 3), or with alpha (H, W, 4)."""
     with Image.open(io.BytesIO(data)) as picture:
-        return np.asarray(picture.convert("RGB"))
+        return np.asarray(picture.convert("RGBA" if picture.has_transparency_data else "RGB"))
 
 
 def encode_palette_png(palette: Pixels, indices: Pixels) -> bytes:
-    """Encode (H, W) indices and their palette, (k, 3), as a PNG."""
+    """Encode (H, W) indices and their palette, (k, 3) or with alpha (k, 4), as a PNG."""
     picture = Image.fromarray(indices)
-    picture.putpalette(palette.tobytes())
-    return encode_by_pillow(picture, "PNG", optimize=True)
+    picture.putpalette(palette[:, :3].tobytes())
+    options = {"transparency": palette[:, 3].tobytes()} if palette.shape[1] == 4 else {}
+    return encode_by_pillow(picture, "PNG", optimize=True, **options)
 
 
 def optimize_png(data: bytes, level: int) -> bytes:

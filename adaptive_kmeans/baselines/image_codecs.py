@@ -13,10 +13,14 @@
 `median-cut:256`     Pillow's median cut, likewise in a PNG
 `octree:256`         Pillow's octree, likewise
 `libimagequant:256`  the library of pngquant without dithering, likewise
+`kmeans-webp:256`    our K-means codebook of k colors, the pixels as lossless WebP
 `k-compress:16`      K-Compress: two 4-bit indices a byte, as a gray PNG, beside a NumPy file of
                      colors
 `npz:16`             PaiAkshay998's ImageCompression: indices and centroids in a compressed `.npz`
 ==================== ===============================================================================
+
+Those with a true attribute `has_alpha` (`webp`, `avif`, `png`, `webp-lossless`, `libimagequant`,
+`kmeans-webp`) take images with alpha, too; the others refuse them.
 
 A codec is a frozen dataclass; its first field is the setting that a spec gives after the colon. One
 that is called `k` or `quality` is a column of tables.
@@ -47,6 +51,7 @@ baselines: Registry[Codec] = Registry(
         "median-cut": palette_codecs.MedianCut,
         "octree": palette_codecs.Octree,
         "libimagequant": palette_codecs.Libimagequant,
+        "kmeans-webp": palette_codecs.KMeansWebP,
         "k-compress": palette_codecs.KCompress,
         "npz": palette_codecs.Npz,
     },

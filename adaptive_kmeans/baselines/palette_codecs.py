@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from PIL import Image
@@ -15,12 +16,16 @@ from adaptive_kmeans.baselines.formats import (
     check_setting,
     decode_by_pillow,
     encode_by_pillow,
+    encode_palette_png,
+    optimize_png,
 )
 from adaptive_kmeans.baselines.libraries import library, version_of
 from adaptive_kmeans.baselines.lossless import Png8Oxipng
+from adaptive_kmeans.baselines.pixel_codecs import WebPLossless
 from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.codec import ENCODER_VERSION, Settings, quantize
-from adaptive_kmeans.limits import MAX_BLOCK_SIZE
+from adaptive_kmeans.limits import MAX_BLOCK_SIZE, MAX_CODEWORDS
+from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.quantize import Quantized
 
 
@@ -87,7 +92,9 @@ class Octree(_Palette):
 
 
 class Libimagequant(_Palette):
-    """The library of pngquant, without dithering."""
+    """The library of pngquant, without dithering; the palette has alpha if the image has."""
+
+    has_alpha = True
 
     def __post_init__(self) -> None:
         """Check that the library is installed."""
@@ -99,6 +106,48 @@ class Libimagequant(_Palette):
 
     def _engine(self) -> Engine:
         return engines.create("libimagequant")
+
+    def encode(self, image: Pixels) -> bytes:
+        """Quantize pixels and write the PNG."""
+        if image.shape[2] == 3:
+            return super().encode(image)
+        found = self._engine()(image, self.k, 1)
+        palette = found.codebook.astype(np.uint8)
+        # transparent entries first: a PNG stores alpha up to the last one that is not opaque
+        order = np.lexsort((luma_order(palette[:, :3]).argsort(), palette[:, 3]))
+        indices = order.argsort().astype(np.uint8)[found.labels].reshape(image.shape[:2])
+        return optimize_png(encode_palette_png(palette[order], indices), Png8Oxipng().level)
+
+
+@dataclass(frozen=True)
+class KMeansWebP:
+    """Our K-means codebook, with alpha as it is, and the pixels as lossless WebP.
+
+    Parameters
+    ----------
+    k : int
+        Colors.
+    """
+
+    k: int = 256
+    has_alpha: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_setting("kmeans-webp k", self.k, 1, MAX_CODEWORDS)
+
+    @property
+    def version(self) -> str:
+        """Names and versions of what writes the files."""
+        return f"{version_of('pillow')}, adaptive-kmeans encoder {ENCODER_VERSION}"
+
+    def encode(self, image: Pixels) -> bytes:
+        """Encode pixels."""
+        quantized = quantize(image, Settings.regular(self.k, coder="fixed-length"))
+        return WebPLossless().encode(quantized.reconstruct())
+
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file."""
+        return decode_by_pillow(data)
 
 
 @dataclass(frozen=True)

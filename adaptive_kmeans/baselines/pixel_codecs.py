@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from PIL import Image, features
 
@@ -67,7 +67,9 @@ def _jpeg_options(quality: int, subsampling: str) -> dict[str, Any]:
 
 
 class WebP(_ByPillow):
-    """Lossy WebP at its highest effort."""
+    """Lossy WebP at its highest effort; alpha is lossless."""
+
+    has_alpha = True
 
     def _options(self) -> tuple[str, dict[str, Any]]:
         return "WEBP", {"quality": self.quality, "method": 6}
@@ -75,6 +77,8 @@ class WebP(_ByPillow):
 
 class Avif(_ByPillow):
     """AVIF at the default effort."""
+
+    has_alpha = True
 
     def __post_init__(self) -> None:
         """Check that this build of Pillow has AVIF."""
@@ -98,6 +102,7 @@ class WebPLossless:
     """
 
     method: int = 6
+    has_alpha: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_setting("webp-lossless method", self.method, 0, 6)
@@ -119,7 +124,9 @@ class WebPLossless:
 
 @dataclass(frozen=True)
 class Png:
-    """PNG of the RGB pixels, optimized by oxipng at level 4."""
+    """PNG of the pixels, optimized by oxipng at level 4."""
+
+    has_alpha: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         library("oxipng", "pyoxipng")
