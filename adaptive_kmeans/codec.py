@@ -15,7 +15,7 @@ import math
 import numbers
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -49,8 +49,14 @@ from adaptive_kmeans.restoration.price import price_of_bit
 from adaptive_kmeans.threads import Workers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL.Image import Image
+
     from adaptive_kmeans.restoration.correction import Correction
     from adaptive_kmeans.restoration.wiener import Filter
+
+    Input = npt.NDArray[np.uint8] | str | Path | BinaryIO | Image
 
 MAX_PRICE = 1e6
 """Largest λ."""
@@ -118,6 +124,8 @@ class Settings:
         as ``8+rings`` or ``3``, or ``auto`` for the form that pays best for its bytes, if one does.
     correction : str
         Coarse correction of the codewords' errors: ``none``, or ``auto`` where it pays.
+    alpha_levels : int or None
+        Most levels of alpha of an image that has it, 2 to 256; None keeps alpha without loss.
 
     Raises
     ------
@@ -151,6 +159,7 @@ class Settings:
     detail_power: float = 0.1
     restoration: str = None  # type: ignore[assignment]  # by quality auto, else none
     correction: str = None  # type: ignore[assignment]  # likewise
+    alpha_levels: int | None = None
 
     @classmethod
     def regular(cls, k: int, **others: Any) -> Self:
@@ -175,6 +184,7 @@ class Settings:
             "block_size": ("block size", 1, MAX_BLOCK_SIZE),
             "seed": ("seed", 0, 2**32 - 1),
             "effort": ("effort", 1, max(EFFORTS)),
+            "alpha_levels": ("alpha levels", 2, container.LEVELS),
         }
         if self.k1 is None and self.k2 is not None:
             raise ConfigError("k1", "as well as k2", "none")
@@ -285,7 +295,7 @@ class Settings:
 
 
 def quantize(
-    image: npt.NDArray[np.uint8],
+    image: Input,
     settings: Settings | None = None,
     *,
     progress: Progress | None = None,
@@ -294,7 +304,7 @@ def quantize(
 
     Parameters
     ----------
-    image : (H, W, 3) or (H, W, 4) uint8
+    image : (H, W, 3) or (H, W, 4) uint8, or what `adaptive_kmeans.load` takes
         sRGB pixels, and alpha.
     settings : Settings, optional
         Settings of the encoder; the defaults if omitted.
@@ -320,17 +330,24 @@ def quantize(
     return settings.quantizer()(_prepare(image, settings), progress)
 
 
-def _prepare(image: npt.NDArray[np.uint8], settings: Settings) -> npt.NDArray[np.uint8]:
+def _prepare(image: Input, settings: Settings) -> npt.NDArray[np.uint8]:
     """Return what is coded of a checked image: colors, and alpha unless it is opaque everywhere.
 
     Hidden pixels get the colors of their neighbors. The array is read-only, whatever the caller's
     is: kernels compile once.
     """
-    checked = check_image(image, channels=WITH_ALPHA)
-    colors, alpha = alphas.split(checked)
+    if not isinstance(image, np.ndarray):
+        from adaptive_kmeans.image import as_pixels
+
+        image = as_pixels(image)
+    colors, alpha = alphas.split(check_image(image, channels=WITH_ALPHA))
     if alpha is None or alpha.min() == alphas.OPAQUE:
         pixels = np.ascontiguousarray(colors).view()
     else:
+        if settings.alpha_levels is not None:
+            from adaptive_kmeans.clustering.gray import fewer_levels
+
+            alpha = fewer_levels(alpha, settings.alpha_levels)
         colors = colors.copy()
         alphas.fill_hidden(colors, alpha)
         pixels = alphas.join(colors, alpha)
@@ -339,7 +356,7 @@ def _prepare(image: npt.NDArray[np.uint8], settings: Settings) -> npt.NDArray[np
 
 
 def encode(
-    image: npt.NDArray[np.uint8],
+    image: Input,
     settings: Settings | None = None,
     *,
     progress: Progress | None = None,
@@ -348,7 +365,7 @@ def encode(
 
     Parameters
     ----------
-    image : (H, W, 3) or (H, W, 4) uint8
+    image : (H, W, 3) or (H, W, 4) uint8, or what `adaptive_kmeans.load` takes
         sRGB pixels, and alpha, which is kept without loss. One that is opaque everywhere is not
         kept, and neither are colors that nobody sees: see `adaptive_kmeans.alpha`.
     settings : Settings, optional
@@ -374,7 +391,7 @@ def encode(
 
 
 def encode_with_reconstruction(
-    image: npt.NDArray[np.uint8],
+    image: Input,
     settings: Settings | None = None,
     *,
     progress: Progress | None = None,
@@ -410,7 +427,7 @@ class Encoded(NamedTuple):
 
 
 def encode_in_full(
-    image: npt.NDArray[np.uint8],
+    image: Input,
     settings: Settings | None = None,
     *,
     progress: Progress | None = None,
@@ -449,19 +466,17 @@ class _File(NamedTuple):
         return self.quantized.reconstruct() if self.restored is None else self.restored
 
 
-def _encode(
-    image: npt.NDArray[np.uint8], settings: Settings | None, progress: Progress | None
-) -> _File:
+def _encode(image: Input, settings: Settings | None, progress: Progress | None) -> _File:
     """Return the best file."""
     settings = _check_settings(settings)
-    image = _prepare(image, settings)
-    candidates = _quantize(image, settings, progress)
-    files = [_write(image, quantized, settings, progress) for quantized in candidates]
+    pixels = _prepare(image, settings)
+    candidates = _quantize(pixels, settings, progress)
+    files = [_write(pixels, quantized, settings, progress) for quantized in candidates]
     if len(files) == 1:
         return files[0]
     from adaptive_kmeans.rate_distortion.distortion import total
 
-    colors, alpha = alphas.split(image)
+    colors, alpha = alphas.split(pixels)
 
     def cost(file: _File) -> float:
         decoded, _ = alphas.split(file.decoded)
@@ -780,7 +795,8 @@ class AdaptiveKMeans:
     def columns(self) -> dict[str, Any]:
         """The settings by the columns of a table: k of one codebook, else k1 and k2."""
         settings = self.settings
-        own: tuple[str, ...] = () if settings.is_regular else ("detail", "k1", "k2", "threshold")
+        own: tuple[str, ...] = ("alpha_levels",) if settings.alpha_levels is not None else ()
+        own += () if settings.is_regular else ("detail", "k1", "k2", "threshold")
         chosen: dict[str, Any] = {"method": "regular" if settings.is_regular else "region-adaptive"}
         if settings.is_regular and settings.quality is None:
             chosen["k"] = settings.k1
@@ -794,7 +810,10 @@ class AdaptiveKMeans:
     @property
     def parameters(self) -> dict[str, Any]:
         """All settings, and the version of the encoder."""
-        return {**dataclasses.asdict(self.settings), "version": ENCODER_VERSION}
+        settings = dataclasses.asdict(self.settings)
+        if self.settings.alpha_levels is None:  # as in trials that were stored without it
+            del settings["alpha_levels"]
+        return {**settings, "version": ENCODER_VERSION}
 
     def encode(self, image: npt.NDArray[np.uint8]) -> bytes:
         """Encode an image at these settings; see `encode`."""

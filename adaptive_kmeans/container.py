@@ -95,12 +95,13 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import struct
 import zlib
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import BinaryIO, NamedTuple, Self, TypeVar
+from typing import IO, BinaryIO, NamedTuple, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -604,6 +605,45 @@ def _each_band(
         yield from workers.in_order(code_band, numbers, None if progress is None else tell)
     if progress is not None:
         progress(stage, 1.0)
+
+
+class Outline(NamedTuple):
+    """What the beginning of a file says: its size, and whether it has alpha."""
+
+    width: int
+    height: int
+    has_alpha: bool
+
+
+def outline(file: IO[bytes], *, limits: Limits = DEFAULT) -> Outline:
+    """Read the outline of a file that is open, from its present place, and no payload but a header.
+
+    What comes after the header may be damaged or missing.
+
+    Raises
+    ------
+    FormatError, LimitError
+        The file does not begin with a header of this format within the limits.
+    """
+    start = file.read(_PREFIX_BYTES + _HEAD.size + _HEADER.size + _CRC.size)
+    header = _read_header(_header_payload(start), limits)
+    has_alpha = False
+    for _ in range(_MOST_CRITICAL + MAX_ANCILLARY):
+        head = file.read(_HEAD.size)
+        if len(head) < _HEAD.size:
+            break
+        kind, size = _HEAD.unpack(head)
+        has_alpha = kind == ALPHA_LEVELS.encode()
+        if has_alpha or kind in (b"R", ALPHA_MAP.encode(), b"I", b"E"):
+            break
+        file.seek(size + _CRC.size, os.SEEK_CUR)
+    return Outline(header.width, header.height, has_alpha)
+
+
+def _header_payload(start: bytes) -> bytes:
+    """Return the header of the first bytes of a file, once they are those of such a file."""
+    header, _ = _find_sections(_Whole(start + _frame("E", b"")))
+    return start[header.start + _HEAD.size : header.start + _HEAD.size + header.size]
 
 
 def inspect(data: bytes, *, limits: Limits = DEFAULT) -> Contents:

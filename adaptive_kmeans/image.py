@@ -74,7 +74,10 @@ class SourceImage:
 
 
 def load(
-    path: str | Path, background: str | None = None, *, limits: Limits = DEFAULT
+    path: str | Path | BinaryIO | Image.Image,
+    background: str | None = None,
+    *,
+    limits: Limits = DEFAULT,
 ) -> npt.NDArray[np.uint8]:
     """Read the pixels of an image file as sRGB: (H, W, 3) uint8, or (H, W, 4) with alpha.
 
@@ -82,8 +85,9 @@ def load(
 
     Parameters
     ----------
-    path : str or Path
-        A PNG, JPEG, WebP, TIFF, BMP or GIF file with one frame, or `-` for standard input.
+    path : str, Path, file object or PIL.Image.Image
+        A PNG, JPEG, WebP, TIFF, BMP or GIF file with one frame, or `-` for standard input; a file
+        that is open in binary mode, from its present place; or a Pillow image.
     background : str, optional
         Color over which a translucent image is flattened: a name or ``#rrggbb``. By default its
         alpha is kept.
@@ -104,7 +108,63 @@ def load(
     ...     bool((load(f"{folder}/small.png") == image).all())
     True
     """
-    return read_image(path, background, limits).pixels
+    if isinstance(path, str | Path):
+        return read_image(path, background, limits).pixels
+    color = None if background is None else parse_color(background)
+    check_limits(limits)
+    if isinstance(path, Image.Image):
+        return _read_pillow(path, color, limits)
+    if isinstance(path, np.ndarray) or not hasattr(path, "read"):
+        check_path(path)
+    name = str(getattr(path, "name", "file"))
+    try:
+        data = path.read(limits.file_bytes + 1)
+    except OSError as error:
+        raise ReadError(name, "a file that can be read", files.reason(error)) from error
+    if not isinstance(data, bytes):
+        raise ConfigError(name, "a file in binary mode", "one in text mode")
+    limits.check(name, "file_bytes", len(data))
+    return decode_image(data, name, background, limits).pixels
+
+
+def as_pixels(image: object, what: str = "image") -> npt.NDArray[np.uint8]:
+    """Return the pixels of whatever users have for an image.
+
+    Parameters
+    ----------
+    image : array, str, Path, file object or PIL.Image.Image
+        An (H, W, 3) or (H, W, 4) uint8 array, or what `load` takes.
+    what : str
+        What messages call it.
+
+    Raises
+    ------
+    ImageError
+        It is something else.
+    ReadError, LimitError
+        See `load`.
+
+    Examples
+    --------
+    >>> as_pixels(Image.new("L", (3, 2), 7)).shape
+    (2, 3, 3)
+    """
+    if isinstance(image, np.ndarray):
+        return check_image(image, what, channels=WITH_ALPHA)
+    if isinstance(image, str | Path | Image.Image) or hasattr(image, "read"):
+        return load(image)  # type: ignore[arg-type]
+    expected = "a (height, width, 3 or 4) uint8 array, a path, a file or a Pillow image"
+    raise ImageError(what, expected, type(image).__name__)
+
+
+def _read_pillow(
+    image: Image.Image, color: tuple[int, int, int] | None, limits: Limits
+) -> npt.NDArray[np.uint8]:
+    name = str(getattr(image, "filename", "") or "Pillow image")
+    with _pillow_errors(name, limits):
+        _check_size(name, image, limits)
+        _check_single_frame(name, image)
+        return to_srgb(name, image, color, [])
 
 
 def save(path: str | Path, image: npt.NDArray[np.uint8]) -> None:

@@ -2,7 +2,8 @@
 
 Distortion is always that of a decoded file against the original, in 8-bit RGB, and rate is always
 that of the file's bytes. Images with alpha are compared over each of `BACKGROUNDS`, black and
-white, and the worse one of the two counts. PSNR and SSIM equal scikit-image's
+white, and the worse one of the two counts. Metrics take arrays, and whatever
+`adaptive_kmeans.load` takes. PSNR and SSIM equal scikit-image's
 `peak_signal_noise_ratio` and `structural_similarity`, which the tests check; a study would spend
 most of its time in those.
 """
@@ -20,7 +21,8 @@ import numpy.typing as npt
 
 from adaptive_kmeans.alpha import BACKGROUNDS, flatten
 from adaptive_kmeans.errors import ConfigError, ImageError, MissingDependencyError
-from adaptive_kmeans.limits import MAX_PIXELS, WITH_ALPHA, check_image, check_integer
+from adaptive_kmeans.image import as_pixels
+from adaptive_kmeans.limits import MAX_PIXELS, check_integer
 from adaptive_kmeans.threads import Workers
 
 Image = npt.NDArray[np.uint8]
@@ -232,6 +234,17 @@ def bits_per_pixel(data: bytes, shape: tuple[int, ...]) -> float:
     return 8 * len(data) / (height * width)
 
 
+def raw_bytes(shape: tuple[int, ...]) -> int:
+    """Bytes of the pixels of an image of shape (H, W, …), alpha aside.
+
+    Examples
+    --------
+    >>> raw_bytes((20, 20, 4))
+    1200
+    """
+    return 3 * shape[0] * shape[1]
+
+
 def compression_ratio(data: bytes, shape: tuple[int, ...]) -> float:
     """Raw RGB bytes of an image of shape (H, W, …) / bytes of its file.
 
@@ -240,7 +253,7 @@ def compression_ratio(data: bytes, shape: tuple[int, ...]) -> float:
     >>> compression_ratio(bytes(100), (20, 20, 3))
     12.0
     """
-    return 3 * shape[0] * shape[1] / len(data)
+    return raw_bytes(shape) / len(data)
 
 
 def space_saving_percent(data: bytes, shape: tuple[int, ...]) -> float:
@@ -251,7 +264,7 @@ def space_saving_percent(data: bytes, shape: tuple[int, ...]) -> float:
     >>> space_saving_percent(bytes(300), (20, 20, 3))
     75.0
     """
-    return 100 * (1 - len(data) / (3 * shape[0] * shape[1]))
+    return 100 * (1 - len(data) / raw_bytes(shape))
 
 
 def bd_rate(anchor: Curve, method: Curve) -> float | None:
@@ -310,8 +323,7 @@ def front(curve: Curve) -> list[tuple[float, float]]:
 
 def _check_pair(original: Image, decoded: Image) -> tuple[Image, Image]:
     """Return both images as the kernels take them; only one of them may have alpha."""
-    check_image(original, "original image", channels=WITH_ALPHA)
-    check_image(decoded, "decoded image", channels=WITH_ALPHA)
+    original, decoded = as_pixels(original, "original image"), as_pixels(decoded, "decoded image")
     if original.shape[:2] != decoded.shape[:2]:
         raise ImageError("decoded image", f"the shape {original.shape}", f"{decoded.shape}")
     return _read_only(original), _read_only(decoded)

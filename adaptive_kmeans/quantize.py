@@ -6,6 +6,8 @@ module too, so it imports nothing that only encoding needs until it is needed.
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +17,7 @@ import numpy.typing as npt
 
 from adaptive_kmeans import alpha as alphas
 from adaptive_kmeans.alpha import HIDDEN, join, mark_hidden
-from adaptive_kmeans.blocks import RUN, BlockGrid
+from adaptive_kmeans.blocks import RUN, BlockGrid, region_counts
 from adaptive_kmeans.errors import ConfigError
 from adaptive_kmeans.limits import MAX_CODEWORDS, MAX_REGIONS
 from adaptive_kmeans.progress import Progress
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from adaptive_kmeans.clustering import RegionColors
     from adaptive_kmeans.detail import DetailMeasure
     from adaptive_kmeans.regions import Threshold
+
+
+SHOWN_SIDE = 1024
+"""Longest side of the image that a notebook shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +116,40 @@ class Quantized:
     def reconstruct(self) -> npt.NDArray[np.uint8]:
         """Return the image that the codewords make: (H, W, 3) uint8, or with alpha (H, W, 4)."""
         return join(self.reconstruct_colors(), self.alpha)
+
+    def _repr_png_(self) -> bytes:
+        """Return the image as a PNG, for notebooks: every nth pixel of a large one."""
+        from PIL import Image
+
+        step = -(-max(self.index_map.shape) // SHOWN_SIDE)
+        file = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(self.reconstruct()[::step, ::step])).save(file, "PNG")
+        return file.getvalue()
+
+    def _repr_html_(self) -> str:
+        """Return the image and its facts, for notebooks."""
+        picture = base64.b64encode(self._repr_png_()).decode("ascii")
+        source = f"data:image/png;base64,{picture}"
+        facts = self.facts
+        return (
+            f'<figure style="margin: 0"><img src="{source}" alt="{facts}" style="max-width: 100%">'
+            f"<figcaption>{facts}</figcaption></figure>"
+        )
+
+    @property
+    def facts(self) -> str:
+        """Its size, codewords, regions and alpha, in one line."""
+        sizes = " + ".join(str(len(codebook)) for codebook in self.codebooks)
+        said = [f"{self.grid.width}×{self.grid.height} pixels", f"{sizes} codewords"]
+        if len(self.codebooks) > 1:
+            counts = region_counts(self.region_map)[: len(self.codebooks)]
+            shares = " + ".join(f"{100 * count / counts.sum():.0f}" for count in counts)
+            side = self.grid.block_size
+            said.append(f"{shares} % of the {side}×{side} blocks")
+        if self.alpha is not None:
+            hidden = 100 * np.count_nonzero(self.alpha == 0) / self.alpha.size
+            said += [f"{len(np.unique(self.alpha))} levels of alpha", f"{hidden:.0f} % hidden"]
+        return ", ".join(said)
 
     def reconstruct_colors(self) -> npt.NDArray[np.uint8]:
         """Return the image that the codewords make, without alpha: (H, W, 3) uint8."""

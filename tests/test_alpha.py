@@ -9,9 +9,17 @@ from hypothesis.extra.numpy import arrays
 import adaptive_kmeans as akm
 from adaptive_kmeans import alpha as alphas
 from adaptive_kmeans import container
+from adaptive_kmeans.baselines.checked import Baseline
 from adaptive_kmeans.codec import encode_with_reconstruction
 from adaptive_kmeans.container import Section
-from adaptive_kmeans.errors import ConfigError, CorruptError, FormatError, LimitError
+from adaptive_kmeans.datasets import find_images
+from adaptive_kmeans.errors import (
+    ConfigError,
+    CorruptError,
+    FormatError,
+    LimitError,
+    TranslucentError,
+)
 from adaptive_kmeans.limits import RESTRICTIVE, Limits
 from adaptive_kmeans.rate_distortion import distortion, proxy, search
 from adaptive_kmeans.rate_distortion.palette import labels_of, new_palette
@@ -195,6 +203,53 @@ def test_hidden_pixels_stand_for_their_neighbors():
         [22, 22, 22, 22, 22],
         [22, 22, 22, 22, 22],
     ]
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_fewer_levels_of_alpha_are_a_setting(glass, count):
+    lossless = akm.encode(glass, akm.Settings.regular(4))
+    data = akm.encode(glass, akm.Settings.regular(4, alpha_levels=count))
+    alpha = akm.decode(data)[..., 3]
+    assert len(np.unique(alpha)) == container.inspect(data).alpha_levels == count
+    assert np.array_equal(alpha[glass[..., 3] == 255], glass[..., 3][glass[..., 3] == 255])
+    assert not alpha[glass[..., 3] == 0].any()
+    assert len(data) < len(lossless)
+    for wrong in (1, 257, 2.5):
+        with pytest.raises(ConfigError, match="alpha levels: expected an integer in 2"):
+            akm.Settings(alpha_levels=wrong)
+
+
+def test_baselines_with_alpha_keep_it_and_others_refuse_it(glass):
+    pytest.importorskip("libimagequant")
+    for spec in ("png", "webp-lossless", "webp:80", "kmeans-webp:8", "libimagequant:64"):
+        decoded = Baseline.create(spec).decode(Baseline.create(spec).encode(glass))
+        assert decoded.shape == glass.shape
+        assert akm.psnr(glass, decoded) > 22
+    for spec in ("jpeg", "octree:8", "png8:8", "npz:8"):
+        with pytest.raises(
+            TranslucentError, match=f"image for baseline {spec}: expected an opaque"
+        ):
+            Baseline.create(spec).encode(glass)
+
+
+def test_kmeans_by_webp_is_the_quantized_image(glass):
+    decoded = Baseline.create("kmeans-webp:8").decode(
+        Baseline.create("kmeans-webp:8").encode(glass)
+    )
+    seen = glass[..., 3] > 0
+    right = akm.quantize(glass, akm.Settings.regular(8)).reconstruct()
+    assert np.array_equal(decoded[seen], right[seen])
+
+
+def test_the_transparency_set_is_made_from_bundled_images():
+    sources = find_images(["transparency-set"])
+    assert {source.set_name for source in sources} == {"transparency-set"}
+    for source in sources:
+        image = source.load()
+        assert image.shape[2] == 4
+        assert len(np.unique(image[..., 3])) > 50
+        assert source.load("white").shape[2] == 3
+    assert find_images(["disk"])[0].load().shape == (256, 256, 4)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,34 @@ def test_compress_and_decompress_match_the_library(command, photo):
     assert np.array_equal(np.asarray(Image.open("cat.png")), decoded)
 
 
+def test_a_translucent_image_needs_no_option_and_comes_back(command, photo):
+    glass = np.dstack([photo, photo[..., 0] // 2])
+    akm.save("glass.png", glass)
+    facts = json.loads(command("compress", "glass.png", "--k", "8", "--json", "--verify")[1])
+    assert facts["alpha_bytes"] > 0
+    assert facts["raw_bytes"] == photo.size
+    code, out, _ = command("info", "glass.akm")
+    assert code == 0
+    assert f"8 codewords, {len(np.unique(glass[..., 3]))} levels of alpha, blocks of 4" in out
+    assert "alpha " in out.split("checksums hold")[1]
+    assert command("decompress", "glass.akm", "back.png")[0] == 0
+    back = np.asarray(Image.open("back.png"))
+    assert np.array_equal(back[..., 3], glass[..., 3])
+    assert facts["psnr_db"] == pytest.approx(akm.psnr(glass, back))
+    code, _, err = command("decompress", "glass.akm", "back.jpg")
+    assert (code, Path("back.jpg").exists()) == (2, False)
+    assert "expected a format that holds alpha: .png, .webp, .tif, .tiff, received .jpg" in err
+
+
+def test_levels_of_alpha_and_a_background_are_options(command, photo):
+    akm.save("glass.png", np.dstack([photo, photo[..., 0] // 2]))
+    assert command("compress", "glass.png", "few.akm", "--k", "8", "--alpha-levels", "4")[0] == 0
+    assert len(np.unique(akm.decode(Path("few.akm").read_bytes())[..., 3])) == 4
+    assert command("compress", "glass.png", "flat.akm", "--k", "8", "--background", "red")[0] == 0
+    assert akm.decode(Path("flat.akm").read_bytes()).shape == photo.shape
+    assert command("compress", "glass.png", "--alpha-levels", "1")[0] == 2
+
+
 def test_verify_decodes_the_file_and_refuses_another_image(command, monkeypatch):
     facts = json.loads(command("compress", "cat.png", *SMALL, "--json")[1])
     assert "decode_s" not in facts

@@ -109,7 +109,7 @@ class Compression:
 
     def __call__(self, task: Task, progress: Progress | None) -> batch.Done:
         """Compress an image."""
-        from adaptive_kmeans import codec, image
+        from adaptive_kmeans import codec, image, metrics
 
         picture = image.read_image(task.source, self.background)
         start = time.perf_counter()
@@ -132,7 +132,7 @@ class Compression:
             "output": task.target,
             "input_format": picture.file_format,
             "input_bytes": picture.file_bytes,
-            "raw_bytes": picture.pixels.size,
+            "raw_bytes": metrics.raw_bytes(picture.pixels.shape),
             "ratio_to_input": picture.file_bytes / len(data),
             "image": task.source,
             **_measurements(picture.pixels, self.settings, data, decoded),

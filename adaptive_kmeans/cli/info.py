@@ -123,6 +123,12 @@ def _codewords(contents: Contents) -> str:
     return " + ".join(map(str, contents.codewords))
 
 
+def _alpha(contents: Contents) -> str:
+    """Say how many levels of alpha there are, if any."""
+    levels = contents.alpha_levels
+    return f"{levels} level{'s' if levels > 1 else ''} of alpha, " if levels else ""
+
+
 def _print(source: str, facts: _Facts, verified: bool) -> None:
     from rich.table import Table
 
@@ -130,7 +136,8 @@ def _print(source: str, facts: _Facts, verified: bool) -> None:
     pixels = contents.width * contents.height
     say(
         f"{source}: {_size(contents)} pixels, {_codewords(contents)} codewords, "
-        f"blocks of {contents.block_size}, coder {contents.coder} (model {contents.model}), "
+        f"{_alpha(contents)}blocks of {contents.block_size}, "
+        f"coder {contents.coder} (model {contents.model}), "
         f"{contents.bands} band{'s' if contents.bands > 1 else ''}, "
         f"format version {contents.version}{'; all checksums hold' if verified else ''}"
     )
@@ -142,6 +149,7 @@ def _print(source: str, facts: _Facts, verified: bool) -> None:
         ("indices", contents.index_map_bytes),
         *([("correction", contents.correction_bytes)] if contents.correction_bytes else []),
         *([("filter", contents.filter_bytes)] if contents.filter_bytes else []),
+        *([("alpha", contents.alpha_bytes)] if contents.alpha_levels else []),
         *([("other", contents.other_bytes)] if contents.other_bytes else []),
         ("file", contents.file_bytes),
     ):

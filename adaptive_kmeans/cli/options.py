@@ -31,7 +31,11 @@ K1 = Annotated[
 K2 = Annotated[int | None, Option("--k2", help=f"Codewords for high-detail blocks, {_CODEWORDS}.")]
 K = Annotated[int | None, Option("--k", help="Regular K-means: one region with this codebook.")]
 Background = Annotated[
-    str | None, Option(metavar="COLOR", help="Flatten a translucent image over this color.")
+    str | None,
+    Option(
+        metavar="COLOR",
+        help="Flatten a translucent image over this color; by default alpha is kept.",
+    ),
 ]
 AsJson = Annotated[bool, Option("--json", help="Print the numbers as JSON.")]
 Quiet = Annotated[bool, Option("--quiet", "-q", help="Print nothing but errors.")]
@@ -161,6 +165,13 @@ class EncoderOptions(BlockOptions):
             "Coarse correction of the errors of codewords: none or auto; by default auto by "
             "quality, else none.",
             *("none", "auto"),
+        ),
+    ] = None
+    alpha_levels: Annotated[
+        int | None,
+        Option(
+            help="Most levels of alpha of a translucent image, 2..256; by default it is kept "
+            "without loss.",
         ),
     ] = None
 

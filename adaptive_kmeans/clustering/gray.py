@@ -48,3 +48,36 @@ def best_levels(
     starts = np.empty(k, np.int64)
     kernels.cut_levels(points, mass, np.empty(shape), np.empty(shape, np.int16), starts)
     return np.add.reduceat(points * mass, starts) / np.add.reduceat(mass, starts)
+
+
+def fewer_levels(plane: npt.NDArray[np.uint8], k: int) -> npt.NDArray[np.uint8]:
+    """Return a plane with at most k levels, those of the least squared error.
+
+    Levels 0 and 255, where it has them, stay as they are, and no other becomes one of them while k
+    leaves room for them: what is hidden or opaque is so exactly.
+
+    Parameters
+    ----------
+    plane : (H, W) uint8
+    k : int
+        At least 2.
+
+    Examples
+    --------
+    >>> fewer_levels(np.array([[0, 3, 90, 96, 250, 255]], np.uint8), 4)
+    array([[  0,  63,  63,  63, 250, 255]], dtype=uint8)
+    """
+    counts = np.bincount(plane.reshape(-1), minlength=256).astype(np.int32)
+    levels = np.flatnonzero(counts).astype(np.uint8)
+    if len(levels) <= k:
+        return plane
+    ends = (levels == 0) | (levels == 255)
+    inner = k - int(ends.sum())
+    chosen = levels[ends]
+    if inner > 0:
+        chosen = np.rint(best_levels(levels[~ends], counts[levels[~ends]], inner)).astype(np.uint8)
+    gaps = np.abs(np.arange(256)[:, None] - chosen.astype(np.int64))
+    table: npt.NDArray[np.uint8] = chosen[gaps.argmin(axis=1)]
+    table[levels[ends]] = levels[ends]
+    found: npt.NDArray[np.uint8] = table[plane]
+    return found

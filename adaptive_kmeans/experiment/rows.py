@@ -74,6 +74,7 @@ class Row:
     filter_bytes: int | None = None
     correction_bytes: int | None = None
     alpha_bytes: int | None = None
+    alpha_levels: int | None = None
 
     @classmethod
     def of(cls, **columns: Any) -> Row:

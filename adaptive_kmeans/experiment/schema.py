@@ -5,7 +5,7 @@
     name = "quickstart"
     question = "What do regions do at the same codebook sizes?"
     images = ["chelsea", "coffee"]      # bundled names, files, folders, globs
-    background = "white"                # for translucent images; optional
+    background = "white"                # flattens translucent images; by default alpha is kept
     metrics = ["psnr", "ssim"]          # and "ssim-published", "ciede2000", "ssimulacra2"
     timing = false                      # true measures times, and runs trials one at a time
     repeats = 1                         # of encoding and decoding, for the median of the times
@@ -26,6 +26,7 @@
     k = [16, 64]
     restoration = ["none", "auto"]      # filter of the decoder; "none" by default
     correction = "none"                 # coarse correction, "none" or "auto"
+    alpha_levels = [16]                 # of translucent images; without loss by default
 
     [[methods]]
     method = "rate-distortion"          # codewords chosen by distortion and bits
@@ -112,10 +113,11 @@ class _OurMethod(Strict):
     seed: Integers = [Settings.seed]
     restoration: Names = [NONE]
     correction: Names = [NONE]
+    alpha_levels: Integers | None = None
 
     def swept(self) -> dict[str, list[Any]]:
-        """Return the values of each parameter."""
-        return self.model_dump(exclude={"method"})
+        """Return the values of each parameter that has any."""
+        return self.model_dump(exclude={"method"}, exclude_none=True)
 
     def settings(self, **parameters: Any) -> Settings:
         """Return the settings of one combination of parameters."""
@@ -166,7 +168,7 @@ class RateDistortionMethod(_OurMethod):
             expected = "k, or k1 and k2, beside price, and neither beside quality"
             received = " and ".join(named) or "none"
             raise ConfigError("methods: rate-distortion", expected, received)
-        found = {name: values for name, values in super().swept().items() if values is not None}
+        found = super().swept()
         if "k" in found:
             found["k1"] = found.pop("k")
         return found
