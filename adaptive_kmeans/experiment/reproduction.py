@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adaptive_kmeans import files
-from adaptive_kmeans.datasets import BUNDLED, ImageSource, find_images
+from adaptive_kmeans.datasets import BUNDLED, TRANSPARENCY_SET, ImageSource, find_images
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, ReadError
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.results import run_experiment
@@ -145,7 +145,9 @@ def reproduce(
     for name in names:
         if name not in folders:
             raise ConfigError("experiment", f"one of {', '.join(folders)}", name)
-    available = {source.name: source for source in find_images([*BUNDLED, *images])}
+    available = {
+        source.name: source for source in find_images([*BUNDLED, TRANSPARENCY_SET, *images])
+    }
     chosen = list(dict.fromkeys(names or folders))
     for number, name in enumerate(chosen, start=1):
         say(f"{name}: experiment {number} of {len(chosen)}")
@@ -182,14 +184,16 @@ def _reproduce(name: str, folder: Path, available: dict[str, ImageSource]) -> Re
 def _compare(
     name: str, before: list[Cells], after: list[Cells], usable: set[str], failures: list[str]
 ) -> Reproduction:
-    measured = {_key(row): row for row in after}
+    columns = [column for row in before[:1] for column in row]
+    measured = {_key(row, columns): row for row in after}
     present = {_named(row) for row in after}
     confirmed, missing = 0, 0
     differing = [f"failed: {failure}" for failure in failures]
     left_out: list[str] = []
     for row in before:
-        again = measured.get(_key(row))
-        what = " ".join(filter(None, _key(row)))
+        key = _key(row, columns)
+        again = measured.get(key)
+        what = " ".join(filter(None, key))
         if row.get("image") not in usable:
             missing += 1
         elif again is not None:
@@ -234,10 +238,13 @@ def _rows(path: Path) -> list[Cells]:
     return list(csv.DictReader(text.splitlines()))
 
 
-def _key(row: Cells) -> tuple[str, ...]:
-    """Return the parameters of a row: all columns that are not measured."""
+def _key(row: Cells, columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the parameters of a row: those of the columns that are not measured.
+
+    The columns are those of the committed table: later releases have more.
+    """
     measured = {*NUMBERS, *TIMES, *DERIVED}
-    return tuple(value for column, value in row.items() if column not in measured)
+    return tuple(row.get(column, "") for column in columns if column not in measured)
 
 
 def _agrees(column: str, row: Cells, again: Cells) -> bool:
