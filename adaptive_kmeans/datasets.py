@@ -137,6 +137,13 @@ class ImageSource:
         """Read the pixels: (H, W, 3) uint8 sRGB."""
         return self.read(background).pixels
 
+    def read_size(self) -> tuple[int, int]:
+        """Return the width and the height, of a file without decoding its pixels."""
+        if self.path is None and self.name in TRANSLUCENT:
+            height, width = self.load().shape[:2]
+            return width, height
+        return image.read_size(self.file)
+
     def read(self, background: str | None = None) -> image.SourceImage:
         """Read the image, with notes on what was converted."""
         if self.path is None and self.name in TRANSLUCENT:

@@ -58,3 +58,12 @@ def test_a_lossless_codec_is_a_line_at_its_rate():
 def test_without_a_finite_quality_there_is_no_figure():
     lossless = [m for m in files() if m.row.method == "png"]
     assert against_rate(lossless, psnr, "PSNR, dB") is None
+
+
+def test_levels_of_alpha_are_a_series_of_their_own():
+    rows = [
+        row("0", "rate-distortion", 30.0, coder="deflate", quality=50.0),
+        row("0", "rate-distortion", 29.0, coder="deflate", quality=50.0, alpha_levels=16),
+    ]
+    names = [m.series for m in named([Measured(row) for row in rows])]
+    assert names == ["rate-distortion", "rate-distortion, 16 levels of alpha"]

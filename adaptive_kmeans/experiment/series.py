@@ -33,6 +33,7 @@ SERIES_COLUMNS = (
     "effort",
     "restoration",
     "correction",
+    "alpha_levels",
 )
 """Columns that make up a series besides its method, in the order of its name."""
 
@@ -94,9 +95,12 @@ class Measured:
 def named(measured: Sequence[Measured]) -> list[Measured]:
     """Name the series of all files."""
     ours = [m.row for m in measured if m.row.is_ours]
-    swept = [
-        name for name in SERIES_COLUMNS if len({getattr(row, name) for row in ours} - {None}) > 1
-    ]
+    swept = []
+    for name in SERIES_COLUMNS:
+        values = {getattr(row, name) for row in ours}
+        # Without a number alpha has all its levels; other settings without a value do not apply.
+        if len(values if name == "alpha_levels" else values - {None}) > 1:
+            swept.append(name)
     return [dataclasses.replace(m, series=_name(m.row, swept)) for m in measured]
 
 
@@ -118,6 +122,8 @@ def _part(name: str, value: Any, by_choice: bool) -> list[str]:
         return [f"{value}×{value}"]
     if name == "detail_power":
         return [] if value == Settings.detail_power else [f"power {value:g}"]
+    if name == "alpha_levels":
+        return [f"{value} levels of alpha"]
     if name == "effort":
         return [f"effort {value}"]
     if name in ("restoration", "correction"):

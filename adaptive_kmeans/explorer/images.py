@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import PurePath
 from typing import Any
 
@@ -20,7 +20,7 @@ from PIL import Image
 
 from adaptive_kmeans.datasets import ImageSource, find_images
 from adaptive_kmeans.errors import LimitError, UnknownNameError
-from adaptive_kmeans.image import SourceImage, decode_image, read_image, read_size
+from adaptive_kmeans.image import SourceImage, decode_image
 from adaptive_kmeans.limits import Limits, check_image
 from adaptive_kmeans.quantize import RegionAdaptive, SplitImage
 from adaptive_kmeans.rate_distortion.size import Slopes
@@ -86,7 +86,7 @@ def offer_source(source: ImageSource, note: str = "given") -> Offer:
     """
     file = source.file
     bundled = source.path is None
-    width, height = read_size(file)
+    width, height = source.read_size()
     return Offer(
         name=source.name,
         path=str(file),
@@ -95,7 +95,7 @@ def offer_source(source: ImageSource, note: str = "given") -> Offer:
         height=height,
         note="bundled" if bundled else note,
         input_bytes=file.stat().st_size,
-        read=partial(read_image, file),
+        read=source.read,
     )
 
 
