@@ -1,5 +1,7 @@
 """Transparency: what comes back, what costs nothing, and what counts."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ import adaptive_kmeans as akm
 from adaptive_kmeans import alpha as alphas
 from adaptive_kmeans import container
 from adaptive_kmeans.baselines.checked import Baseline
+from adaptive_kmeans.clustering import count_colors
 from adaptive_kmeans.codec import encode_with_reconstruction
 from adaptive_kmeans.container import Section
 from adaptive_kmeans.datasets import find_images
@@ -24,6 +27,7 @@ from adaptive_kmeans.limits import RESTRICTIVE, Limits
 from adaptive_kmeans.rate_distortion import distortion, proxy, search
 from adaptive_kmeans.rate_distortion.palette import labels_of, new_palette
 from adaptive_kmeans.restoration import squared_error
+from adaptive_kmeans.restoration.correction import block_means
 from adaptive_kmeans.threads import Workers
 from tests import reference_decoder
 from tests.fuzzing import join, split
@@ -168,6 +172,58 @@ def test_opaque_pixels_cost_what_they_cost_without_alpha(photo, random):
             assert search.sweep(chosen, moved, workers) > 100
             found.append(chosen.labels)
     assert np.array_equal(*found)
+
+
+@pytest.mark.parametrize("tune", ["perceptual", "psnr"])
+def test_a_sweep_lowers_the_seen_distortion_plus_bits(glass, tune):
+    quantized = akm.quantize(glass, akm.Settings.regular(16))
+    colors = np.ascontiguousarray(glass[..., :3])
+    labels = labels_of(quantized)
+    coordinates, distances = distortion.TUNES[tune]
+    points = coordinates(quantized.codebooks[0])
+    with Workers(1) as workers:
+        palette = new_palette(quantized.codebooks, 8, workers)
+        costs = proxy.learn(labels, palette)
+        price = 20
+        chosen = search.Choice(
+            colors,
+            labels.copy(),
+            np.full(colors.shape[:2], price * search.PRICE_SCALE, np.int32),
+            distances(coordinates(colors), points, labels[2:, 2:-2], quantized.alpha),
+            palette,
+            costs,
+        )
+        search.sweep(chosen, np.ones((2, *colors.shape[:2]), np.uint8), workers)
+
+    def cost(labels: np.ndarray) -> float:
+        """What the image costs, by the definition: no kernel of the search takes part."""
+        index_map = np.where(labels[2:, 2:-2] < 0, 0, labels[2:, 2:-2]).astype(np.uint16)
+        image = dataclasses.replace(quantized, index_map=index_map)
+        bits = proxy.total_bits(labels, palette, costs) / proxy.SCALE
+        return distortion.total(tune, colors, image) + price * bits
+
+    assert cost(chosen.labels) < 0.98 * cost(labels)
+    assert np.array_equal(chosen.labels < 0, labels < 0)
+
+
+def test_colors_count_by_the_weights_of_their_pixels(random):
+    image = random.integers(0, 3, (20, 30, 3), dtype=np.uint8)
+    weights = random.integers(0, 257, (20, 30))
+    found = count_colors(image, pixel_weights=weights).sets[0]
+    for color, weight in zip(found.colors, found.weights, strict=True):
+        assert weight == max(1, weights[(image == color).all(axis=2)].sum())
+    many = count_colors(image, pixel_weights=weights << 30).sets[0]
+    assert 2**27 <= many.weights.sum(dtype=np.int64) < 2**28
+
+
+def test_a_correction_is_the_mean_of_what_is_seen(random):
+    original = np.full((16, 16, 3), 100, np.uint8)
+    image = original - np.uint8(8)
+    alpha = np.full((16, 16), 255, np.uint8)
+    alpha[:, 12:] = 0
+    image[:, 12:] = 220
+    means = block_means(original, image, 16, alpha)
+    assert np.allclose(means[0, 0], [8, 0, 0], atol=1e-3)
 
 
 def test_the_squared_error_is_weighted_by_what_is_seen(glass, random):

@@ -15,11 +15,12 @@ import numpy.typing as npt
 
 from adaptive_kmeans.clustering import _histogram_kernels as kernels
 from adaptive_kmeans.clustering.pixels import check_image, over_rows, pieces, threads_for
-from adaptive_kmeans.limits import MAX_PIXELS
 from adaptive_kmeans.threads import Workers, split_evenly
 
 _TABLE_PIXELS = 1 << 22
 """Pixels from which a table of all colors is faster than a bitmap."""
+_WEIGHT_BITS = 28
+"""Bits that the weights of all pixels add up to at most, so that moments stay exact."""
 
 
 def _spread_bits() -> npt.NDArray[np.uint32]:
@@ -135,8 +136,8 @@ def count_colors(
     workers : Workers or None
         Threads to use, by default one.
     pixel_weights : (H, W) int64 or None
-        How much each pixel counts; None is 1. Where they add up to more than `MAX_PIXELS`, all are
-        divided by a power of two, and are at least 1.
+        How much each pixel counts; None is 1. Where they add up to 2**28 or more, all are divided
+        by a power of two, and are at least 1.
 
     Raises
     ------
@@ -206,7 +207,7 @@ def _weigh(
     sums = np.zeros(int(rank[-1]), np.int64)
     for start, stop, pixels, regions in pieces(image, pixel_regions, 0, image.shape[0]):
         kernels.weigh_colors(pixels, regions, flat[start:stop], _SPREAD, bitmap, rank, sums)
-    shift = max(0, int(sums.sum()).bit_length() - MAX_PIXELS.bit_length())
+    shift = max(0, int(sums.sum()).bit_length() - _WEIGHT_BITS)
     return bitmap, rank, np.maximum(sums >> shift, 1).astype(np.int32)
 
 
