@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import time
@@ -68,7 +69,7 @@ def compress(
     if made.is_many:
         if made.tasks:
             with without_garbage_collection():
-                work.prepare()
+                _load_kernels(work.settings)
         batch.run(made, work, output, places.jobs)
         return
     for task in made.tasks:
@@ -79,7 +80,6 @@ def compress(
             without_garbage_collection(),
             progress_bar("loading the kernels; the first run compiles them", hidden=quiet) as told,
         ):
-            work.prepare()
             done = work(task, told)
         output.done(done, to_stderr=to_stdout)
         if as_json:
@@ -96,22 +96,12 @@ class Compression:
     verify: bool
     skip_if_larger: bool
 
-    def prepare(self) -> None:
-        """Load the kernels, and on a new machine compile them."""
-        from adaptive_kmeans import codec
-
-        # No longer than this: a plug-in may have kernels that multiply matrices.
-        with without_scipy():
-            import numba.np.arraymath  # noqa: F401
-        with compiling_apart(self.settings.file_coder):
-            codec.warm_up_search(self.settings)
-        codec.warm_up_coder(self.settings.file_coder)
-
     def __call__(self, task: Task, progress: Progress | None) -> batch.Done:
         """Compress an image."""
         from adaptive_kmeans import codec, image, metrics
 
         picture = image.read_image(task.source, self.background)
+        _load_kernels(self.settings)
         start = time.perf_counter()
         data, decoded = codec.encode_with_reconstruction(
             picture.pixels, self.settings, progress=progress
@@ -140,6 +130,19 @@ class Compression:
         }
         files.write_bytes(task.target, data, replace=task.replace)
         return batch.Done(facts, tuple(notes))
+
+
+@functools.cache
+def _load_kernels(settings: Settings) -> None:
+    """Load the kernels, and on a new machine compile them."""
+    from adaptive_kmeans import codec
+
+    # No longer than this: a plug-in may have kernels that multiply matrices.
+    with without_scipy():
+        import numba.np.arraymath  # noqa: F401
+    with compiling_apart(settings.file_coder):
+        codec.warm_up_search(settings)
+    codec.warm_up_coder(settings.file_coder)
 
 
 def _measurements(
