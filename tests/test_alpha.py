@@ -200,7 +200,8 @@ def test_a_sweep_lowers_the_seen_distortion_plus_bits(glass, tune):
         index_map = np.where(labels[2:, 2:-2] < 0, 0, labels[2:, 2:-2]).astype(np.uint16)
         image = dataclasses.replace(quantized, index_map=index_map)
         bits = proxy.total_bits(labels, palette, costs) / proxy.SCALE
-        return distortion.total(tune, colors, image) + price * bits
+        seen = distortion.total(tune, colors, image.reconstruct_colors(), image.alpha)
+        return seen + price * bits
 
     assert cost(chosen.labels) < 0.98 * cost(labels)
     assert np.array_equal(chosen.labels < 0, labels < 0)

@@ -73,7 +73,7 @@ def test_a_translucent_image_needs_no_option_and_comes_back(command, photo):
     facts = json.loads(command("compress", "glass.png", "--k", "8", "--json", "--verify")[1])
     assert facts["alpha_bytes"] > 0
     assert facts["raw_bytes"] == photo.size
-    code, out, _ = command("info", "glass.akm")
+    code, out, _ = command("info", "glass.akm", "--verify")
     assert code == 0
     assert f"8 codewords, {len(np.unique(glass[..., 3]))} levels of alpha, blocks of 4" in out
     assert "alpha " in out.split("checksums hold")[1]
