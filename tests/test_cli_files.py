@@ -286,3 +286,12 @@ def test_the_manual_page_has_every_option_and_exit_code(command):  # noqa: F811
     assert "Decode the file before writing it, and compare." in texts
     assert "Decode the file before writing it, and compare." in page
     assert not [line for line in io.StringIO(page) if line.startswith("'")]
+
+
+def test_a_table_in_a_pipe_is_as_wide_as_its_names(command, photo):  # noqa: F811
+    name = "a" * 70
+    akm.save(f"{name}.png", photo)
+    command("compress", f"{name}.png", *FAST)
+    out = command("info", f"{name}.akm", f"{name}.akm")[1]
+    assert out.count(f"{name}.akm") == 2
+    assert "deflate" in out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +58,8 @@ def print_table(table: Any) -> None:
     """Print a table, cropped to the width of the terminal if there is one."""
     from rich.console import Console
 
-    console = Console()
     # A pipe or a file has no width, so that nothing is cropped there.
-    console.print(table, width=None if console.is_terminal else 200)
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 def print_conversions(source: str, picture: SourceImage) -> None:

@@ -177,7 +177,7 @@ def _print_all(read: Sequence[tuple[str, _Facts]]) -> None:
 
     from adaptive_kmeans.errors import printable
 
-    numbers = ("bytes", "pixels", "codewords", "bits per pixel")
+    numbers = ("bytes", "pixels", "codewords", "bpp")
     table = Table("file", *map(_right, numbers), "coder")
     for source, (contents, _, _) in read:
         rate = 8 * contents.file_bytes / (contents.width * contents.height)
