@@ -30,15 +30,27 @@ from adaptive_kmeans.errors import (
     LimitError,
     ReadError,
 )
-from adaptive_kmeans.limits import DEFAULT, WITH_ALPHA, Limits, check_image, check_limits
+from adaptive_kmeans.limits import (
+    DEFAULT,
+    MAX_PALETTE,
+    MAX_QUALITY,
+    WITH_ALPHA,
+    Limits,
+    check_image,
+    check_integer,
+    check_limits,
+)
+from adaptive_kmeans.palette import in_gray, is_gray, with_palette
 from adaptive_kmeans.srgb import SIDEWAYS, read_orientation, to_srgb
 
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 
+_JPEG = {"quality": 95, "subsampling": "4:4:4"}  # K-means puts edges into chroma, too
+
 WRITABLE: dict[str, tuple[str, dict[str, Any]]] = {
     ".png": ("PNG", {}),
-    ".jpg": ("JPEG", {"quality": 95, "subsampling": "4:4:4"}),
-    ".jpeg": ("JPEG", {"quality": 95, "subsampling": "4:4:4"}),
+    ".jpg": ("JPEG", _JPEG),
+    ".jpeg": ("JPEG", _JPEG),
     ".webp": ("WEBP", {"lossless": True}),
     ".tif": ("TIFF", {"compression": "tiff_adobe_deflate"}),
     ".tiff": ("TIFF", {"compression": "tiff_adobe_deflate"}),
@@ -46,9 +58,13 @@ WRITABLE: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Format and options by the extension of an output; all but JPEG are lossless."""
 
-
+LOSSY: dict[str, dict[str, Any]] = {"JPEG": {}, "WEBP": {"lossless": False, "method": 6}}
+"""Formats that a quality can be asked of, and the other options that they then have."""
+DEFAULT_JPEG_QUALITY = _JPEG["quality"]
 WITH_TRANSPARENCY = ("PNG", "WEBP", "TIFF")
 """Formats of `WRITABLE` that hold alpha."""
+WITH_GRAY = ("PNG", "JPEG", "TIFF")
+"""Formats in which gray images are written with one channel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,8 +312,31 @@ def _read_size(name: str, file: BinaryIO, limits: Limits) -> tuple[int, int]:
         return (image.height, image.width) if sideways else (image.width, image.height)
 
 
-def encode_image(pixels: npt.NDArray[np.uint8], extension: str = ".png") -> bytes:
+def encode_image(
+    pixels: npt.NDArray[np.uint8],
+    extension: str = ".png",
+    *,
+    quality: int | None = None,
+    is_indexed: bool = False,
+    notes: list[str] | None = None,
+) -> bytes:
     """Encode (H, W, 3) or (H, W, 4) uint8 pixels in the format that an extension names.
+
+    Pixels that are all gray are written with one channel where the format has that.
+
+    Parameters
+    ----------
+    pixels : (H, W, 3) or (H, W, 4) uint8
+    extension : str
+        One of `WRITABLE`.
+    quality : int, optional
+        1 to 100, for JPEG, by default 95, and for WebP, by default without loss. JPEG keeps chroma
+        at full resolution.
+    is_indexed : bool
+        Whether a PNG of color gets a palette, of as few bits as hold it, if it has at most 256
+        colors. Other formats must be lossless.
+    notes : list of str, optional
+        Gets a line for each wish that the file cannot fulfill.
 
     Raises
     ------
@@ -306,15 +345,17 @@ def encode_image(pixels: npt.NDArray[np.uint8], extension: str = ".png") -> byte
     ImageError
         The array is not an image.
     """
-    file_format, options = output_format(extension)
+    notes = [] if notes is None else notes
+    file_format, options = output_format(extension, quality, is_indexed=is_indexed)
     check_image(pixels, channels=WITH_ALPHA)
     if pixels.shape[2] == 4 and file_format not in WITH_TRANSPARENCY:
         holding = [name for name, (kind, _) in WRITABLE.items() if kind in WITH_TRANSPARENCY]
-        expected = f"a format that holds alpha: {', '.join(holding)}"
+        expected = f"a format that holds alpha: {', '.join(holding)}, or --background COLOR"
         raise ConfigError("output", expected, extension.lower())
+    picture = _picture(pixels, file_format, is_indexed, notes)
     buffer = io.BytesIO()
     try:
-        Image.fromarray(pixels).save(buffer, format=file_format, **options)
+        picture.save(buffer, format=file_format, **options)
     except (OSError, ValueError) as error:
         size = f"{pixels.shape[1]}×{pixels.shape[0]}"
         expected = f"a size that {file_format} can hold"
@@ -322,17 +363,45 @@ def encode_image(pixels: npt.NDArray[np.uint8], extension: str = ".png") -> byte
     return buffer.getvalue()
 
 
-def output_format(extension: str) -> tuple[str, dict[str, Any]]:
+def _picture(
+    pixels: npt.NDArray[np.uint8], file_format: str, is_indexed: bool, notes: list[str]
+) -> Image.Image:
+    """Return pixels in the least mode that a format has for them."""
+    has_palette = is_indexed and file_format == "PNG"
+    gray = file_format in WITH_GRAY and is_gray(pixels)
+    if gray and not (has_palette and pixels.shape[2] == 4):
+        return in_gray(pixels)
+    if has_palette:
+        indexed = with_palette(pixels)
+        if indexed is not None:
+            return indexed
+        notes.append(f"more than {MAX_PALETTE} colors, so there is no palette")
+    return in_gray(pixels) if gray else Image.fromarray(pixels)
+
+
+def output_format(
+    extension: str, quality: int | None = None, *, is_indexed: bool = False
+) -> tuple[str, dict[str, Any]]:
     """Return the format and options for an extension such as ``.png``, in any case.
 
     Raises
     ------
     ConfigError
-        No such format can be written.
+        No such format can be written, or it cannot do what is asked.
     """
     if extension.lower() not in WRITABLE:
         raise ConfigError("output", f"one of {', '.join(WRITABLE)}", extension or "no extension")
     file_format, options = WRITABLE[extension.lower()]
+    if quality is not None:
+        quality = check_integer("quality", quality, 1, MAX_QUALITY)
+        if is_indexed:
+            raise ConfigError("options", "either --indexed or --quality", "both")
+        if file_format not in LOSSY:
+            lossy = [name for name, (kind, _) in WRITABLE.items() if kind in LOSSY]
+            raise ConfigError("--quality", f"an output in {', '.join(lossy)}", extension.lower())
+        return file_format, options | LOSSY[file_format] | {"quality": quality}
+    if is_indexed and file_format == "JPEG":
+        raise ConfigError("--indexed", "a lossless format, such as .png", extension.lower())
     return file_format, dict(options)
 
 

@@ -34,6 +34,10 @@ MAX_BANDS = 1024
 their number bounds the time that a small hostile file can take."""
 MAX_ANCILLARY = 256
 """Ancillary sections of a file."""
+MAX_PALETTE = 256
+"""Colors of the palette of a PNG."""
+MAX_QUALITY = 100
+"""Quality of JPEG and WebP."""
 MAX_FILE_BYTES = 2**31
 """Bytes of a file that is read, of whatever format."""
 

@@ -52,10 +52,14 @@ class Output:
 
     def done(self, done: Done, *, to_stderr: bool = False) -> None:
         """Print the notes and the line of a file."""
-        if not self.quiet:
-            print_notes(done.notes)
+        self.noted(done)
         if not self.as_json and not self.quiet:
             say(self.line(done.facts), err=to_stderr)
+
+    def noted(self, done: Done) -> None:
+        """Print the notes of a file."""
+        if not self.quiet:
+            print_notes(done.notes)
 
 
 def run(plan: Plan, work: Work, output: Output, jobs: int | None) -> None:

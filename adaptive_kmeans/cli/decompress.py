@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,11 +11,11 @@ from typer import Argument, Option
 
 from adaptive_kmeans.cli import batch
 from adaptive_kmeans.cli.console import named
-from adaptive_kmeans.cli.options import LimitsName, Quiet, grouped
+from adaptive_kmeans.cli.options import Background, LimitsName, Quiet, grouped
 from adaptive_kmeans.cli.places import Direction, PlaceOptions, Task, plan
 from adaptive_kmeans.cli.startup import without_garbage_collection, without_scipy
 from adaptive_kmeans.files import STANDARD_STREAM
-from adaptive_kmeans.limits import preset
+from adaptive_kmeans.limits import MAX_PALETTE, MAX_QUALITY, preset
 
 if TYPE_CHECKING:
     from adaptive_kmeans.progress import Progress
@@ -43,8 +44,23 @@ def decompress(
         ),
     ] = "png",
     indexed: Annotated[
-        bool, Option("--indexed", help="Only the codewords' image, without its restoration.")
+        bool,
+        Option(
+            "--indexed",
+            help="The codewords' own image, without its restoration: a PNG with a palette, gray, "
+            f"or with more than {MAX_PALETTE} colors RGB; other lossless formats hold its colors.",
+        ),
     ] = False,
+    quality: Annotated[
+        int | None,
+        Option(
+            min=1,
+            max=MAX_QUALITY,
+            help="Of JPEG, by default 95, with chroma at full resolution, and of WebP, by default "
+            "lossless.",
+        ),
+    ] = None,
+    background: Background = None,
     limits: LimitsName = "default",
     quiet: Quiet = False,
 ) -> None:
@@ -55,9 +71,9 @@ def decompress(
     """
     from adaptive_kmeans.progress import progress_bar
 
-    work = Decompression(indexed, limits)
-    preset(limits)
-    made = plan(inputs, places, _direction(f".{to.removeprefix('.')}"))
+    work = Decompression(indexed, quality, background, limits)
+    work.check()
+    made = plan(inputs, places, _direction(f".{to.removeprefix('.')}", work.check_output))
     output = batch.Output(_line, as_json=False, quiet=quiet)
     if made.is_many:
         batch.run(made, work, output, places.jobs)
@@ -71,6 +87,8 @@ def decompress(
             done = work(task, progress)
         if task.target != STANDARD_STREAM:
             output.done(done)
+        else:
+            output.noted(done)
     batch.print_skipped(made, output)
 
 
@@ -79,11 +97,27 @@ class Decompression:
     """Decompresses one file; see `batch.Work`."""
 
     indexed: bool
+    quality: int | None
+    background: str | None
     limits: str
+
+    def check(self) -> None:
+        """Raise an error for an option that can never be used."""
+        preset(self.limits)
+        if self.background is not None:
+            from adaptive_kmeans import image
+
+            image.parse_color(self.background)
+
+    def check_output(self, target: str) -> None:
+        """Raise `ConfigError` for a name that can be no output's."""
+        from adaptive_kmeans import image
+
+        image.output_format(_extension(target), self.quality, is_indexed=self.indexed)
 
     def __call__(self, task: Task, progress: Progress | None) -> batch.Done:
         """Decompress a file."""
-        from adaptive_kmeans import codec, container, files, image
+        from adaptive_kmeans import alpha, codec, container, files, image
 
         allowed = preset(self.limits)
         with named(task.source):
@@ -95,7 +129,17 @@ class Decompression:
             )
         if progress is not None:
             progress("writing", 0.0)
-        encoded = image.encode_image(pixels, _extension(task.target))
+        if self.background is not None:
+            pixels = alpha.flatten(pixels, image.parse_color(self.background))
+        notes: list[str] = []
+        with named(task.source):
+            encoded = image.encode_image(
+                pixels,
+                _extension(task.target),
+                quality=self.quality,
+                is_indexed=self.indexed,
+                notes=notes,
+            )
         files.write_bytes(task.target, encoded, replace=task.replace)
         return batch.Done(
             {
@@ -104,7 +148,8 @@ class Decompression:
                 "height": pixels.shape[0],
                 "input_bytes": len(data),
                 "bytes": len(encoded),
-            }
+            },
+            tuple(f"{task.target}: {note}" for note in notes),
         )
 
 
@@ -116,17 +161,11 @@ def _extension(target: str) -> str:
     return ".png" if target == STANDARD_STREAM else Path(target).suffix
 
 
-def _check_output(target: str) -> None:
-    from adaptive_kmeans import image
-
-    image.output_format(_extension(target))
-
-
 def _is_output(name: str) -> bool:
     return name == STANDARD_STREAM or Path(name).suffix.lower()[1:] in _EXTENSIONS
 
 
-def _direction(extension: str) -> Direction:
+def _direction(extension: str, check_output: Callable[[str], None]) -> Direction:
     from adaptive_kmeans.datasets import EXTENSIONS
 
     return Direction(
@@ -134,5 +173,5 @@ def _direction(extension: str) -> Direction:
         is_input=lambda path: path.suffix.lower() == ".akm",
         passed_over=EXTENSIONS,
         is_output=_is_output,
-        check_output=_check_output,
+        check_output=check_output,
     )
