@@ -87,6 +87,20 @@ their blocks, with a codebook of the one codeword (0, 0, 0). There are then at m
 1 codebooks. Before the image is corrected and filtered, hidden pixels get the colors of their
 neighbors, as `adaptive_kmeans.alpha` specifies; in the end they are (0, 0, 0, 0).
 
+**Metadata.** Two ancillary sections say what the picture is of, and change no pixel:
+
+==== ==== ============ ==========================================================================
+type what how often    content
+==== ==== ============ ==========================================================================
+x    EXIF at most once a TIFF structure as EXIF (CIPA DC-008) has it, without ``Exif\0\0``
+m    XMP  at most once a packet in UTF-8
+==== ==== ============ ==========================================================================
+
+Their payload is a byte, 0 before the content as it is or 1 before a zlib stream (RFC 1950) of it;
+a writer takes the shorter. The content has 1..`MAX_METADATA_BYTES` bytes. The image is upright, so
+an orientation in it is 1, and a writer sets it so. A reader takes the first section of its type,
+and does without one that is damaged or that it cannot read.
+
 Every byte is under a checksum, or is the signature or the version, so any single flipped bit is
 found; the sections follow each other up to the end, so is any missing or additional byte.
 """
@@ -110,6 +124,7 @@ from adaptive_kmeans.alpha import mark_hidden
 from adaptive_kmeans.blocks import BlockGrid, region_counts
 from adaptive_kmeans.coding import Coder, coders
 from adaptive_kmeans.errors import (
+    AdaptiveKMeansError,
     BadMagicError,
     ChecksumError,
     ConfigError,
@@ -129,6 +144,7 @@ from adaptive_kmeans.limits import (
     Limits,
     check_limits,
 )
+from adaptive_kmeans.metadata import UPRIGHT, Metadata, from_payload, to_payload
 from adaptive_kmeans.progress import Progress, beside
 from adaptive_kmeans.quantize import Quantized, with_hidden_codebook
 from adaptive_kmeans.threads import Workers, thread_count
@@ -141,6 +157,8 @@ CHANNELS = 3
 CORRECTION, FILTER = "B", "F"
 """Types of the sections that `adaptive_kmeans.restoration` specifies."""
 ALPHA_LEVELS, ALPHA_MAP = "A", "T"
+METADATA = {"x": "exif", "m": "xmp"}
+"""Types of the sections of metadata, and their fields in `adaptive_kmeans.metadata.Metadata`."""
 LEVELS = 256
 """Levels that alpha can have."""
 
@@ -436,7 +454,9 @@ def _frame(kind: str, payload: bytes) -> bytes:
     return b"".join((head, payload, _CRC.pack(zlib.crc32(payload, zlib.crc32(head)))))
 
 
-def with_sections(data: bytes, sections: Sequence[Section]) -> bytes:
+def with_sections(
+    data: bytes, sections: Sequence[Section], *, without: Container[str] = ()
+) -> bytes:
     """Return a file with further sections beside its quantized image.
 
     Parameters
@@ -445,6 +465,8 @@ def with_sections(data: bytes, sections: Sequence[Section]) -> bytes:
         A file.
     sections : sequence of Section
         See `write`.
+    without : container of str
+        Types of ancillary sections of the file that are not kept.
 
     Raises
     ------
@@ -454,10 +476,46 @@ def with_sections(data: bytes, sections: Sequence[Section]) -> bytes:
         `data` is not a file, or the new one would exceed the limits.
     """
     reader = Reader(data)
+    reader.check()
     payloads = {kind: reader.payloads(kind) for kind in SECTIONS if reader.payloads(kind)}
     contents = reader.contents
-    kept = [*reader.ancillary(), *sections]
+    kept = [section for section in reader.ancillary() if section.type not in without]
+    kept += sections
     return _assemble(payloads, kept, len(contents.codewords), contents.bands)
+
+
+def with_metadata(data: bytes, metadata: Metadata) -> bytes:
+    """Return a file that holds metadata, instead of any that it has.
+
+    Parameters
+    ----------
+    data : bytes
+        A file.
+    metadata : Metadata
+        EXIF and XMP, which are made those of an upright sRGB image.
+
+    Raises
+    ------
+    ConfigError
+        They cannot be read.
+    FormatError, LimitError
+        `data` is not a file, or metadata or the new file would exceed the limits.
+
+    Examples
+    --------
+    >>> from adaptive_kmeans.codec import Settings, encode
+    >>> data = encode(np.zeros((8, 8, 3), dtype=np.uint8), Settings.regular(4))
+    >>> Reader(with_metadata(data, Metadata(xmp=b"<x:xmpmeta/>"))).metadata().xmp
+    b'<x:xmpmeta/>'
+    """
+    upright = metadata.of_upright()
+    added = []
+    for kind, name in METADATA.items():
+        content = getattr(upright, name)
+        DEFAULT.check(name.upper(), "metadata_bytes", len(content))
+        if content:
+            added.append(Section(kind, to_payload(content)))
+    return with_sections(data, added, without=tuple(METADATA))
 
 
 def _check_section(section: Section) -> None:
@@ -654,7 +712,9 @@ def inspect(data: bytes, *, limits: Limits = DEFAULT) -> Contents:
     FormatError, LimitError
         The bytes are not a whole, undamaged file within the limits: see `Reader`.
     """
-    return Reader(data, limits).contents
+    reader = Reader(data, limits)
+    reader.check()
+    return reader.contents
 
 
 def read(data: bytes, *, limits: Limits = DEFAULT, progress: Progress | None = None) -> Quantized:
@@ -705,7 +765,8 @@ class Reader:
     UnsupportedVersionError
         The file needs a newer version: of the format, a coder, a model, or a critical section.
     TruncatedError, ChecksumError, CorruptError
-        The file is incomplete, damaged, or has sections or fields that cannot be right.
+        The file is incomplete, damaged but in its metadata, or has sections or fields that cannot
+        be right.
     LimitError
         It asks for more than the limits allow.
     """
@@ -799,6 +860,35 @@ class Reader:
         found.sort(key=lambda section: section.start)
         return [Section(section.type, self._payload(section)) for section in found]
 
+    def check(self) -> None:
+        """Raise `ChecksumError` if metadata are damaged, without which a file can be decoded."""
+        for kind in METADATA:
+            for section in self._found.get(kind, ()):
+                _check_crc(self._source, section)
+
+    def metadata(self, notes: list[str] | None = None) -> Metadata:
+        """Return the EXIF and XMP of the file, as they are true of an upright sRGB image.
+
+        Parameters
+        ----------
+        notes : list of str, optional
+            Gets a line for what is damaged or cannot be read, and is left out.
+        """
+        found = {}
+        for kind, name in METADATA.items():
+            try:
+                for section in self._found.get(kind, ())[:1]:
+                    found[name] = UPRIGHT[name](self._metadata_content(section))
+            except AdaptiveKMeansError as error:
+                if notes is not None:
+                    notes.append(f"left out {name.upper()} that cannot be read: {error}")
+        return Metadata(**found)
+
+    def _metadata_content(self, section: _Found) -> bytes:
+        self._limits.check("metadata", "metadata_bytes", section.size - 1)
+        _check_crc(self._source, section)
+        return from_payload(self._payload(section), self._limits.metadata_bytes)
+
     def payloads(self, kind: str) -> list[bytes]:
         """Return the payloads of all sections of a type, in their order."""
         return [self._payload(section) for section in self._found.get(kind, ())]
@@ -869,11 +959,12 @@ class Reader:
 
 
 class _Found(NamedTuple):
-    """A section of a file: its type, the byte that it starts at, and the size of its payload."""
+    """A section of a file: its type, first byte, size of its payload, and number from 1."""
 
     type: str
     start: int
     size: int
+    number: int
 
 
 class _Whole:
@@ -946,15 +1037,12 @@ def _find_sections(source: _Whole | _Seekable) -> list[_Found]:
             expected = f"at least {end + _CRC.size} bytes: section {len(found) + 1}"
             raise TruncatedError("file", expected, f"{source.size} bytes")
         kind = chr(letter[0])
-        if source.reads_all or not _is_bulk(kind):
-            (stored,) = _CRC.unpack(source.at(end, _CRC.size))
-            computed = source.crc32(start, end)
-            if stored != computed:
-                where = f"section {len(found) + 1} at byte {start}"
-                raise ChecksumError(where, f"CRC-32 {stored:08x}", f"{computed:08x}")
+        section = _Found(kind, start, size, len(found) + 1)
+        if kind not in METADATA and (source.reads_all or not _is_bulk(kind)):
+            _check_crc(source, section)
         if not _is_letter(kind):
             raise CorruptError("section type", "an ASCII letter", f"byte {letter[0]:02x}")
-        found.append(_Found(kind, start, size))
+        found.append(section)
         if (found[0].type, found[0].size) != ("H", _HEADER.size):
             expected = f"a header (H) of {_HEADER.size} bytes"
             raise CorruptError("section 1", expected, f"{kind} of {size}")
@@ -969,6 +1057,16 @@ def _find_sections(source: _Whole | _Seekable) -> list[_Found]:
     if found[-1].size:
         raise CorruptError("end", "0 bytes", found[-1].size)
     return found
+
+
+def _check_crc(source: _Whole | _Seekable, section: _Found) -> None:
+    """Raise `ChecksumError` unless the checksum of a section holds."""
+    end = section.start + _HEAD.size + section.size
+    (stored,) = _CRC.unpack(source.at(end, _CRC.size))
+    computed = source.crc32(section.start, end)
+    if stored != computed:
+        where = f"section {section.number} at byte {section.start}"
+        raise ChecksumError(where, f"CRC-32 {stored:08x}", f"{computed:08x}")
 
 
 def _is_bulk(kind: str) -> bool:

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageColor, UnidentifiedImageError
 
-from adaptive_kmeans import files
+from adaptive_kmeans import files, metadata
 from adaptive_kmeans.errors import (
     AdaptiveKMeansError,
     ConfigError,
@@ -40,6 +40,7 @@ from adaptive_kmeans.limits import (
     check_integer,
     check_limits,
 )
+from adaptive_kmeans.metadata import NO_METADATA, Metadata
 from adaptive_kmeans.palette import in_gray, is_gray, with_palette
 from adaptive_kmeans.srgb import SIDEWAYS, read_orientation, to_srgb
 
@@ -81,12 +82,15 @@ class SourceImage:
         Format of the file, such as "PNG".
     file_bytes : int
         Size of the file.
+    metadata : Metadata
+        EXIF and XMP, as they are true of these pixels.
     """
 
     pixels: npt.NDArray[np.uint8]
     notes: tuple[str, ...]
     file_format: str
     file_bytes: int
+    metadata: Metadata = NO_METADATA
 
 
 def load(
@@ -272,9 +276,12 @@ def decode_image(
         notes: list[str] = []
         file_format = str(image.format)
         with _libtiff_messages(image) as messages:
+            found = metadata.find(image, notes) if file_format == "TIFF" else None
             pixels = to_srgb(name, image, color, notes)
         notes += messages[:1]
-    return SourceImage(pixels, tuple(notes), file_format, len(data))
+        if found is None:
+            found = metadata.find(image, notes)
+    return SourceImage(pixels, tuple(dict.fromkeys(notes)), file_format, len(data), found)
 
 
 def read_size(path: str | Path, limits: Limits = DEFAULT) -> tuple[int, int]:
@@ -318,6 +325,7 @@ def encode_image(
     *,
     quality: int | None = None,
     is_indexed: bool = False,
+    beside: Metadata = NO_METADATA,
     notes: list[str] | None = None,
 ) -> bytes:
     """Encode (H, W, 3) or (H, W, 4) uint8 pixels in the format that an extension names.
@@ -335,6 +343,8 @@ def encode_image(
     is_indexed : bool
         Whether a PNG of color gets a palette, of as few bits as hold it, if it has at most 256
         colors. Other formats must be lossless.
+    beside : Metadata, optional
+        EXIF and XMP for formats that hold them.
     notes : list of str, optional
         Gets a line for each wish that the file cannot fulfill.
 
@@ -353,6 +363,14 @@ def encode_image(
         expected = f"a format that holds alpha: {', '.join(holding)}, or --background COLOR"
         raise ConfigError("output", expected, extension.lower())
     picture = _picture(pixels, file_format, is_indexed, notes)
+    if beside.names:
+        try:
+            described = metadata.options_of_file(beside, file_format, notes)
+            buffer = io.BytesIO()
+            picture.save(buffer, format=file_format, **options, **described)
+            return buffer.getvalue()
+        except Exception:  # absurd metadata never cost an image
+            notes.append(f"left out {beside.names}, which cannot be written")
     buffer = io.BytesIO()
     try:
         picture.save(buffer, format=file_format, **options)

@@ -34,6 +34,8 @@ MAX_BANDS = 1024
 their number bounds the time that a small hostile file can take."""
 MAX_ANCILLARY = 256
 """Ancillary sections of a file."""
+MAX_METADATA_BYTES = 2**22
+"""Bytes of EXIF, and of XMP, of a file, once they are decompressed."""
 MAX_PALETTE = 256
 """Colors of the palette of a PNG."""
 MAX_QUALITY = 100
@@ -85,6 +87,8 @@ class Limits:
     memory_bytes : int
         Memory that decoding allocates, as estimated from the file's header. The default keeps a
         whole process below a gigabyte.
+    metadata_bytes : int
+        Bytes of EXIF, and of XMP; more is left out, and no error.
 
     Raises
     ------
@@ -103,6 +107,7 @@ class Limits:
     bands: int = MAX_BANDS
     file_bytes: int = MAX_FILE_BYTES
     memory_bytes: int = 800 * 2**20
+    metadata_bytes: int = MAX_METADATA_BYTES
 
     def __post_init__(self) -> None:
         highest = {
@@ -112,6 +117,7 @@ class Limits:
             "bands": MAX_BANDS,
             "file_bytes": MAX_FILE_BYTES,
             "memory_bytes": 2**63 - 1,
+            "metadata_bytes": MAX_METADATA_BYTES,
         }
         for name, most in highest.items():
             value = check_integer(f"limit of {name}", getattr(self, name), 1, most)
@@ -136,7 +142,7 @@ class Limits:
             raise LimitError(what, f"at most {self.pixels:,} pixels", f"{width}×{height}")
 
 
-_WORDS = {"file_bytes": "bytes", "memory_bytes": "bytes of memory"}
+_WORDS = {"file_bytes": "bytes", "memory_bytes": "bytes of memory", "metadata_bytes": "bytes"}
 
 DEFAULT = Limits()
 """Whatever the encoder writes."""
@@ -148,6 +154,7 @@ RESTRICTIVE = Limits(
     bands=256,
     file_bytes=2**25,
     memory_bytes=256 * 2**20,
+    metadata_bytes=2**18,
 )
 """For untrusted files: 16 megapixels, 32 MB of file, a quarter of a gigabyte of memory."""
 

@@ -2,9 +2,12 @@
 
 scikit-image and imageio read images through Pillow, and so they read these files, too.
 
-Opening reads sizes alone; the pixels are decoded when they are first asked for. Saving takes the
-settings of `adaptive_kmeans.Settings` as keywords, and `k` for regular K-means; other keywords are
-ignored, as Pillow's own plug-ins do.
+Opening reads sizes and metadata alone; the pixels are decoded when they are first asked for. Saving
+takes the settings of `adaptive_kmeans.Settings` as keywords, and `k` for regular K-means; other
+keywords are ignored, as Pillow's own plug-ins do.
+
+`exif` and `xmp` are in `info`, and saved when they are given, as in JPEG. Images are saved upright:
+by the orientation of the EXIF that is given, else by their own.
 
 Examples
 --------
@@ -20,15 +23,18 @@ Examples
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 from typing import IO, Any
 
-from PIL import Image, ImageFile
+from PIL import ExifTags, Image, ImageFile
 
 from adaptive_kmeans import container
 from adaptive_kmeans.codec import Settings, decode, encode
+from adaptive_kmeans.container import METADATA
 from adaptive_kmeans.errors import AdaptiveKMeansError
+from adaptive_kmeans.metadata import EXIF_PREFIX, Metadata
 
 FORMAT, EXTENSION, MIME = "AKM", ".akm", "image/x-akm"
 _SETTINGS = tuple(field.name for field in dataclasses.fields(Settings))
@@ -48,13 +54,19 @@ class AkmImageFile(ImageFile.ImageFile):
         self._size = outline.width, outline.height
         self._mode = "RGBA" if outline.has_alpha else "RGB"
         self._is_coded = True
+        with contextlib.suppress(AdaptiveKMeansError):  # of damage, which loading tells
+            beside = container.Reader.peek(self._file).metadata()  # type: ignore[arg-type]
+            if beside.exif:
+                self.info["exif"] = EXIF_PREFIX + beside.exif
+            if beside.xmp:
+                self.info["xmp"] = beside.xmp
 
     def verify(self) -> None:
         """Raise `OSError` unless the file is whole and all its checksums hold; close it."""
         data = self._read()
         super().verify()
         with _OSErrors():
-            container.Reader(data)
+            container.inspect(data)
 
     def load(self) -> Any:
         """Decode the pixels, unless that is done.
@@ -108,7 +120,18 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     options = getattr(image, "encoderinfo", {})
     chosen = {name: options[name] for name in _SETTINGS if name in options}
     settings = Settings.regular(options["k"], **chosen) if "k" in options else Settings(**chosen)
-    file.write(encode(image, settings))
+    given = {name: _as_bytes(options[name]) for name in METADATA.values() if options.get(name)}
+    beside = Metadata(**given)
+    if beside.exif:
+        image = image.copy()
+        image.getexif()[ExifTags.Base.Orientation] = beside.orientation
+    file.write(container.with_metadata(encode(image, settings), beside))
+
+
+def _as_bytes(given: bytes | str | Image.Exif) -> bytes:
+    if isinstance(given, Image.Exif):
+        return given.tobytes()
+    return given.encode() if isinstance(given, str) else given
 
 
 Image.register_open(FORMAT, AkmImageFile, _accept)

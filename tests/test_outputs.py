@@ -74,7 +74,7 @@ def test_gray_stays_gray_and_every_pixel_the_same(photo, extension, is_indexed, 
         gray = np.dstack([gray, np.maximum(photo[..., 1], 1)])
     refused = has_alpha and file_format not in image.WITH_TRANSPARENCY
     if refused or (is_indexed and file_format == "JPEG"):
-        with pytest.raises(ConfigError, match="a lossless format|a format that holds alpha"):
+        with pytest.raises(ConfigError, match=r"a lossless format|a format that holds alpha"):
             encode_image(gray, extension, is_indexed=is_indexed)
         return
     data = encode_image(gray, extension, is_indexed=is_indexed)

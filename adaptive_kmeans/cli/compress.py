@@ -44,6 +44,13 @@ def compress(
     encoder: EncoderOptions,
     places: PlaceOptions,
     background: Background = None,
+    keep_metadata: Annotated[
+        bool,
+        Option(
+            "--keep-metadata",
+            help="Keep EXIF, without its thumbnail, and XMP; by default they are left out.",
+        ),
+    ] = False,
     verify: Annotated[
         bool, Option("--verify", help="Decode the file before writing it, and compare.")
     ] = False,
@@ -63,7 +70,7 @@ def compress(
     Of a folder, every image below it is compressed. Outputs that exist are never overwritten
     without --force. One file that fails is a line; the others go on, and the exit code is 6.
     """
-    work = Compression(encoder.settings(), background, verify, skip_if_larger)
+    work = Compression(encoder.settings(), background, verify, skip_if_larger, keep_metadata)
     made = plan(inputs, places, _DIRECTION)
     output = batch.Output(_line, as_json, quiet)
     if made.is_many:
@@ -95,10 +102,11 @@ class Compression:
     background: str | None
     verify: bool
     skip_if_larger: bool
+    keep_metadata: bool
 
     def __call__(self, task: Task, progress: Progress | None) -> batch.Done:
         """Compress an image."""
-        from adaptive_kmeans import codec, image, metrics
+        from adaptive_kmeans import codec, container, image, metrics
 
         picture = image.read_image(task.source, self.background)
         _load_kernels(self.settings)
@@ -106,12 +114,17 @@ class Compression:
         data, decoded = codec.encode_with_reconstruction(
             picture.pixels, self.settings, progress=progress
         )
+        left_out = picture.metadata.names
+        if self.keep_metadata and left_out:
+            data, left_out = container.with_metadata(data, picture.metadata), ""
         times = {"encode_s": time.perf_counter() - start}
         if self.verify:
             start = time.perf_counter()
             _verify(task.target, data, decoded, progress)
             times["decode_s"] = time.perf_counter() - start
         notes = [f"{task.source}: {note}" for note in picture.notes]
+        if left_out:
+            notes.append(f"{task.source}: {left_out} left out; --keep-metadata keeps them")
         if len(data) >= picture.file_bytes:
             if self.skip_if_larger:
                 expected = f"fewer bytes than the input's {picture.file_bytes:,} to be written"

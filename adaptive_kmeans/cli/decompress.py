@@ -127,17 +127,19 @@ class Decompression:
             pixels = codec.decode(
                 data, restored=not self.indexed, limits=allowed, progress=progress
             )
+            notes: list[str] = []
+            beside = container.Reader(data, allowed).metadata(notes)
         if progress is not None:
             progress("writing", 0.0)
         if self.background is not None:
             pixels = alpha.flatten(pixels, image.parse_color(self.background))
-        notes: list[str] = []
         with named(task.source):
             encoded = image.encode_image(
                 pixels,
                 _extension(task.target),
                 quality=self.quality,
                 is_indexed=self.indexed,
+                beside=beside,
                 notes=notes,
             )
         files.write_bytes(task.target, encoded, replace=task.replace)

@@ -107,6 +107,7 @@ def _read(source: str, limits: Limits, verify: bool) -> _Facts:
             data = files.read_bytes(source, limits.file_bytes, check_start=container.check_start)
             if verify:
                 reader = container.Reader(data, limits)
+                reader.check()
             else:
                 reader = container.Reader.peek(io.BytesIO(data), limits)
             return _Facts(reader.contents, *codec.read_restoration(reader))
@@ -132,8 +133,12 @@ def _alpha(contents: Contents) -> str:
 def _print(source: str, facts: _Facts, verified: bool) -> None:
     from rich.table import Table
 
+    from adaptive_kmeans.container import METADATA
+
     contents = facts.contents
     pixels = contents.width * contents.height
+    metadata_bytes = sum(each.bytes for each in contents.ancillary if each.type in METADATA)
+    other_bytes = contents.other_bytes - metadata_bytes
     say(
         f"{source}: {_size(contents)} pixels, {_codewords(contents)} codewords, "
         f"{_alpha(contents)}blocks of {contents.block_size}, "
@@ -150,7 +155,8 @@ def _print(source: str, facts: _Facts, verified: bool) -> None:
         *([("correction", contents.correction_bytes)] if contents.correction_bytes else []),
         *([("filter", contents.filter_bytes)] if contents.filter_bytes else []),
         *([("alpha", contents.alpha_bytes)] if contents.alpha_levels else []),
-        *([("other", contents.other_bytes)] if contents.other_bytes else []),
+        *([("metadata", metadata_bytes)] if metadata_bytes else []),
+        *([("other", other_bytes)] if other_bytes else []),
         ("file", contents.file_bytes),
     ):
         if part == "file":
@@ -167,7 +173,10 @@ def _print(source: str, facts: _Facts, verified: bool) -> None:
     if facts.filter is not None:
         typer.echo(f"filter: {facts.filter.form.summary}, +{facts.filter.gain_db:.2f} dB")
     for section in contents.ancillary:
-        typer.echo(f"ancillary section {section.type}: {section.bytes:,} B, skipped")
+        if section.type in METADATA:
+            typer.echo(f"{METADATA[section.type].upper()}: {section.bytes:,} B")
+        else:
+            typer.echo(f"ancillary section {section.type}: {section.bytes:,} B, skipped")
 
 
 def _print_all(read: Sequence[tuple[str, _Facts]]) -> None:

@@ -1,0 +1,353 @@
+"""EXIF and XMP: what an image file says beside its pixels, made true of the pixels that are kept.
+
+Pixels are kept upright and in sRGB, so metadata that went on saying otherwise would turn the image
+twice. `Metadata.of_upright` therefore sets the orientation to 1 and the color space to sRGB, in
+place: other fields, and notes of camera makers that hold offsets, stay where they are. Sizes in
+pixels stay as the camera wrote them. A thumbnail of EXIF goes: it is often larger than all else,
+is not turned, and may show what was cut off. Extended XMP of a JPEG, and all else that files have,
+such as IPTC and comments, is not read.
+
+A TIFF file has no EXIF of its own, but tags; those that describe, and not those by which its pixels
+are stored, are read as EXIF, with its directories of EXIF and of GPS. Of EXIF, a TIFF file that is
+written has these tags, but not the directories, which Pillow cannot put into compressed ones.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from adaptive_kmeans.errors import ConfigError, CorruptError
+
+if TYPE_CHECKING:
+    from PIL.Image import Exif, Image
+
+EXIF_PREFIX = b"Exif\0\0"
+"""What JPEG, and so Pillow, has before EXIF."""
+XMP_TAG = 700
+DESCRIBING = (
+    *(270, 271, 272, 305, 306, 315, 316),  # description, make, model, software, date, artist, host
+    *(33432, 18246, 18249, 40091, 40092, 40093, 40094, 40095),  # copyright, ratings, Windows' texts
+)
+"""Tags of a TIFF file that say something of the picture."""
+DIRECTORIES = (34665, 34853)
+"""Tags of the directories of EXIF and of GPS."""
+JPEG_MOST = {"exif": 65_533, "xmp": 65_504}
+"""Bytes that a JPEG file holds of each, the prefix of EXIF included."""
+
+_ORIENTATION, _COLOR_SPACE, _EXIF_DIRECTORY = 0x0112, 0xA001, 0x8769
+_UPRIGHT, _SRGB = 1, 1
+_THUMBNAILS = ((0x0201, 0x0202), (0x0111, 0x0117))
+"""Tags of the place and the size of a thumbnail, as JPEG and as samples."""
+_INTEGERS = {1: "B", 3: "H", 4: "I"}
+"""Types of fields that hold integers, in the language of `struct`."""
+_ENTRY = 12
+_XMP_FIELD = rb"""(%s\s*=\s*["']|<%s(?:\s[^<>]*)?>)(\s*)\d+(?=\s*["'<])"""
+_STORED, _DEFLATED = 0, 1
+
+
+@dataclass(frozen=True)
+class Metadata:
+    r"""EXIF and XMP of an image; empty where it has none.
+
+    Parameters
+    ----------
+    exif : bytes
+        A TIFF structure, as the EXIF standard (CIPA DC-008) has it, without ``Exif\0\0``.
+    xmp : bytes
+        A packet in UTF-8.
+
+    Examples
+    --------
+    >>> Metadata(xmp=b"<x/>").names
+    'XMP'
+    >>> Metadata(xmp=b'<a tiff:Orientation="6"/>').of_upright().xmp
+    b'<a tiff:Orientation="1"/>'
+    """
+
+    exif: bytes = b""
+    xmp: bytes = b""
+
+    @property
+    def names(self) -> str:
+        """What there is, in words; empty for nothing."""
+        return " and ".join(name.upper() for name in UPRIGHT if getattr(self, name))
+
+    def of_upright(self) -> Metadata:
+        """Return the metadata as they are true of upright sRGB pixels, without a thumbnail.
+
+        Raises
+        ------
+        ConfigError
+            They cannot be read.
+        """
+        return Metadata(**{name: make(getattr(self, name)) for name, make in UPRIGHT.items()})
+
+    @property
+    def orientation(self) -> int:
+        """The orientation that EXIF has, 1 where it has none."""
+        return int(_pillow_exif(self.exif).get(_ORIENTATION, _UPRIGHT))
+
+
+NO_METADATA = Metadata()
+
+
+def find(image: Image, notes: list[str]) -> Metadata:
+    """Find the metadata of a Pillow image, those of an upright one.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Loaded, as some files have metadata behind their pixels; but not yet if it is a TIFF file,
+        whose tags are read from the open file.
+    notes : list of str
+        Gets a line for what cannot be read, and is left out.
+    """
+    found = {}
+    for name, read in (("exif", _found_exif), ("xmp", _found_xmp)):
+        try:
+            found[name] = UPRIGHT[name](read(image))
+        except Exception:  # Pillow raises nearly anything
+            notes.append(f"ignored {name.upper()} data that cannot be read")
+    return Metadata(**found)
+
+
+def _found_exif(image: Image) -> bytes:
+    if image.format == "TIFF":
+        return _describing(image.getexif()).tobytes()
+    raw = image.info.get("exif")
+    if raw is None and "Raw profile type exif" in image.info:  # as ImageMagick writes PNG
+        raw = image.getexif().tobytes()
+    return bytes(raw or b"")
+
+
+def _found_xmp(image: Image) -> bytes:
+    raw = image.info.get("xmp", b"")
+    return raw.encode() if isinstance(raw, str) else bytes(raw)
+
+
+def _describing(exif: Exif) -> Exif:
+    """Return the part that describes the picture, and not how a TIFF file stores it."""
+    kept = _chosen(exif, DESCRIBING)
+    for tag in DIRECTORIES:
+        if tag in exif:
+            kept[tag] = exif.get_ifd(tag)
+    return kept
+
+
+def _chosen(exif: Exif, tags: Iterable[int]) -> Exif:
+    from PIL.Image import Exif
+
+    kept = Exif()
+    kept.endian = exif.endian
+    for tag in tags:
+        if tag in exif:
+            kept[tag] = exif[tag]
+    return kept
+
+
+def options_of_file(metadata: Metadata, file_format: str, notes: list[str]) -> dict[str, Any]:
+    """Return the options by which Pillow writes metadata into a file.
+
+    Parameters
+    ----------
+    metadata : Metadata
+    file_format : str
+        Pillow's name of the format.
+    notes : list of str
+        Gets a line for what the format cannot hold, and is left out.
+    """
+    if not metadata.names:
+        return {}
+    exif = EXIF_PREFIX + metadata.exif if metadata.exif else b""
+    if file_format == "PNG":
+        from PIL.PngImagePlugin import PngInfo
+
+        texts = PngInfo()
+        if metadata.xmp:
+            texts.add_itxt("XML:com.adobe.xmp", metadata.xmp)
+        return {"exif": exif, "pnginfo": texts} if exif else {"pnginfo": texts}
+    if file_format == "WEBP":
+        return {"exif": exif, "xmp": metadata.xmp}
+    if file_format == "JPEG":
+        options = {"exif": exif, "xmp": metadata.xmp}
+        for name, most in JPEG_MOST.items():
+            if len(options[name]) > most:
+                size = len(options.pop(name))
+                notes.append(f"left out {name.upper()} of {size:,} B; JPEG holds {most:,}")
+        return options
+    if file_format == "TIFF":
+        read = _pillow_exif(metadata.exif)
+        tags = _chosen(read, DESCRIBING)
+        if metadata.xmp:
+            tags[XMP_TAG] = metadata.xmp
+        if any(tag in read for tag in DIRECTORIES):
+            notes.append("left out EXIF but its main tags; PNG, JPEG and WebP hold all of it")
+        return {"tiffinfo": tags}
+    notes.append(f"left out {metadata.names}, which {file_format} cannot hold")
+    return {}
+
+
+def _pillow_exif(exif: bytes) -> Exif:
+    """Return what Pillow reads of EXIF, or of nothing."""
+    from PIL.Image import Exif
+
+    read = Exif()
+    if exif:
+        read.load(EXIF_PREFIX + exif.removeprefix(EXIF_PREFIX))
+    return read
+
+
+def _upright_xmp(xmp: bytes) -> bytes:
+    xmp = xmp.rstrip(b"\0")
+    try:
+        text = xmp.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError("XMP", "text in UTF-8", "other bytes") from error
+    if "\0" in text:
+        raise ConfigError("XMP", "text without NUL", "one with it")
+    for name, value in ((b"tiff:Orientation", _UPRIGHT), (b"exif:ColorSpace", _SRGB)):
+        xmp = re.sub(_XMP_FIELD % (name, name), rb"\g<1>\g<2>%d" % value, xmp)
+    return xmp
+
+
+def _upright_exif(exif: bytes) -> bytes:
+    while exif.startswith(EXIF_PREFIX):
+        exif = exif.removeprefix(EXIF_PREFIX)
+    if not exif:
+        return b""
+    try:
+        written = _written_upright(exif)
+        read = _pillow_exif(written)
+        orientation = int(read.get(_ORIENTATION, _UPRIGHT))
+    except Exception as error:  # of indices and structures, and whatever Pillow raises
+        raise ConfigError("EXIF", "a TIFF structure", "other bytes") from error
+    if orientation != _UPRIGHT:
+        raise ConfigError("EXIF", "an orientation that can be set to 1", orientation)
+    return written if len(read) else b""
+
+
+UPRIGHT = {"exif": _upright_exif, "xmp": _upright_xmp}
+"""What makes each of the fields of `Metadata` true of an upright sRGB image, or `ConfigError`."""
+
+
+def _written_upright(exif: bytes) -> bytes:
+    """Return EXIF with the fields set that pixels decide, and without its thumbnail."""
+    tiff = _Tiff(exif)
+    fields = list(tiff.fields(tiff.first))
+    for field in fields:
+        if field.tag == _ORIENTATION:
+            tiff.set_integer(field, _UPRIGHT)
+        elif field.tag == _EXIF_DIRECTORY:
+            with suppress(struct.error, KeyError):  # without it the rest is of use
+                for inner in tiff.fields(tiff.integer(field)):
+                    if inner.tag == _COLOR_SPACE:
+                        tiff.set_integer(inner, _SRGB)
+    tiff.drop_thumbnail(behind=tiff.first + 2 + _ENTRY * len(fields))
+    return bytes(tiff.data)
+
+
+class _Field(NamedTuple):
+    """A field of a directory: its tag, its type, how many values it has, and where they stand."""
+
+    tag: int
+    kind: int
+    values: int
+    place: int
+
+
+class _Tiff:
+    """A TIFF structure whose integers can be set in their place.
+
+    What does not fit raises `struct.error` or `KeyError`.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data = bytearray(data)
+        self._order = {b"II*\0": "<", b"MM\0*": ">"}[data[:4]]
+        (self.first,) = self._read("I", 4)
+
+    def fields(self, place: int) -> Iterator[_Field]:
+        """Yield the fields of the directory at a place, with at most four bytes of values each."""
+        (count,) = self._read("H", place)
+        for entry in range(place + 2, place + 2 + _ENTRY * count, _ENTRY):
+            tag, kind, values = self._read("HHI", entry)
+            yield _Field(tag, kind, values, entry + 8)
+
+    def integer(self, field: _Field) -> int:
+        """Return the first integer of a field."""
+        return int(self._read(_INTEGERS[field.kind], field.place)[0])
+
+    def set_integer(self, field: _Field, value: int) -> None:
+        """Set the first integer of a field."""
+        struct.pack_into(self._order + _INTEGERS[field.kind], self.data, field.place, value)
+
+    def drop_thumbnail(self, behind: int) -> None:
+        """Drop the second directory, and its image, which in most files is all that follows.
+
+        Parameters
+        ----------
+        behind : int
+            The place behind the first directory, where that of the second is said.
+        """
+        with suppress(struct.error, KeyError):  # what cannot be read is not said to be there
+            (second,) = self._read("I", behind)
+            struct.pack_into(self._order + "I", self.data, behind, 0)
+            fields = {field.tag: field for field in self.fields(second)} if second else {}
+            for start_tag, size_tag in _THUMBNAILS:
+                if start_tag in fields and size_tag in fields and fields[start_tag].values == 1:
+                    start, size = self.integer(fields[start_tag]), self.integer(fields[size_tag])
+                    self._blank(max(start, behind + 4), start + size)
+
+    def _blank(self, start: int, end: int) -> None:
+        """Set bytes to zero; drop them where nothing follows."""
+        end = min(end, len(self.data))
+        self.data[start:end] = bytes(max(0, end - start))
+        if not any(self.data[start:]):
+            del self.data[start:]
+
+    def _read(self, form: str, place: int) -> tuple[Any, ...]:
+        return struct.unpack_from(self._order + form, self.data, place)
+
+
+def to_payload(content: bytes) -> bytes:
+    r"""Return the payload of a section, as `adaptive_kmeans.container` specifies it.
+
+    Examples
+    --------
+    >>> to_payload(b"abc"), len(to_payload(bytes(1000)))
+    (b'\x00abc', 18)
+    """
+    deflated = zlib.compress(content, 9)
+    if len(deflated) < len(content):
+        return bytes([_DEFLATED]) + deflated
+    return bytes([_STORED]) + content
+
+
+def from_payload(payload: bytes, most_bytes: int) -> bytes:
+    """Return the content of a section's payload, of at most so many bytes.
+
+    Raises
+    ------
+    CorruptError
+        There is none.
+    """
+    form, content = payload[:1], payload[1:]
+    if form == bytes([_DEFLATED]):
+        stream = zlib.decompressobj()
+        try:
+            content = stream.decompress(content, most_bytes + 1)
+        except zlib.error as error:
+            raise CorruptError("metadata", "a zlib stream", "other bytes") from error
+        if len(content) <= most_bytes and (not stream.eof or stream.unused_data):
+            raise CorruptError("metadata", "a whole zlib stream", "a part, or more")
+    elif form != bytes([_STORED]):
+        raise CorruptError("metadata", "form 0 or 1", form.hex())
+    if not 1 <= len(content) <= most_bytes:
+        raise CorruptError("metadata", f"1..{most_bytes:,} bytes", f"{len(content):,}")
+    return content
