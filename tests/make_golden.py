@@ -2,8 +2,8 @@
 
 ``python -m tests.make_golden CODER`` writes the files of a coder into ``tests/golden/``, unless it
 has some there, ``restored`` in its place those of every filter and correction, ``quality`` one at
-quality 30, and ``alpha`` one with alpha of every coder: what cannot read a golden file is broken,
-not the file.
+quality 30, ``alpha`` one with alpha of every coder, and ``metadata`` one with EXIF and XMP: what
+cannot read a golden file is broken, not the file.
 """
 
 import dataclasses
@@ -14,13 +14,19 @@ import numpy as np
 
 from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.codec import Settings, encode
-from adaptive_kmeans.container import CORRECTION, FILTER, Section, write
+from adaptive_kmeans.container import CORRECTION, FILTER, Section, with_metadata, write
 from adaptive_kmeans.luma import luma_order
+from adaptive_kmeans.metadata import Metadata
 from adaptive_kmeans.quantize import Quantized
 from adaptive_kmeans.restoration.correction import BLOCKS, Correction
 from adaptive_kmeans.restoration.wiener import FORMS, OWN, Filter, Form
 
 ALPHA_CODERS = ("fixed-length", "deflate", "context-mixing", "context-mixing:fast")
+METADATA = Metadata(
+    exif=b"II*\0\x08\0\0\0\1\0\x0f\1\2\0\4\0\0\0Axe\0\0\0\0\0",
+    xmp=b'<x:xmpmeta xmlns:x="adobe:ns:meta/">' + b" " * 99 + b"</x:xmpmeta>",
+)
+"""EXIF that is shorter as it is, and XMP that is shorter deflated."""
 FOLDER = Path(__file__).parent / "golden"
 
 
@@ -124,6 +130,11 @@ def main(coder: str) -> None:
         for name in ALPHA_CODERS:
             with golden_path("alpha", name).open("xb") as file:
                 file.write(write(glass, name, sections=sections, band_height=8))
+        return
+    if coder == "metadata":
+        ramp, _ = made_images()["ramp"]
+        with golden_path("metadata", "fixed-length").open("xb") as file:
+            file.write(with_metadata(write(ramp, "fixed-length"), METADATA))
         return
     if coder == "restored":
         quantized, _ = made_images()["regions"]

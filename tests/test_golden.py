@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 
 import adaptive_kmeans as akm
-from adaptive_kmeans.container import CODER_NUMBERS, read
+from adaptive_kmeans.container import CODER_NUMBERS, Reader, read
 from tests import reference_decoder
-from tests.make_golden import FOLDER, golden_path, made_images, restorations, with_alpha
+from tests.make_golden import (
+    FOLDER,
+    METADATA,
+    golden_path,
+    made_images,
+    restorations,
+    with_alpha,
+)
 
 CODERS = ("fixed-length", "deflate", "context-mixing", "context-mixing:fast")
 """Coders whose payloads are settled. `python -m tests.make_golden CODER` writes another's files."""
@@ -48,6 +55,7 @@ WITH_ALPHA = "6f1f2ad6bcc05ee208b2825a71100d5226dc9d22d7b23fa00b7004b920b7cdf3"
 def test_every_settled_coder_has_a_file_of_every_image():
     expected = {golden_path(name, coder) for name in PIXELS for coder in CODERS}
     expected.add(golden_path("quality", "context-mixing"))
+    expected.add(golden_path("metadata", "fixed-length"))
     expected |= {golden_path("restored", name) for name in RESTORED}
     expected |= {golden_path("alpha", coder) for coder in CODERS}
     assert set(RESTORED) == set(restorations())
@@ -88,6 +96,16 @@ def test_a_golden_file_with_alpha_decodes_to_the_same_pixels(coder):
     assert found == WITH_ALPHA
     assert np.array_equal(np.array(reference_decoder.decode(data)), pixels)
     assert np.array_equal(read(data).alpha, with_alpha()[0].alpha)
+
+
+def test_a_golden_file_with_metadata_decodes_to_the_same_pixels_and_metadata():
+    data = golden_path("metadata", "fixed-length").read_bytes()
+    pixels = akm.decode(data)
+    found = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+    assert found == PIXELS["ramp"]
+    assert np.array_equal(np.array(reference_decoder.decode(data)), pixels)
+    assert Reader(data).metadata() == METADATA
+    assert [section.payload[0] for section in Reader(data).ancillary()] == [0, 1]
 
 
 @pytest.mark.parametrize("coder", CODERS)

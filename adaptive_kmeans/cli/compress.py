@@ -14,7 +14,7 @@ from typer import Argument, Option
 
 from adaptive_kmeans import files
 from adaptive_kmeans.cli import batch
-from adaptive_kmeans.cli.console import print_json
+from adaptive_kmeans.cli.console import named, print_json
 from adaptive_kmeans.cli.options import AsJson, Background, EncoderOptions, Quiet, grouped
 from adaptive_kmeans.cli.places import Direction, PlaceOptions, Task, plan
 from adaptive_kmeans.cli.startup import compiling_apart, without_garbage_collection, without_scipy
@@ -116,7 +116,8 @@ class Compression:
         )
         left_out = picture.metadata.names
         if self.keep_metadata and left_out:
-            data, left_out = container.with_metadata(data, picture.metadata), ""
+            with named(task.source):
+                data, left_out = container.with_metadata(data, picture.metadata), ""
         times = {"encode_s": time.perf_counter() - start}
         if self.verify:
             start = time.perf_counter()
@@ -175,6 +176,7 @@ def _measurements(
         "compression_ratio": metrics.compression_ratio(data, pixels.shape),
         "space_saving_percent": metrics.space_saving_percent(data, pixels.shape),
         **{name: getattr(layout, name) for name in container.PARTS},
+        **({"metadata_bytes": layout.other_bytes} if layout.other_bytes else {}),
     }
 
 
