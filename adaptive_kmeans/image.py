@@ -365,9 +365,11 @@ def encode_image(
     picture = _picture(pixels, file_format, is_indexed, notes)
     if beside.names:
         try:
-            described = metadata.options_of_file(beside, file_format, notes)
-            buffer = io.BytesIO()
-            picture.save(buffer, format=file_format, **options, **described)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                described = metadata.options_of_file(beside, file_format, notes)
+                buffer = io.BytesIO()
+                picture.save(buffer, format=file_format, **options, **described)
             return buffer.getvalue()
         except Exception:  # absurd metadata never cost an image
             notes.append(f"left out {beside.names}, which cannot be written")

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 import struct
+import warnings
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -44,8 +45,8 @@ _ORIENTATION, _COLOR_SPACE, _EXIF_DIRECTORY = 0x0112, 0xA001, 0x8769
 _UPRIGHT, _SRGB = 1, 1
 _THUMBNAILS = ((0x0201, 0x0202), (0x0111, 0x0117))
 """Tags of the place and the size of a thumbnail, as JPEG and as samples."""
-_INTEGERS = {1: "B", 3: "H", 4: "I"}
-"""Types of fields that hold integers, in the language of `struct`."""
+_INTEGERS = {(1, 1): "B", (3, 1): "H", (4, 1): "I"}
+"""Types and counts of fields of one integer, in the language of `struct`."""
 _ENTRY = 12
 _XMP_FIELD = rb"""(%s\s*=\s*["']|<%s(?:\s[^<>]*)?>)(\s*)\d+(?=\s*["'<])"""
 _STORED, _DEFLATED = 0, 1
@@ -91,7 +92,7 @@ class Metadata:
     @property
     def orientation(self) -> int:
         """The orientation that EXIF has, 1 where it has none."""
-        return int(_pillow_exif(self.exif).get(_ORIENTATION, _UPRIGHT))
+        return _orientation(self.exif) or _UPRIGHT
 
 
 NO_METADATA = Metadata()
@@ -203,6 +204,17 @@ def _pillow_exif(exif: bytes) -> Exif:
     return read
 
 
+def _orientation(exif: bytes) -> int:
+    """Return the orientation that EXIF has, as Pillow reads it; 0 where there is no field at all.
+
+    Pillow warns of fields that are damaged, and leaves them out.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        read = _pillow_exif(exif)
+        return int(read.get(_ORIENTATION, _UPRIGHT)) if len(read) else 0
+
+
 def _upright_xmp(xmp: bytes) -> bytes:
     xmp = xmp.rstrip(b"\0")
     try:
@@ -223,13 +235,12 @@ def _upright_exif(exif: bytes) -> bytes:
         return b""
     try:
         written = _written_upright(exif)
-        read = _pillow_exif(written)
-        orientation = int(read.get(_ORIENTATION, _UPRIGHT))
+        orientation = _orientation(written)
     except Exception as error:  # of indices and structures, and whatever Pillow raises
         raise ConfigError("EXIF", "a TIFF structure", "other bytes") from error
-    if orientation != _UPRIGHT:
+    if orientation not in (0, _UPRIGHT):
         raise ConfigError("EXIF", "an orientation that can be set to 1", orientation)
-    return written if len(read) else b""
+    return written if orientation else b""
 
 
 UPRIGHT = {"exif": _upright_exif, "xmp": _upright_xmp}
@@ -253,7 +264,7 @@ def _written_upright(exif: bytes) -> bytes:
 
 
 class _Field(NamedTuple):
-    """A field of a directory: its tag, its type, how many values it has, and where they stand."""
+    """A field of a directory: its tag, type, number of values, and where they stand if they fit."""
 
     tag: int
     kind: int
@@ -262,7 +273,7 @@ class _Field(NamedTuple):
 
 
 class _Tiff:
-    """A TIFF structure whose integers can be set in their place.
+    """A TIFF structure whose fields of one integer can be set in their place.
 
     What does not fit raises `struct.error` or `KeyError`.
     """
@@ -273,19 +284,20 @@ class _Tiff:
         (self.first,) = self._read("I", 4)
 
     def fields(self, place: int) -> Iterator[_Field]:
-        """Yield the fields of the directory at a place, with at most four bytes of values each."""
+        """Yield the fields of the directory at a place."""
         (count,) = self._read("H", place)
         for entry in range(place + 2, place + 2 + _ENTRY * count, _ENTRY):
             tag, kind, values = self._read("HHI", entry)
             yield _Field(tag, kind, values, entry + 8)
 
     def integer(self, field: _Field) -> int:
-        """Return the first integer of a field."""
-        return int(self._read(_INTEGERS[field.kind], field.place)[0])
+        """Return the integer of a field."""
+        return int(self._read(_INTEGERS[field.kind, field.values], field.place)[0])
 
     def set_integer(self, field: _Field, value: int) -> None:
-        """Set the first integer of a field."""
-        struct.pack_into(self._order + _INTEGERS[field.kind], self.data, field.place, value)
+        """Set the integer of a field."""
+        form = _INTEGERS[field.kind, field.values]
+        struct.pack_into(self._order + form, self.data, field.place, value)
 
     def drop_thumbnail(self, behind: int) -> None:
         """Drop the second directory, and its image, which in most files is all that follows.
@@ -300,7 +312,7 @@ class _Tiff:
             struct.pack_into(self._order + "I", self.data, behind, 0)
             fields = {field.tag: field for field in self.fields(second)} if second else {}
             for start_tag, size_tag in _THUMBNAILS:
-                if start_tag in fields and size_tag in fields and fields[start_tag].values == 1:
+                if start_tag in fields and size_tag in fields:
                     start, size = self.integer(fields[start_tag]), self.integer(fields[size_tag])
                     self._blank(max(start, behind + 4), start + size)
 
