@@ -33,10 +33,11 @@ from adaptive_kmeans.experiment import run_experiment
 from adaptive_kmeans.experiment.config import check_config, read_config
 from adaptive_kmeans.experiment.reproduction import reproduce
 from adaptive_kmeans.explorer import images, peers, session, takeaway
-from adaptive_kmeans.explorer.picture import encode_file, picture_of, shares
+from adaptive_kmeans.explorer.picture import encode_file, picture_of
 from adaptive_kmeans.explorer.session import Session
 from adaptive_kmeans.explorer.state import COMPARISONS, METHODS, OVERLAYS, VIEW, ExplorerState
 from adaptive_kmeans.explorer.worker import Check, Outdated, Worker
+from adaptive_kmeans.exports import shares
 
 STATES = {
     "quality": ExplorerState(quality=60, effort=2),

@@ -24,6 +24,7 @@ from adaptive_kmeans.cli.compress import compress
 from adaptive_kmeans.cli.console import print_error
 from adaptive_kmeans.cli.decompress import decompress
 from adaptive_kmeans.cli.explore import explore
+from adaptive_kmeans.cli.export import export
 from adaptive_kmeans.cli.info import info
 from adaptive_kmeans.cli.manual import man
 from adaptive_kmeans.errors import AdaptiveKMeansError
@@ -59,6 +60,7 @@ for command in (
     compress,
     decompress,
     info,
+    export,
     explore,
     experiments.compare,
     experiments.elbow,

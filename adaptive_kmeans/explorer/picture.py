@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans import codec, container, metrics
+from adaptive_kmeans import codec, container, exports, metrics
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.explorer.images import Chosen, Pixels
 from adaptive_kmeans.explorer.state import ExplorerState
@@ -156,26 +156,6 @@ def split_of(data: bytes) -> dict[str, int]:
     }
 
 
-def shares(quantized: Quantized) -> list[list[float]]:
-    """Return the share of the image's pixels that each codeword has, codebook by codebook.
-
-    Examples
-    --------
-    >>> index_map = np.array([[0, 1, 1, 1]], dtype=np.uint16)
-    >>> from adaptive_kmeans.blocks import BlockGrid
-    >>> codebook = np.zeros((3, 3), dtype=np.uint8)
-    >>> shares(Quantized(BlockGrid(1, 4, 4), np.zeros((1, 1), np.uint8), (codebook,), index_map))
-    [[0.25, 0.75, 0.0]]
-    """
-    regions = quantized.pixel_regions if len(quantized.codebooks) > 1 else None
-    found = []
-    for region, codebook in enumerate(quantized.codebooks):
-        own = quantized.index_map if regions is None else quantized.index_map[regions == region]
-        counts = np.bincount(own.reshape(-1), minlength=len(codebook))
-        found.append((counts / quantized.index_map.size).tolist())
-    return found
-
-
 def arrays(quantized: Quantized) -> tuple[dict[str, Any], list[bytes]]:
     """Return a quantized image as a message carries it: what is said of it, and three buffers.
 
@@ -186,7 +166,7 @@ def arrays(quantized: Quantized) -> tuple[dict[str, Any], list[bytes]]:
     said = {
         "block_size": quantized.grid.block_size,
         "codebooks": [len(codebook) for codebook in quantized.codebooks],
-        "shares": shares(quantized),
+        "shares": exports.shares(quantized),
     }
     codewords = np.concatenate(quantized.codebooks)
     return said, [index_map.tobytes(), quantized.region_map.tobytes(), codewords.tobytes()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import shlex
 from collections.abc import Iterable, Sequence
@@ -10,17 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from adaptive_kmeans import files
+from adaptive_kmeans import codebook_files, exports, files
 from adaptive_kmeans.codec import AdaptiveKMeans, Settings
 from adaptive_kmeans.errors import ConfigError, OutputError, UnknownNameError
 from adaptive_kmeans.explorer.images import BACKGROUND, Chosen
-from adaptive_kmeans.explorer.picture import EncodedFile, shares
+from adaptive_kmeans.explorer.picture import EncodedFile
 from adaptive_kmeans.explorer.state import ExplorerState
 from adaptive_kmeans.image import encode_image
-from adaptive_kmeans.quantize import Quantized
 
 OF_FILE = ("akm", "png", "index-map", "codebook", "npz")
 """What is of the file that the setting makes, and waits for it."""
@@ -135,11 +130,12 @@ def take(
     if what == "png":
         return Taken(f"{stem}-decoded.png", encode_image(file.reconstruction))
     if what == "index-map":
-        return Taken(f"{stem}-indices.png", index_map_png(file.quantized))
+        return Taken(f"{stem}-indices.png", exports.index_map_png(file.quantized))
     if what == "codebook":
-        text = codebook_csv(file.quantized)
-        return Taken(f"{stem}-codebook.csv", text.encode(), text)
-    return Taken(f"{stem}.npz", npz(file.quantized))
+        shares = exports.shares(file.quantized)
+        data = codebook_files.write("csv", file.quantized.codebooks, shares)
+        return Taken(f"{stem}-codebook.csv", data, data.decode())
+    return Taken(f"{stem}.npz", exports.npz(file.quantized))
 
 
 def _untried(state: ExplorerState, chosen: Chosen) -> Point:
@@ -264,50 +260,6 @@ def _method(settings: Settings) -> tuple[dict[str, Any], str | None]:
         method, dial = {"method": "region-adaptive"}, None
         differing = {"detail": settings.detail, **differing}
     return method | differing, dial
-
-
-def index_map_png(quantized: Quantized) -> bytes:
-    """Return the index map as a gray PNG, of 16 bits where an index needs more than 8."""
-    deep = max(map(len, quantized.codebooks)) > 256
-    plane = quantized.index_map if deep else quantized.index_map.astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(plane).save(file, "PNG", optimize=True)
-    return file.getvalue()
-
-
-def codebook_csv(quantized: Quantized) -> str:
-    """Return the codewords of all regions as comma-separated values, with their shares of pixels.
-
-    Examples
-    --------
-    >>> from adaptive_kmeans import codec
-    >>> image = np.full((4, 4, 3), 200, dtype=np.uint8)
-    >>> print(codebook_csv(codec.quantize(image, Settings.regular(4))), end="")
-    region,index,red,green,blue,share
-    0,0,200,200,200,1.000000
-    """
-    lines = ["region,index,red,green,blue,share"]
-    codebooks = zip(quantized.codebooks, shares(quantized), strict=True)
-    for region, (codebook, own) in enumerate(codebooks):
-        for index, (color, share) in enumerate(zip(codebook, own, strict=True)):
-            red, green, blue = (int(level) for level in color)
-            lines.append(f"{region},{index},{red},{green},{blue},{share:.6f}")
-    return "\n".join(lines) + "\n"
-
-
-def npz(quantized: Quantized) -> bytes:
-    """Return index map, region map and codebooks as NumPy's arrays in a compressed file."""
-    file = io.BytesIO()
-    codebooks = {f"codebook_{i}": codebook for i, codebook in enumerate(quantized.codebooks)}
-    np.savez_compressed(
-        file,
-        index_map=quantized.index_map,
-        region_map=quantized.region_map,
-        block_size=np.array(quantized.grid.block_size),
-        allow_pickle=False,
-        **codebooks,
-    )
-    return file.getvalue()
 
 
 def save(taken: Taken, folder: Path, name: object = None) -> Path:
