@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
+    from adaptive_kmeans.clustering.locked import Color
     from adaptive_kmeans.restoration.correction import Correction
     from adaptive_kmeans.restoration.wiener import Filter
 
@@ -126,6 +127,10 @@ class Settings:
         Coarse correction of the codewords' errors: ``none``, or ``auto`` where it pays.
     alpha_levels : int or None
         Most levels of alpha of an image that has it, 2 to 256; None keeps alpha without loss.
+    codebook : tuple of (red, green, blue), or (n, 3) array
+        Codewords that are given, for one codebook: all of them, or with more `k1` some, which
+        clustering keeps and adds to. The file has them whether they are used or not, so that an
+        index means the same color in every file of the same codebook. See `with_codebook`.
 
     Raises
     ------
@@ -160,6 +165,7 @@ class Settings:
     restoration: str = None  # type: ignore[assignment]  # by quality auto, else none
     correction: str = None  # type: ignore[assignment]  # likewise
     alpha_levels: int | None = None
+    codebook: tuple[Color, ...] = ()
 
     @classmethod
     def regular(cls, k: int, **others: Any) -> Self:
@@ -171,7 +177,34 @@ class Settings:
         """Return the settings of the published method: k1 codewords for low detail, k2 for high."""
         return cls(k1=k1, k2=k2, **others)
 
+    @classmethod
+    def with_codebook(cls, colors: npt.ArrayLike, k: int | None = None, **others: Any) -> Self:
+        """Return the settings of regular K-means with given codewords.
+
+        Parameters
+        ----------
+        colors : (n, 3) array
+            Levels from 0 to 255.
+        k : int, optional
+            Size of the codebook: K-means finds the codewords that are not given. By default there
+            are none, and each pixel takes the nearest of the given ones.
+        **others
+            Other settings.
+
+        Examples
+        --------
+        >>> image = np.array([[[0, 0, 0], [9, 9, 9], [250, 200, 0]]], dtype=np.uint8)
+        >>> colors = [[255, 204, 0], [1, 1, 1]]
+        >>> quantize(image, Settings.with_codebook(colors)).codebooks[0].tolist()
+        [[1, 1, 1], [255, 204, 0]]
+        >>> quantize(image, Settings.with_codebook(colors, k=3)).index_map.tolist()
+        [[0, 1, 2]]
+        """
+        return cls(k1=k, codebook=colors, **others)  # type: ignore[arg-type]  # it is checked
+
     def __post_init__(self) -> None:
+        if not isinstance(self.codebook, tuple) or self.codebook:
+            self._take_codebook()
         if self.quality is not None or (self.k1 is None and self.k2 is None):
             self._take_quality()
         for key in ("restoration", "correction"):
@@ -208,6 +241,21 @@ class Settings:
         restoration.create(self.restoration)
         restoration.check_correction(self.correction)
 
+    def _take_codebook(self) -> None:
+        """Check given codewords; without a size, they are all there are."""
+        from adaptive_kmeans.clustering.locked import check_colors
+
+        if self.quality is not None or self.k2 is not None:
+            received = "a quality" if self.k2 is None else "two"
+            raise ConfigError("settings", "a codebook alone, for one region", received)
+        colors = check_colors(self.codebook)
+        object.__setattr__(self, "codebook", colors)
+        k = len(colors) if self.k1 is None else self.k1
+        object.__setattr__(self, "k1", check_integer("k", k, len(colors), MAX_CODEWORDS))
+        if self.price != 0 and not self.is_given:
+            expected = "a codebook that is given whole, without k"
+            raise ConfigError("price of bits", expected, f"{len(colors)} of {k} codewords")
+
     def _take_quality(self) -> None:
         """Set what quality decides; refuse settings that contradict it."""
         given = DEFAULT_QUALITY if self.quality is None else self.quality
@@ -222,6 +270,11 @@ class Settings:
     def is_regular(self) -> bool:
         """Whether there is one region."""
         return self.k2 is None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether all codewords are given, and none is to be found."""
+        return bool(self.codebook) and len(self.codebook) == self.k1
 
     @property
     def ks(self) -> tuple[int, ...]:
@@ -262,7 +315,11 @@ class Settings:
             needs |= dict.fromkeys(("tune", "effort"), "a quality, or a price of bits")
         if self.is_regular and (self.price == 0 or not EFFORTS[self.effort].shares):
             needs["detail"] = "two codebooks, or a quality at more than the least effort"
-        if self.init not in ("k-means++", "random"):
+        if self.is_given:
+            needs |= dict.fromkeys(
+                ("init", "seed", "tolerance"), "codewords to find, by a larger k"
+            )
+        elif self.init not in ("k-means++", "random"):
             needs["seed"] = "an init that draws, k-means++ or random"
         return needs
 
@@ -281,6 +338,7 @@ class Settings:
             tolerance=self.tolerance,
             color_space=self.color_space,
             seed=self.seed,
+            locked=self.codebook,
         )
         if self.price == 0:
             return nearest
@@ -652,7 +710,8 @@ def warm_up_search(settings: Settings) -> None:
     """Load, and on a new machine compile, all but the coder."""
     ramp = np.arange(32 * 32 * 3, dtype=np.uint16).reshape(32, 32, 3).astype(np.uint8)
     k1, k2 = (None if k is None else 2 for k in (settings.k1, settings.k2))
-    quantize(ramp, dataclasses.replace(settings, k1=k1, k2=k2))
+    codebook = () if settings.is_given else settings.codebook[:1]
+    quantize(ramp, dataclasses.replace(settings, k1=k1, k2=k2, codebook=codebook))
     if settings.restores:
         restoration.warm_up()
 
@@ -780,6 +839,8 @@ class AdaptiveKMeans:
         if settings.quality is not None:
             return f"quality {settings.quality:g} {work} {settings.coder}"
         name = "regular" if settings.is_regular else settings.detail
+        if settings.codebook:
+            name = f"{len(settings.codebook)} given colors,"
         sizes = "+".join(map(str, settings.ks))
         blocks = f"{settings.block_size}×{settings.block_size}"
         parts = [f"{name} k = {sizes} {blocks} {settings.coder}"]
@@ -800,6 +861,8 @@ class AdaptiveKMeans:
         chosen: dict[str, Any] = {"method": "regular" if settings.is_regular else "region-adaptive"}
         if settings.is_regular and settings.quality is None:
             chosen["k"] = settings.k1
+        if settings.codebook:
+            chosen["given_colors"] = len(settings.codebook)
         if settings.price > 0:
             chosen["method"] = "rate-distortion"
             dial = "price" if settings.quality is None else "quality"
@@ -811,8 +874,9 @@ class AdaptiveKMeans:
     def parameters(self) -> dict[str, Any]:
         """All settings, and the version of the encoder."""
         settings = dataclasses.asdict(self.settings)
-        if self.settings.alpha_levels is None:  # as in trials that were stored without it
-            del settings["alpha_levels"]
+        for name in ("alpha_levels", "codebook"):  # as in trials that were stored without them
+            if not settings[name]:
+                del settings[name]
         return {**settings, "version": ENCODER_VERSION}
 
     def encode(self, image: npt.NDArray[np.uint8]) -> bytes:

@@ -241,6 +241,8 @@ class RegionAdaptive:
         Splits the scores; None for one region.
     init, tolerance, color_space, seed, evenness
         See `adaptive_kmeans.clustering.cluster_regions`.
+    locked : tuple of (red, green, blue)
+        Codewords that are given; see `adaptive_kmeans.clustering.locked`.
     """
 
     ks: tuple[int, ...]
@@ -252,6 +254,7 @@ class RegionAdaptive:
     color_space: str
     seed: int
     evenness: float = 1.0
+    locked: tuple[tuple[int, int, int], ...] = ()
 
     def __call__(self, image: npt.NDArray[np.uint8], progress: Progress | None = None) -> Quantized:
         """Quantize an (H, W, 3) or, with alpha, (H, W, 4) uint8 image."""
@@ -285,6 +288,7 @@ class RegionAdaptive:
             color_space=self.color_space,
             seed=self.seed,
             evenness=self.evenness,
+            locked=self.locked,
             progress=None if progress is None else self._iterations(progress),
         )
         if progress is not None:

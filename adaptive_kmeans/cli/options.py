@@ -135,6 +135,15 @@ class EncoderOptions(BlockOptions):
     k: K = None
     k1: K1 = None
     k2: K2 = None
+    codebook: Annotated[
+        str | None,
+        Option(
+            metavar="FILE",
+            help="Given colors, from a .json, .csv, .gpl, .css, .npy, .npz or .akm file: each "
+            "pixel takes the nearest of exactly these. With a larger --k they are kept, and "
+            "K-means finds the others; of a JSON file that marks some as locked, it keeps those.",
+        ),
+    ] = None
     detail: Annotated[
         str | None,
         _named(
@@ -184,6 +193,11 @@ class EncoderOptions(BlockOptions):
             They contradict each other, or one would change nothing.
         """
         named = self.given
+        if self.codebook is not None:
+            if {"quality", "k1", "k2"} & set(named):
+                expected = "none of --quality, --k1, --k2 beside it"
+                raise ConfigError("--codebook", expected, "one of them")
+            named |= read_codebook(self.codebook, named.pop("k", None))
         k, k1, k2 = (named.pop(name, None) for name in ("k", "k1", "k2"))
         if "lambda_" in named:
             named["price"] = named.pop("lambda_")
@@ -208,6 +222,18 @@ class EncoderOptions(BlockOptions):
                 )
         refuse_unused(settings, named)
         return settings
+
+
+def read_codebook(path: str, k: int | None) -> dict[str, Any]:
+    """Return the settings of codewords that a file gives, with the number of all codewords."""
+    from adaptive_kmeans.codebook_files import read
+
+    colors, locked = read(path)
+    given = colors[locked] if locked.any() else colors
+    k = len(colors) if k is None else k
+    if k < len(given):
+        raise ConfigError("--k", f"at least the {len(given)} colors of {path}", k)
+    return {"codebook": given, "k": k}
 
 
 def refuse_unused(settings: Settings, named: dict[str, Any]) -> None:

@@ -30,6 +30,7 @@ def round_to_codebook(
     colors: npt.NDArray[np.uint8],
     color_space: str,
     exact: bool,
+    locked: npt.NDArray[np.uint8],
 ) -> npt.NDArray[np.uint8]:
     """Return the codebook, (k', 3) uint8 in the order of luma; leave the final labels in `points`.
 
@@ -42,6 +43,8 @@ def round_to_codebook(
     color_space : str
     exact : bool
         Whether to iterate until no codeword changes, or only twice.
+    locked : (m, 3) uint8
+        The colors of the first centroids, which are fixed.
 
     Notes
     -----
@@ -55,6 +58,11 @@ def round_to_codebook(
         return codebook
 
     def average() -> npt.NDArray[np.uint8]:
+        means = rounded_means()
+        means[: len(locked)] = locked
+        return means
+
+    def rounded_means() -> npt.NDArray[np.uint8]:
         if color_space == "rgb":
             return np.rint(points.means() / EIGHTHS).astype(np.uint8)
         totals = np.bincount(points.labels, points.weights, k)
@@ -86,5 +94,6 @@ def round_to_codebook(
         surplus = refill(codebook)
         codebook = np.delete(codebook, surplus, axis=0)
         if surplus.size:
-            points.start(codebook.shape[0])
+            fixed = None if points.fixed is None else np.delete(points.fixed, surplus, axis=0)
+            points.start(codebook.shape[0], fixed)
             assign(codebook)

@@ -14,6 +14,8 @@ order of work:
 With many distinct colors, 1 to 3 run first on the averages of cubes of 4 levels a side, then the
 iterations of 3 on all the colors. A gray region starts at its optimum (`gray`) whatever the
 initialization.
+
+Locked codewords, if there are any, take their places after 3, and more iterations follow.
 """
 
 from __future__ import annotations
@@ -28,7 +30,12 @@ from adaptive_kmeans.clustering.color_points import EIGHTHS, TOP, ColorPoints
 from adaptive_kmeans.clustering.color_spaces import COLOR_SPACES
 from adaptive_kmeans.clustering.gray import best_levels, is_gray
 from adaptive_kmeans.clustering.histogram import ColorSet
-from adaptive_kmeans.clustering.initialization import INITIALIZATIONS, cut_into_boxes, initialize
+from adaptive_kmeans.clustering.initialization import (
+    INITIALIZATIONS,
+    add_worst,
+    cut_into_boxes,
+    initialize,
+)
 from adaptive_kmeans.clustering.lloyd import (
     FEW_COLORS,
     MAX_ITERATIONS,
@@ -39,10 +46,10 @@ from adaptive_kmeans.clustering.lloyd import (
     check_stopping,
     fell_little,
 )
+from adaptive_kmeans.clustering.locked import Color, add_missing, as_array, places_of
 from adaptive_kmeans.clustering.swaps import swap_clusters
 from adaptive_kmeans.errors import ConfigError, UnknownNameError
 from adaptive_kmeans.limits import MAX_CODEWORDS
-from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.threads import Workers
 
 EXACT = 0.0
@@ -68,6 +75,7 @@ def cluster_colors(
     max_iterations: int = DEFAULT_MAX_ITERATIONS,
     color_space: str = "rgb",
     seed: int = 0,
+    locked: tuple[Color, ...] = (),
     progress: Progress | None = None,
     workers: Workers | None = None,
 ) -> Clustering:
@@ -90,6 +98,9 @@ def cluster_colors(
         Where distances are measured; see `to_space`.
     seed : int
         For the initializations that draw.
+    locked : tuple of (red, green, blue)
+        At most k colors that the codebook has, whatever the image is, each once and in the order
+        of luma; with k of them it is these. See `adaptive_kmeans.clustering.locked`.
     progress : callable or None
         Called with the number of the iteration and the distortion.
     workers : Workers or None
@@ -120,27 +131,36 @@ def cluster_colors(
     ([[1, 1, 1], [201, 0, 0]], [0, 0, 1, 1])
     """
     check_color_settings(k, init, tolerance, max_iterations, color_space)
-    colors = color_set.colors
+    colors, held = color_set.colors, as_array(locked)
+    if len(held) > k:
+        raise ConfigError("locked colors", f"at most k = {k}", len(held))
     if colors.shape[0] <= k:
-        order = luma_order(colors)
-        labels = np.empty(order.size, np.uint16)
-        labels[order] = np.arange(order.size)
-        return Clustering(colors[order], labels, (), True, FEW_COLORS)
+        codebook = add_missing(held, colors)
+        if len(codebook) <= k:
+            return Clustering(codebook, places_of(colors, codebook), (), True, FEW_COLORS)
     workers = Workers(1) if workers is None else workers
     points = ColorPoints(
         to_coordinates(colors, color_space), color_set.weights, color_set.cubes, workers
     )
+    if len(held) == k:
+        points.start(k).assign(to_coordinates(held, color_space).T)
+        return Clustering(held, points.labels, (), True, NO_CHANGE)
     search = _Search(k, tolerance, max_iterations, progress)
-    if color_space == "rgb" and is_gray(colors):
-        levels = best_levels(colors[:, 0], color_set.weights, k)
-        search.converge(points.start(k), np.repeat(levels[:, None], 3, axis=1) * EIGHTHS)
-    else:
-        coarse = points.coarser() if colors.shape[0] >= _COARSE_FROM else points
-        stage = coarse if coarse.weights.size > k else points
-        means = search.run(stage.start(k), _first_centroids(stage, k, init, seed))
-        if stage is not points:
-            search.converge(points.start(k), means)
-    codebook = round_to_codebook(points, colors, color_space, tolerance == EXACT)
+    if len(colors) > k:
+        means = search.find(points, colors, color_space, init, seed)
+    if locked:
+        fixed = np.full((k, 3), np.nan, np.float32)
+        fixed[: len(held)] = to_coordinates(held, color_space).T
+        if len(colors) > k:
+            served, mass = means, points.sums[:, 3].astype(np.float64)
+        else:
+            served, mass = (
+                points.coordinates.T.astype(np.float64),
+                points.weights.astype(np.float64),
+            )
+        start = add_worst(served, mass, fixed[: len(held)].astype(np.float64), k)
+        search.run(points.start(k, fixed), start)
+    codebook = round_to_codebook(points, colors, color_space, tolerance == EXACT, held)
     converged = search.stopped != MAX_ITERATIONS
     return Clustering(codebook, points.labels, tuple(search.distortions), converged, search.stopped)
 
@@ -168,6 +188,24 @@ class _Search:
     progress: Progress | None
     distortions: list[float] = field(default_factory=list)
     stopped: str = MAX_ITERATIONS
+
+    def find(
+        self,
+        points: ColorPoints,
+        colors: npt.NDArray[np.uint8],
+        color_space: str,
+        init: str,
+        seed: int,
+    ) -> npt.NDArray[np.float64]:
+        """Cluster more than k colors; return the means, and leave the labels in `points`."""
+        if color_space == "rgb" and is_gray(colors):
+            levels = best_levels(colors[:, 0], points.weights, self.k)
+            start = np.repeat(levels[:, None], 3, axis=1) * EIGHTHS
+            return self.converge(points.start(self.k), start)
+        coarse = points.coarser() if colors.shape[0] >= _COARSE_FROM else points
+        stage = coarse if coarse.weights.size > self.k else points
+        means = self.run(stage.start(self.k), _first_centroids(stage, self.k, init, seed))
+        return means if stage is points else self.converge(points.start(self.k), means)
 
     def run(
         self, points: ColorPoints, centroids: npt.NDArray[np.float64]

@@ -73,8 +73,16 @@ class ColorPoints:
         group_kernels.average_cubes(self.coordinates, self.weights, self.cubes, averages, totals)
         return ColorPoints(averages, totals, filled, self.workers)
 
-    def start(self, k: int) -> Self:
-        """Forget all labels and make room for `k` clusters."""
+    def start(self, k: int, fixed: npt.NDArray[np.float32] | None = None) -> Self:
+        """Forget all labels and make room for `k` clusters.
+
+        Parameters
+        ----------
+        k : int
+        fixed : (k, 3) float32 or None
+            Centroids that stay where they are, whatever their colors are; NaN for the others.
+        """
+        self.fixed = fixed
         n_groups = self._starts.size - 1
         self.labels = np.full(self.weights.size, _NO_LABEL, np.uint16)
         self.sums = np.zeros((k, 4), np.int64)
@@ -120,6 +128,8 @@ class ColorPoints:
         place[order] = np.arange(order.size)
         self.labels = place.astype(np.uint16)[self.labels]
         self.sums = self.sums[order]
+        if self.fixed is not None:
+            self.fixed = self.fixed[order]
         self._references = place[self._references]
         self._super_references = place[self._super_references]
         self._list_lengths[:] = -1
@@ -127,13 +137,15 @@ class ColorPoints:
         self._centroids[:] = -1
 
     def means(self) -> npt.NDArray[np.float64]:
-        """Return the mean of every cluster, (k, 3); an empty cluster keeps its centroid."""
+        """Return the mean of every cluster, (k, 3); an empty or fixed one keeps its centroid."""
         weights = self.sums[:, 3:]
-        return np.where(weights > 0, self.sums[:, :3] / np.maximum(weights, 1), self._centroids)
+        means = np.where(weights > 0, self.sums[:, :3] / np.maximum(weights, 1), self._centroids)
+        return means if self.fixed is None else np.where(np.isnan(self.fixed), means, self.fixed)
 
     def empty(self) -> npt.NDArray[np.intp]:
-        """Return the clusters that have no color."""
-        return np.flatnonzero(self.sums[:, 3] == 0)
+        """Return the clusters that have no color, but for fixed ones."""
+        empty = self.sums[:, 3] == 0
+        return np.flatnonzero(empty if self.fixed is None else empty & np.isnan(self.fixed[:, 0]))
 
     def distortion(self) -> float:
         """Return the mean squared error per channel, in levels, of the labels and their means."""
@@ -141,6 +153,11 @@ class ColorPoints:
         explained = (sums[:, 0] ** 2 + sums[:, 1] ** 2 + sums[:, 2] ** 2) / np.maximum(
             self.sums[:, 3], 1
         )
+        if self.fixed is not None:
+            there = ~np.isnan(self.fixed[:, 0])
+            at = self.fixed[there].astype(np.float64)
+            parts = at * (2 * sums[there] - self.sums[there, 3:] * at)
+            explained[there] = parts.sum(axis=1)
         error = max(0.0, self._square_sum - float(explained.sum()))
         return error / (3 * EIGHTHS * EIGHTHS * self.total_weight)
 

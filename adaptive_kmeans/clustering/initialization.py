@@ -75,13 +75,13 @@ def initialize(
             )
         eighths = np.ascontiguousarray(np.rint(checked.T * 8.0), dtype=np.float32)
         centroids, count = cut_into_boxes(eighths, np.rint(mass).astype(np.int32), k)
-        return _add_worst(checked, mass, centroids[:count] / 8.0, k)
+        return add_worst(checked, mass, centroids[:count] / 8.0, k)
     if init == "k-means++":
         return _draw_by_distance(checked, mass, k, np.random.default_rng(seed))
     if init == "maximin":
         start = np.abs(checked - np.average(checked, axis=0, weights=mass))
         first = int(np.argmax((start * start).sum(axis=1)))
-        return _add_worst(checked, np.ones_like(mass), checked[first : first + 1], k)
+        return add_worst(checked, np.ones_like(mass), checked[first : first + 1], k)
     if init == "random":
         keys = np.random.default_rng(seed).exponential(size=mass.size)
         keys = np.divide(keys, mass, out=np.full_like(keys, np.inf), where=mass > 0)
@@ -115,7 +115,7 @@ def _draw_by_distance(points: Floats, mass: Floats, k: int, rng: np.random.Gener
     while len(chosen) < k:
         cumulated = np.cumsum(mass * distances)
         if cumulated[-1] <= 0.0:
-            return _add_worst(points, mass, points[chosen], k)
+            return add_worst(points, mass, points[chosen], k)
         draw = rng.random() * cumulated[-1]
         chosen.append(min(int(np.searchsorted(cumulated, draw, side="right")), mass.size - 1))
         if len(chosen) == 1:
@@ -124,7 +124,7 @@ def _draw_by_distance(points: Floats, mass: Floats, k: int, rng: np.random.Gener
     return points[chosen]
 
 
-def _add_worst(points: Floats, mass: Floats, centroids: Floats, k: int) -> Floats:
+def add_worst(points: Floats, mass: Floats, centroids: Floats, k: int) -> Floats:
     """Add the points of largest weighted squared distance, one by one, up to k centroids."""
     distances = np.full(mass.size, np.inf)
     if centroids.shape[0] < k:

@@ -18,6 +18,7 @@ from adaptive_kmeans.clustering.color_kmeans import (
 )
 from adaptive_kmeans.clustering.histogram import ColorSet, count_colors
 from adaptive_kmeans.clustering.lloyd import Clustering, Progress
+from adaptive_kmeans.clustering.locked import Color
 from adaptive_kmeans.errors import ConfigError
 from adaptive_kmeans.limits import MAX_REGIONS
 from adaptive_kmeans.threads import Workers
@@ -147,21 +148,25 @@ class RegionColors:
         color_space: str = "rgb",
         seed: int = 0,
         evenness: float = 1.0,
+        locked: tuple[Color, ...] = (),
         progress: RegionProgress | None = None,
     ) -> tuple[tuple[npt.NDArray[np.uint8], ...], npt.NDArray[np.uint16]]:
-        """Find a codebook for each region, and each pixel's codeword; see `cluster_regions`."""
+        """Find a codebook for each region, and each pixel's codeword; see `cluster_regions`.
+
+        All codebooks have the locked colors; see `cluster_colors`.
+        """
         found = []
         sets = self._histogram.sets
         seen = len(sets) - self._hidden_regions
         with Workers() as workers:
             for region, (color_set, k) in enumerate(zip(sets[:seen], ks, strict=True)):
-                settings = (k, init, tolerance, max_iterations, color_space, seed, evenness)
+                settings = (k, init, tolerance, max_iterations, color_space, seed, evenness, locked)
                 last, result = self._last.get(region, (None, None))
                 if result is None or last != settings:
                     result = cluster_colors(
                         _evened(color_set, evenness), k, init=init, tolerance=tolerance,
                         max_iterations=max_iterations, color_space=color_space, seed=seed,
-                        progress=_of_region(progress, region), workers=workers,
+                        locked=locked, progress=_of_region(progress, region), workers=workers,
                     )  # fmt: skip
                     self._last[region] = settings, result
                 found.append(result)

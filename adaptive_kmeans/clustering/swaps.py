@@ -26,7 +26,7 @@ def swap_clusters(points: ColorPoints, limit: int, margin: float) -> npt.NDArray
     Parameters
     ----------
     points : ColorPoints
-        With labels.
+        With labels. Fixed centroids take no part.
     limit : int
     margin : float
         Least ratio of the gain of a split to the cost of its merge. Below 1 because the costs are
@@ -41,7 +41,7 @@ def swap_clusters(points: ColorPoints, limit: int, margin: float) -> npt.NDArray
     weights = np.maximum(points.sums[:, 3:], 1)
     offsets = axes * np.sqrt(_CAUGHT * np.maximum(spreads, 0.0)[:, None] / weights)
     centroids = means.copy()
-    used = np.zeros(k, bool)
+    used = np.zeros(k, bool) if points.fixed is None else ~np.isnan(points.fixed[:, 0])
     splits = iter(np.argsort(-spreads, kind="stable").tolist())
     done = 0
     split = next(splits, None)

@@ -61,7 +61,7 @@ class RateDistortion:
     ----------
     start : RegionAdaptive
         Regions and codebook sizes to begin with; without sizes, one codebook with as many codewords
-        as suit the price, see `size`.
+        as suit the price, see `size`. Locked codewords are all there are, and stay.
     price : DetailPrice
         λ at each pixel.
     tune : str
@@ -98,6 +98,7 @@ class RateDistortion:
                 self.tune,
                 self.coder,
                 self.is_restored,
+                bool(self.start.locked),
                 workers,
             )
             return refinement.run(EFFORTS[self.effort], progress)

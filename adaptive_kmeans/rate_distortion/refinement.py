@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from adaptive_kmeans import restoration
 from adaptive_kmeans.alpha import weights
+from adaptive_kmeans.clustering.locked import places_of
 from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.progress import Progress
 from adaptive_kmeans.quantize import Quantized, with_hidden_codebook
@@ -51,6 +52,8 @@ class Refinement:
         Spec of the coder whose bits count.
     is_restored : bool
         Whether the decoder will correct and filter.
+    is_given : bool
+        Whether codewords stay as they are, used or not.
     workers : Workers
     """
 
@@ -62,6 +65,7 @@ class Refinement:
         tune: str,
         coder: str,
         is_restored: bool,
+        is_given: bool,
         workers: Workers,
     ) -> None:
         self._image = image
@@ -70,6 +74,7 @@ class Refinement:
         self._price = float(prices.mean())
         self._tune = tune
         self._is_restored = is_restored
+        self._is_given = is_given
         self._coordinates, self._distortion = distortion.TUNES[tune]
         self._targets = self._coordinates(image)
         self._coder, _, self._profile = coder.partition(":")
@@ -149,19 +154,23 @@ class Refinement:
             self._center()
 
     def quantized(self) -> Quantized:
-        """Return the image with the codewords that it has, each once, in the order of luma."""
+        """Return the image with the codewords that it has, each once, in the order of luma.
+
+        Given ones are all there.
+        """
         counts = np.bincount(self._visible(self._inner), minlength=sum(map(len, self._codebooks)))
         used = counts > 0
         numbers = np.zeros(len(used), dtype=np.uint16)
         kept = []
-        for first, codebook in zip(first_codewords(self._codebooks), self._codebooks, strict=True):
+        firsts = first_codewords(self._codebooks)
+        for first, codebook, given in zip(
+            firsts, self._codebooks, self._start.codebooks, strict=True
+        ):
             own = used[first : first + len(codebook)]
-            colors, same = np.unique(codebook[own], axis=0, return_inverse=True)
-            order = luma_order(colors)
-            places = np.empty(len(order), dtype=np.uint16)
-            places[order] = np.arange(len(order), dtype=np.uint16)
-            numbers[first : first + len(codebook)][own] = places[same.reshape(-1)]
-            kept.append(colors[order])
+            colors = np.unique(codebook[own], axis=0)
+            colors = given if self._is_given else colors[luma_order(colors)]
+            numbers[first : first + len(codebook)][own] = places_of(codebook[own], colors)
+            kept.append(colors)
         index_map = numbers[self._inner]
         if self._hidden is not None:
             index_map[self._hidden] = 0
@@ -207,6 +216,8 @@ class Refinement:
 
     def _center(self) -> None:
         """Move the codewords to the means of their pixels; those without pixels stay."""
+        if self._is_given:
+            return
         flat = self._visible(self._inner)
         centers = np.concatenate(self._codebooks)
         alpha = self._start.alpha
