@@ -6,7 +6,7 @@
 `.gpl`    a palette of GIMP, which Inkscape and Krita read too
 `.css`    custom properties: ``--color-0: #rrggbb;``
 `.npy`    an (n, 3) uint8 array
-`.npz`    the arrays of `adaptive_kmeans.exports.npz`; read here, written there
+`.npz`    (n, 3) uint8 arrays, ``codebook_0`` and so on; see also `adaptive_kmeans.exports.npz`
 `.akm`    read only
 ========= =========================================================================================
 
@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans import files
+from adaptive_kmeans import exports, files
 from adaptive_kmeans.errors import ConfigError, FormatError
 from adaptive_kmeans.limits import DEFAULT, MAX_CODEWORDS, MAX_REGIONS
 
@@ -306,6 +306,10 @@ _MAX_ARRAY_BYTES = 3 * MAX_CODEWORDS + 4096
 """Bytes of a codebook as an .npy file."""
 
 
+def _to_npz(codebooks: Codebooks, _: Shares | None) -> bytes:
+    return exports.npz_of_codebooks(codebooks)
+
+
 _BAD_ARCHIVE = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
     *(OSError, EOFError, ValueError, NotImplementedError, RuntimeError),
@@ -317,7 +321,7 @@ def _from_npz(data: bytes) -> _Found:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for region in range(MAX_REGIONS):
-                name = f"codebook_{region}"
+                name = exports.name_of_codebook(region)
                 if f"{name}.npy" not in archive.namelist():
                     break
                 with archive.open(f"{name}.npy") as member:
@@ -354,6 +358,7 @@ WRITABLE: dict[str, Callable[[Codebooks, Shares | None], bytes]] = {
     "gpl": _to_gpl,
     "css": _to_css,
     "npy": _to_npy,
+    "npz": _to_npz,
 }
 """What writes each format."""
 

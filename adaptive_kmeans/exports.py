@@ -23,6 +23,7 @@ True
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -87,10 +88,20 @@ def npz(quantized: Quantized) -> bytes:
         "index_map": quantized.index_map,
         "region_map": quantized.region_map,
         "block_size": np.array(quantized.grid.block_size),
-        **{f"codebook_{i}": codebook for i, codebook in enumerate(quantized.codebooks)},
     }
     if quantized.alpha is not None:
         arrays["alpha"] = quantized.alpha
+    return npz_of_codebooks(quantized.codebooks, **arrays)
+
+
+def name_of_codebook(region: int) -> str:
+    """Return the name of a region's codebook in an `.npz` file."""
+    return f"codebook_{region}"
+
+
+def npz_of_codebooks(codebooks: Sequence[npt.NDArray[np.uint8]], **others: Any) -> bytes:
+    """Return codebooks, and other arrays, as NumPy's arrays in a compressed file."""
+    arrays: dict[str, Any] = {name_of_codebook(i): each for i, each in enumerate(codebooks)}
     file = io.BytesIO()
-    np.savez_compressed(file, **arrays)
+    np.savez_compressed(file, **others, **arrays)
     return file.getvalue()

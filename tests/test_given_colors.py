@@ -193,11 +193,12 @@ def test_any_format_of_a_codebook_gives_the_same_bytes(command, photo):
     quantized = akm.quantize(photo[:30], chosen)
     for name in codebook_files.WRITABLE:
         Path(f"brand.{name}").write_bytes(codebook_files.write(name, quantized.codebooks))
-    Path("brand.npz").write_bytes(exports.npz(quantized))
+    Path("image.npz").write_bytes(exports.npz(quantized))
     Path("brand.akm").write_bytes(akm.encode(photo[:30], chosen))
     expected = akm.encode(photo, akm.Settings.with_codebook(quantized.codebooks[0], **FAST))
-    for name in (*codebook_files.WRITABLE, "npz", "akm"):
-        words = ("--codebook", f"brand.{name}", "--coder", "fixed-length", "--force", "--json")
+    names = [f"brand.{name}" for name in codebook_files.WRITABLE]
+    for name in (*names, "image.npz", "brand.akm"):
+        words = ("--codebook", name, "--coder", "fixed-length", "--force", "--json")
         code, out, err = command("compress", "cat.png", *words)
         assert (code, err) == (0, "")
         assert Path("cat.akm").read_bytes() == expected

@@ -20,6 +20,7 @@ import typer
 from typer import Option
 
 from adaptive_kmeans.cli import experiments
+from adaptive_kmeans.cli.codebook import codebook
 from adaptive_kmeans.cli.compress import compress
 from adaptive_kmeans.cli.console import print_error
 from adaptive_kmeans.cli.decompress import decompress
@@ -61,6 +62,7 @@ for command in (
     decompress,
     info,
     export,
+    codebook,
     explore,
     experiments.compare,
     experiments.elbow,

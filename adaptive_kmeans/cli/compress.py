@@ -71,7 +71,7 @@ def compress(
     without --force. One file that fails is a line; the others go on, and the exit code is 6.
     """
     work = Compression(encoder.settings(), background, verify, skip_if_larger, keep_metadata)
-    made = plan(inputs, places, _DIRECTION)
+    made = plan(inputs, places, DIRECTION)
     output = batch.Output(_line, as_json, quiet)
     if made.is_many:
         if made.tasks:
@@ -232,7 +232,7 @@ def _check_output(target: str) -> None:
         raise ConfigError("output", "a name that ends in .akm, or -", target)
 
 
-_DIRECTION = Direction(
+DIRECTION = Direction(
     extension=".akm",
     is_input=_is_image,
     passed_over=(".akm",),

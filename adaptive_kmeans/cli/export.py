@@ -18,7 +18,7 @@ from adaptive_kmeans.limits import preset
 if TYPE_CHECKING:
     from adaptive_kmeans.quantize import Quantized
 
-FORMATS = ("png", *codebook_files.WRITABLE, "npz")
+FORMATS = ("png", *codebook_files.WRITABLE)
 
 
 def export(

@@ -55,16 +55,9 @@ def _named(help_text: str, *names: str) -> Any:
 
 
 @dataclass(frozen=True)
-class ClusterOptions:
+class KMeansOptions:
     """Options of every K-means."""
 
-    coder: Annotated[
-        str | None,
-        _named(
-            f"context-mixing, deflate or fixed-length; by default {Settings.coder}.",
-            *("context-mixing", "context-mixing:fast", "deflate", "fixed-length"),
-        ),
-    ] = None
     color_space: Annotated[
         str | None,
         _named(
@@ -88,6 +81,19 @@ class ClusterOptions:
     def given(self) -> dict[str, Any]:
         """The options that are given, by the settings that they set."""
         return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class ClusterOptions(KMeansOptions):
+    """Options of every K-means whose file is coded."""
+
+    coder: Annotated[
+        str | None,
+        _named(
+            f"context-mixing, deflate or fixed-length; by default {Settings.coder}.",
+            *("context-mixing", "context-mixing:fast", "deflate", "fixed-length"),
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

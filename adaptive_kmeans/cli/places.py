@@ -99,7 +99,7 @@ class Plan:
     is_many: bool = False
 
 
-class _Input(NamedTuple):
+class Input(NamedTuple):
     """A file to read, and its place below the folder that was named."""
 
     source: str
@@ -120,7 +120,7 @@ def plan(arguments: Sequence[str], places: PlaceOptions, direction: Direction) -
     if output is not None and places.output_dir is not None:
         raise ConfigError("options", "one output, or --output-dir", "both")
     made = Plan(is_many=len(arguments) > 1 or any(map(files.is_folder, arguments)))
-    inputs = list(dict.fromkeys(_expand(arguments, direction, made)))
+    inputs = find_inputs(arguments, direction, made)
     if output is not None and made.is_many:
         raise ConfigError("output", "--output-dir for several inputs", output)
     if made.is_many and any(found.source == files.STANDARD_STREAM for found in inputs):
@@ -129,6 +129,13 @@ def plan(arguments: Sequence[str], places: PlaceOptions, direction: Direction) -
     _refuse_conflicts(wanted)
     _settle(wanted, places, made)
     return made
+
+
+def find_inputs(arguments: Sequence[str], direction: Direction, made: Plan) -> list[Input]:
+    """Return the files that arguments name, each once; a plan gets what is left out, and why."""
+    if "" in arguments:
+        raise ConfigError("input", "a file or a folder", "")
+    return list(dict.fromkeys(_expand(arguments, direction, made)))
 
 
 def _split(
@@ -150,15 +157,15 @@ def _split(
     return [source], second
 
 
-def _expand(arguments: Sequence[str], direction: Direction, made: Plan) -> Iterator[_Input]:
+def _expand(arguments: Sequence[str], direction: Direction, made: Plan) -> Iterator[Input]:
     for argument in arguments:
         if argument == files.STANDARD_STREAM or not files.is_folder(argument):
-            yield _Input(argument, Path(Path(argument).name))
+            yield Input(argument, Path(Path(argument).name))
         else:
             yield from _walk(Path(argument), direction, made)
 
 
-def _walk(folder: Path, direction: Direction, made: Plan) -> Iterator[_Input]:
+def _walk(folder: Path, direction: Direction, made: Plan) -> Iterator[Input]:
     """Find the inputs below a folder, hidden files and folders aside."""
 
     def fail(error: OSError) -> None:
@@ -172,12 +179,12 @@ def _walk(folder: Path, direction: Direction, made: Plan) -> Iterator[_Input]:
             if name.startswith(".") or not files.is_regular(path):
                 continue
             if direction.is_input(path):
-                yield _Input(str(path), path.relative_to(folder))
+                yield Input(str(path), path.relative_to(folder))
             elif path.suffix.lower() not in direction.passed_over:
                 made.skipped.append((str(path), "neither an image nor an .akm file"))
 
 
-def _target(found: _Input, output: str | None, places: PlaceOptions, direction: Direction) -> str:
+def _target(found: Input, output: str | None, places: PlaceOptions, direction: Direction) -> str:
     if output is not None:
         target = output
     elif places.output_dir is not None:

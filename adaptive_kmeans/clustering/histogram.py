@@ -207,8 +207,36 @@ def _weigh(
     sums = np.zeros(int(rank[-1]), np.int64)
     for start, stop, pixels, regions in pieces(image, pixel_regions, 0, image.shape[0]):
         kernels.weigh_colors(pixels, regions, flat[start:stop], _SPREAD, bitmap, rank, sums)
+    return bitmap, rank, limit_weights(sums)
+
+
+def limit_weights(sums: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """Return positive weights, all divided by a power of two where they add up to too much."""
     shift = max(0, int(sums.sum()).bit_length() - _WEIGHT_BITS)
-    return bitmap, rank, np.maximum(sums >> shift, 1).astype(np.int32)
+    weights: npt.NDArray[np.int32] = np.maximum(sums >> shift, 1).astype(np.int32)
+    return weights
+
+
+def keys_of(colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+    """Return the places of (n, 3) colors in Morton order: (n,) below 2**24."""
+    red, green, blue = colors.T
+    keys: npt.NDArray[np.uint32] = _SPREAD[0, red] | _SPREAD[1, green] | _SPREAD[2, blue]
+    return keys
+
+
+def colors_of(keys: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
+    """Return the (n, 3) colors at places in Morton order.
+
+    Examples
+    --------
+    >>> colors_of(keys_of(np.array([[255, 136, 7]], dtype=np.uint8))).tolist()
+    [[255, 136, 7]]
+    """
+    colors = np.zeros((len(keys), 3), np.uint8)
+    for bit in range(8):
+        for channel, shift in enumerate((2, 1, 0)):
+            colors[:, channel] |= (((keys >> (3 * bit + shift)) & 1) << bit).astype(np.uint8)
+    return colors
 
 
 def _mark(
