@@ -200,9 +200,9 @@ class EncoderOptions(BlockOptions):
         """
         named = self.given
         if self.codebook is not None:
-            if {"quality", "k1", "k2"} & set(named):
-                expected = "none of --quality, --k1, --k2 beside it"
-                raise ConfigError("--codebook", expected, "one of them")
+            for name in ("quality", "k1", "k2"):
+                if name in named:
+                    raise ConfigError("options", f"either --codebook or --{name}", "both")
             named |= read_codebook(self.codebook, named.pop("k", None))
         k, k1, k2 = (named.pop(name, None) for name in ("k", "k1", "k2"))
         if "lambda_" in named:
