@@ -200,7 +200,9 @@ class Settings:
         >>> quantize(image, Settings.with_codebook(colors, k=3)).index_map.tolist()
         [[0, 1, 2]]
         """
-        return cls(k1=k, codebook=colors, **others)  # type: ignore[arg-type]  # it is checked
+        from adaptive_kmeans.clustering.locked import check_colors
+
+        return cls(k1=k, codebook=check_colors(colors), **others)
 
     def __post_init__(self) -> None:
         if not isinstance(self.codebook, tuple) or self.codebook:
@@ -861,8 +863,6 @@ class AdaptiveKMeans:
         chosen: dict[str, Any] = {"method": "regular" if settings.is_regular else "region-adaptive"}
         if settings.is_regular and settings.quality is None:
             chosen["k"] = settings.k1
-        if settings.codebook:
-            chosen["given_colors"] = len(settings.codebook)
         if settings.price > 0:
             chosen["method"] = "rate-distortion"
             dial = "price" if settings.quality is None else "quality"

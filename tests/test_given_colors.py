@@ -17,6 +17,7 @@ from adaptive_kmeans.clustering import EXACT, cluster_colors, count_colors
 from adaptive_kmeans.clustering.locked import check_colors
 from adaptive_kmeans.codec import AdaptiveKMeans
 from adaptive_kmeans.errors import ConfigError
+from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.luma import luma_order
 
 FAST = {"coder": "fixed-length"}
@@ -153,10 +154,13 @@ def test_bits_count_and_given_codewords_stay(photo, coder):
 
 def test_what_can_be_no_codebook_is_refused():
     out_of_range = [[[0, 0, 256]], [[-1, 0, 0]], [[0.5, 0, 0]], [[True, False, True]]]
-    shapes = [[], [1, 2, 3], [[1, 2]], [[1], [2, 3]], "red", None, np.zeros((4, 4), int)]
+    shapes = [[], (), [1, 2, 3], [[1, 2]], [[1], [2, 3]], "red", None, np.zeros((4, 4), int)]
     for colors in out_of_range + shapes:
         with pytest.raises(ConfigError, match="codebook"):
             akm.Settings.with_codebook(colors)
+        if colors is not shapes[1]:  # the default
+            with pytest.raises(ConfigError, match="codebook"):
+                akm.Settings(codebook=colors)
     codes = np.arange(4097)
     with pytest.raises(ConfigError, match=r"expected 1\.\.4096 colors"):
         akm.Settings.with_codebook(np.stack([codes >> 8, codes & 255, codes & 1], axis=1))
@@ -170,7 +174,7 @@ def test_stored_trials_without_a_codebook_keep_their_parameters():
     assert codec.parameters["codebook"] == akm.Settings.with_codebook(BRAND).codebook
     assert "codebook" not in AdaptiveKMeans(akm.Settings.regular(9)).parameters
     assert codec.label == "5 given colors, k = 9 4×4 context-mixing"
-    assert (codec.columns["k"], codec.columns["given_colors"]) == (9, 5)
+    assert Row.of(**codec.columns).k == 9
 
 
 @pytest.fixture

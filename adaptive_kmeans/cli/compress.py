@@ -169,6 +169,7 @@ def _measurements(
     layout = container.inspect(data)
     return {
         **AdaptiveKMeans(settings).columns,
+        **({"given_colors": len(settings.codebook)} if settings.codebook else {}),
         "psnr_db": metrics.psnr(pixels, decoded),
         "ssim": metrics.ssim(pixels, decoded),
         "bytes": len(data),

@@ -146,18 +146,13 @@ def cluster_colors(
         points.start(k).assign(to_coordinates(held, color_space).T)
         return Clustering(held, points.labels, (), True, NO_CHANGE)
     search = _Search(k, tolerance, max_iterations, progress)
+    served, mass = points.coordinates.T.astype(np.float64), points.weights.astype(np.float64)
     if len(colors) > k:
-        means = search.find(points, colors, color_space, init, seed)
+        served = search.find(points, colors, color_space, init, seed)
+        mass = points.sums[:, 3].astype(np.float64)
     if locked:
         fixed = np.full((k, 3), np.nan, np.float32)
         fixed[: len(held)] = to_coordinates(held, color_space).T
-        if len(colors) > k:
-            served, mass = means, points.sums[:, 3].astype(np.float64)
-        else:
-            served, mass = (
-                points.coordinates.T.astype(np.float64),
-                points.weights.astype(np.float64),
-            )
         start = add_worst(served, mass, fixed[: len(held)].astype(np.float64), k)
         search.run(points.start(k, fixed), start)
     codebook = round_to_codebook(points, colors, color_space, tolerance == EXACT, held)
