@@ -24,6 +24,8 @@ from adaptive_kmeans import alpha as alphas
 from adaptive_kmeans import container, restoration
 from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.coding import coders
+from adaptive_kmeans.dithering import NONE as UNDITHERED
+from adaptive_kmeans.dithering import ditherings
 from adaptive_kmeans.errors import ConfigError, UnknownNameError
 from adaptive_kmeans.limits import (
     DEFAULT,
@@ -68,6 +70,12 @@ PRICE_OF_BEST = 2.5
 ENCODER_VERSION = 4
 """Incremented whenever the same image and settings give other pixels or bytes, so that experiments
 measure their stored trials again."""
+
+_PLAIN = "plain K-means (k, or k1 and k2, and no price of bits)"
+"""What dithering needs."""
+
+_LATER = ("alpha_levels", "codebook", "dither")
+"""Settings that trials do not have which were stored before these were added."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +139,10 @@ class Settings:
         Codewords that are given, for one codebook: all of them, or with more `k1` some, which
         clustering keeps and adds to. The file has them whether they are used or not, so that an
         index means the same color in every file of the same codebook. See `with_codebook`.
+    dither : str
+        Spec of the dithering of plain K-means: ``none``, ``diffusion:STRENGTH`` or
+        ``blue-noise:STRENGTH`` with a strength of 0 to 1, by default 1, or one that an installed
+        package adds.
 
     Raises
     ------
@@ -166,6 +178,7 @@ class Settings:
     correction: str = None  # type: ignore[assignment]  # likewise
     alpha_levels: int | None = None
     codebook: tuple[Color, ...] = ()
+    dither: str = UNDITHERED
 
     @classmethod
     def regular(cls, k: int, **others: Any) -> Self:
@@ -239,6 +252,9 @@ class Settings:
         power = _check_real("detail power", self.detail_power, -1.0, 1.0)
         object.__setattr__(self, "price", price)
         object.__setattr__(self, "detail_power", power)
+        if self.is_dithered and self.price > 0:
+            received = f"λ = {price:g}" if self.quality is None else f"quality {self.quality:g}"
+            raise ConfigError("dither", _PLAIN, received)
         self.quantizer()
         restoration.create(self.restoration)
         restoration.check_correction(self.correction)
@@ -279,6 +295,11 @@ class Settings:
         return bool(self.codebook) and len(self.codebook) == self.k1
 
     @property
+    def is_dithered(self) -> bool:
+        """Whether pixels may take other codewords than the nearest, so that areas keep colors."""
+        return self.dither != UNDITHERED
+
+    @property
     def ks(self) -> tuple[int, ...]:
         """Codewords of each region: (k1, k2), (k,) for one region, () by quality."""
         return tuple(k for k in (self.k1, self.k2) if k is not None)
@@ -315,6 +336,8 @@ class Settings:
             needs["threshold"] = "two codebooks"
         if self.price == 0:
             needs |= dict.fromkeys(("tune", "effort"), "a quality, or a price of bits")
+        else:
+            needs["dither"] = _PLAIN
         if self.is_regular and (self.price == 0 or not EFFORTS[self.effort].shares):
             needs["detail"] = "two codebooks, or a quality at more than the least effort"
         if self.is_given:
@@ -341,6 +364,7 @@ class Settings:
             color_space=self.color_space,
             seed=self.seed,
             locked=self.codebook,
+            dithering=ditherings.create(self.dither) if self.is_dithered else None,
         )
         if self.price == 0:
             return nearest
@@ -852,6 +876,8 @@ class AdaptiveKMeans:
             parts.append(f"restoration {settings.restoration}")
         if settings.correction != restoration.NONE:
             parts.append("correction")
+        if settings.is_dithered:
+            parts.append(settings.dither)
         return ", ".join(parts)
 
     @property
@@ -859,6 +885,7 @@ class AdaptiveKMeans:
         """The settings by the columns of a table: k of one codebook, else k1 and k2."""
         settings = self.settings
         own: tuple[str, ...] = ("alpha_levels",) if settings.alpha_levels is not None else ()
+        own += ("dither",) if settings.is_dithered else ()
         own += () if settings.is_regular else ("detail", "k1", "k2", "threshold")
         chosen: dict[str, Any] = {"method": "regular" if settings.is_regular else "region-adaptive"}
         if settings.is_regular and settings.quality is None:
@@ -874,8 +901,8 @@ class AdaptiveKMeans:
     def parameters(self) -> dict[str, Any]:
         """All settings, and the version of the encoder."""
         settings = dataclasses.asdict(self.settings)
-        for name in ("alpha_levels", "codebook"):  # as in trials that were stored without them
-            if not settings[name]:
+        for name in _LATER:  # as in trials that were stored without them
+            if settings[name] == getattr(Settings, name):
                 del settings[name]
         return {**settings, "version": ENCODER_VERSION}
 

@@ -25,6 +25,7 @@ from adaptive_kmeans.progress import Progress
 if TYPE_CHECKING:
     from adaptive_kmeans.clustering import RegionColors
     from adaptive_kmeans.detail import DetailMeasure
+    from adaptive_kmeans.dithering import Dithering
     from adaptive_kmeans.regions import Threshold
 
 
@@ -215,6 +216,7 @@ def _require(
 class SplitImage(NamedTuple):
     """An image that is split into regions: its blocks, their regions, and the colors of these."""
 
+    image: npt.NDArray[np.uint8]
     grid: BlockGrid
     region_map: npt.NDArray[np.uint8]
     colors: RegionColors
@@ -243,6 +245,8 @@ class RegionAdaptive:
         See `adaptive_kmeans.clustering.cluster_regions`.
     locked : tuple of (red, green, blue)
         Codewords that are given; see `adaptive_kmeans.clustering.locked`.
+    dithering : Dithering or None
+        Chooses other codewords than the nearest, so that areas keep their colors; None for none.
     """
 
     ks: tuple[int, ...]
@@ -255,6 +259,7 @@ class RegionAdaptive:
     seed: int
     evenness: float = 1.0
     locked: tuple[tuple[int, int, int], ...] = ()
+    dithering: Dithering | None = None
 
     def __call__(self, image: npt.NDArray[np.uint8], progress: Progress | None = None) -> Quantized:
         """Quantize an (H, W, 3) or, with alpha, (H, W, 4) uint8 image."""
@@ -274,10 +279,11 @@ class RegionAdaptive:
         grid = BlockGrid(image.shape[0], image.shape[1], self.block_size)
         if self.measure is None or self.threshold is None:
             region_map = np.zeros(grid.shape, dtype=np.uint8)
-            return SplitImage(grid, region_map, RegionColors(image, None, 1, alpha), alpha)
+            colors = RegionColors(image, None, 1, alpha)
+            return SplitImage(image, grid, region_map, colors, alpha)
         region_map = classify(self.measure(image, grid), self.threshold)
         colors = RegionColors(image, grid.spread(region_map), 2, alpha)
-        return SplitImage(grid, region_map, colors, alpha)
+        return SplitImage(image, grid, region_map, colors, alpha)
 
     def cluster(self, split: SplitImage, progress: Progress | None = None) -> Quantized:
         """Find the codebooks of a split image, and each pixel's codeword."""
@@ -293,6 +299,12 @@ class RegionAdaptive:
         )
         if progress is not None:
             progress("clustering", 1.0)
+        if self.dithering is not None:
+            from adaptive_kmeans.dithering import Nearest
+
+            regions = split.grid.spread(split.region_map)
+            start = Nearest(split.image, split.alpha, regions, codebooks, index_map)
+            index_map = self.dithering(start, progress)
         return Quantized(split.grid, split.region_map, codebooks, index_map, split.alpha)
 
     def _iterations(self, progress: Progress) -> Callable[[int, int, float], None]:

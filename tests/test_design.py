@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import adaptive_kmeans as akm
-from adaptive_kmeans import coding, detail, errors, regions
+from adaptive_kmeans import coding, detail, dithering, errors, regions
 from adaptive_kmeans.errors import AdaptiveKMeansError
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +24,9 @@ def test_registered_names():
     assert {"eigenvalue", "variance", "total-variation"} <= set(detail.measures.names())
     assert {"median", "mean", "otsu", "quantile"} <= set(regions.thresholds.names())
     assert {"fixed-length", "deflate"} <= set(coding.coders.names())
-    for registry in (detail.measures, regions.thresholds, coding.coders):
+    assert {"none", "diffusion", "blue-noise"} <= set(dithering.ditherings.names())
+    registries = detail.measures, regions.thresholds, coding.coders, dithering.ditherings
+    for registry in registries:
         assert all(name == name.lower().replace("_", "-") for name in registry.names())
 
 
@@ -127,7 +129,8 @@ def test_top_level_has_only_the_files_of_the_design():
 
 
 def test_docstrings_of_families_list_their_members():
-    for package, registry in ((detail, detail.measures), (coding, coding.coders)):
+    families = (detail, detail.measures), (coding, coding.coders), (dithering, dithering.ditherings)
+    for package, registry in families:
         for name in registry.names():
             assert f"`{name}`" in package.__doc__
 

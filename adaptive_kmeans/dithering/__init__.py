@@ -1,0 +1,61 @@
+"""Dithering: few colors that look like many, since the eye averages what it cannot resolve.
+
+A dithering starts from the nearest codewords of plain K-means and gives pixels other ones, so that
+areas keep their mean colors. It costs bytes, since a dithered index map is harder to predict.
+
+============== ===================================================================
+`none`         each pixel keeps its nearest codeword
+`diffusion`    error diffusion: a pixel's error is made up for by its neighbors
+`blue-noise`   ordered dithering: a mask decides between two codewords
+============== ===================================================================
+
+``diffusion:0.8`` has a strength of 0 to 1; with 0 nothing changes. Pixels whose codewords are
+their very colors keep them. Errors are those of sRGB levels, in integers, so that a file is the
+same on every machine. Other packages add ditherings through the entry-point group
+``adaptive_kmeans.dithering``. Decoding needs none of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from adaptive_kmeans.dithering.blue_noise import BlueNoise
+from adaptive_kmeans.dithering.diffusion import Diffusion
+from adaptive_kmeans.dithering.nearest import Nearest
+from adaptive_kmeans.progress import Progress
+from adaptive_kmeans.registry import Registry
+
+__all__ = ["NONE", "BlueNoise", "Diffusion", "Dithering", "Nearest", "Undithered", "ditherings"]
+
+NONE = "none"
+
+
+class Dithering(Protocol):
+    """A dithering."""
+
+    def __call__(self, start: Nearest, progress: Progress | None) -> npt.NDArray[np.uint16]:
+        """Return the dithered index map, (H, W) uint16, which for hidden pixels is 0.
+
+        It depends neither on the number of threads nor on the machine.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Undithered:
+    """No dithering."""
+
+    def __call__(self, start: Nearest, progress: Progress | None) -> npt.NDArray[np.uint16]:
+        """Return the index map as it is."""
+        return start.index_map
+
+
+ditherings: Registry[Dithering] = Registry(
+    "dithering",
+    {NONE: Undithered, "diffusion": Diffusion, "blue-noise": BlueNoise},
+    entry_point_group="adaptive_kmeans.dithering",
+)
