@@ -75,6 +75,7 @@ class Row:
     correction_bytes: int | None = None
     alpha_bytes: int | None = None
     alpha_levels: int | None = None
+    dither: str | None = None
 
     @classmethod
     def of(cls, **columns: Any) -> Row:

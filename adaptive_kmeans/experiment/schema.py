@@ -26,6 +26,7 @@
     k = [16, 64]
     restoration = ["none", "auto"]      # filter of the decoder; "none" by default
     correction = "none"                 # coarse correction, "none" or "auto"
+    dither = ["none", "diffusion:0.8"]  # and "blue-noise"; "none" by default
     alpha_levels = [16]                 # of translucent images; without loss by default
 
     [[methods]]
@@ -130,7 +131,13 @@ class _OurMethod(Strict):
             yield AdaptiveKMeans(self.settings(**dict(zip(swept, values, strict=True))))
 
 
-class RegularMethod(_OurMethod):
+class _PlainMethod(_OurMethod):
+    """Parameters that both forms of plain K-means have."""
+
+    dither: Names = [Settings.dither]
+
+
+class RegularMethod(_PlainMethod):
     """Regular K-means: one region, one codebook."""
 
     method: Literal["regular"]
@@ -174,7 +181,7 @@ class RateDistortionMethod(_OurMethod):
         return found
 
 
-class RegionAdaptiveMethod(_OurMethod):
+class RegionAdaptiveMethod(_PlainMethod):
     """One codebook for low detail, one for high detail."""
 
     method: Literal["region-adaptive"]

@@ -34,9 +34,12 @@ SERIES_COLUMNS = (
     "restoration",
     "correction",
     "alpha_levels",
+    "dither",
 )
 """Columns that make up a series besides its method, in the order of its name."""
 
+OPTIONAL = ("alpha_levels", "dither")
+"""Those that without a value are off; other settings without a value do not apply."""
 
 NO_LOSS_SSIMULACRA2 = 100 - 1e-6
 
@@ -98,8 +101,7 @@ def named(measured: Sequence[Measured]) -> list[Measured]:
     swept = []
     for name in SERIES_COLUMNS:
         values = {getattr(row, name) for row in ours}
-        # Without a number alpha has all its levels; other settings without a value do not apply.
-        if len(values if name == "alpha_levels" else values - {None}) > 1:
+        if len(values if name in OPTIONAL else values - {None}) > 1:
             swept.append(name)
     return [dataclasses.replace(m, series=_name(m.row, swept)) for m in measured]
 
