@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import os
@@ -70,7 +71,10 @@ def compress(
     Of a folder, every image below it is compressed. Outputs that exist are never overwritten
     without --force. One file that fails is a line; the others go on, and the exit code is 6.
     """
-    work = Compression(encoder.settings(), background, verify, skip_if_larger, keep_metadata)
+    is_told = as_json or not quiet
+    work = Compression(
+        encoder.settings(), background, verify, skip_if_larger, keep_metadata, is_told
+    )
     made = plan(inputs, places, DIRECTION)
     output = batch.Output(_line, as_json, quiet)
     if made.is_many:
@@ -103,6 +107,8 @@ class Compression:
     verify: bool
     skip_if_larger: bool
     keep_metadata: bool
+    is_told: bool
+    """Whether anybody reads the numbers that take time, such as what dithering costs."""
 
     def __call__(self, task: Task, progress: Progress | None) -> batch.Done:
         """Compress an image."""
@@ -132,6 +138,15 @@ class Compression:
                 raise LargerError(task.target, expected, f"{len(data):,}")
             larger = f"{len(data):,} B, not smaller than the input's {picture.file_bytes:,} B"
             notes.append(f"{_shown(task.target)}: {larger}")
+        cost = {}
+        if self.settings.is_dithered and self.is_told:
+            undithered = _undithered_bytes(picture.pixels, self.settings, progress)
+            cost = {"undithered_bytes": undithered}
+            added = len(data) - undithered
+            notes.append(
+                f"{_shown(task.target)}: dithering adds {added:,} B "
+                f"({100 * added / undithered:.0f} %) to the {undithered:,} B without it"
+            )
         facts = {
             "output": task.target,
             "input_format": picture.file_format,
@@ -140,6 +155,7 @@ class Compression:
             "ratio_to_input": picture.file_bytes / len(data),
             "image": task.source,
             **_measurements(picture.pixels, self.settings, data, decoded),
+            **cost,
             **times,
         }
         files.write_bytes(task.target, data, replace=task.replace)
@@ -179,6 +195,18 @@ def _measurements(
         **{name: getattr(layout, name) for name in container.PARTS},
         **({"metadata_bytes": layout.other_bytes} if layout.other_bytes else {}),
     }
+
+
+def _undithered_bytes(pixels: Pixels, settings: Settings, progress: Progress | None) -> int:
+    """Return the size of the file of the same codebooks without dithering."""
+    from adaptive_kmeans import codec
+
+    def waiting(_: str, share: float) -> None:
+        if progress is not None:
+            progress("coding without dithering, to compare", share)
+
+    undithered = dataclasses.replace(settings, dither=Settings.dither)
+    return len(codec.encode(pixels, undithered, progress=waiting))
 
 
 def _verify(target: str, data: bytes, reconstruction: Pixels, progress: Progress | None) -> None:

@@ -190,6 +190,15 @@ class EncoderOptions(BlockOptions):
         ),
     ] = None
 
+    dither: Annotated[
+        str | None,
+        _named(
+            "With --k, or --k1 and --k2: none, diffusion:STRENGTH or blue-noise:STRENGTH, 0 to 1, "
+            f"by default 1; by default {Settings.dither}. Costs bytes.",
+            *("none", "diffusion", "blue-noise"),
+        ),
+    ] = None
+
     def settings(self) -> Settings:
         """Return the settings that the options name.
 

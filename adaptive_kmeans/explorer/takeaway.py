@@ -156,6 +156,7 @@ OPTIONS = {
     "seed": "--seed",
     "restoration": "--restoration",
     "correction": "--correction",
+    "dither": "--dither",
 }
 """Options of `compress` by the settings that they set."""
 
