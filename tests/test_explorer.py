@@ -45,6 +45,12 @@ STATES = {
     "effort 1": ExplorerState(quality=80, effort=1, restoration=False),
     "regular": ExplorerState(method="regular", k=7, restoration=False),
     "regular, restored": ExplorerState(method="regular", k=7, color_space="oklab", seed=3),
+    "regular, dithered": ExplorerState(
+        method="regular", k=7, restoration=False, dither="diffusion:0.5"
+    ),
+    "regions, dithered": ExplorerState(
+        method="regions", k1=2, k2=5, restoration=False, dither="blue-noise"
+    ),
     "regions": ExplorerState(
         method="regions", k1=5, k2=9, block_size=8, detail="variance", restoration=False
     ),
@@ -156,6 +162,7 @@ BAD_VALUES = [
     ("k", True), ("k", None), ("k1", -1), ("k2", 5000), ("block_size", 0), ("block_size", 257),
     ("detail", "sobel"), ("detail", 4), ("threshold", "quantile:2"), ("threshold", []),
     ("effort", 0), ("effort", 10), ("tune", "ssim"), ("restoration", 1), ("restoration", "true"),
+    ("dither", "bayer"), ("dither", "diffusion:2"), ("dither", None),
     ("color_space", "cmyk"), ("seed", -1), ("seed", 2**32), ("compare", "flip"), ("overlay", ""),
     ("codeword", -2), ("codeword", 10**9), ("zoom", 0), ("zoom", math.nan), ("x", math.inf),
     ("y", "0"), ("swipe", 1.1), ("swipe", {}),

@@ -28,6 +28,7 @@
  * @property {boolean} restoration
  * @property {string} color_space
  * @property {number} seed
+ * @property {string} dither
  * @property {"swipe"|"side"|"hold"} compare
  * @property {"none"|"regions"|"error"|"codeword"} overlay
  * @property {number} codeword  Place in all codebooks, end to end; -1: the one under the pointer.
@@ -76,16 +77,16 @@ const VIEW_KEYS = ["compare", "overlay", "codeword", "zoom", "x", "y", "swipe"];
 /** Keys of each method that change its picture or its file. */
 const METHODS = {
   quality: ["quality", "effort", "tune", "restoration", "detail", "color_space", "seed"],
-  regular: ["k", "restoration", "color_space", "seed"],
+  regular: ["k", "dither", "restoration", "color_space", "seed"],
   regions: [
-    "k1", "k2", "block_size", "detail", "threshold", "restoration", "color_space", "seed",
+    "k1", "k2", "block_size", "detail", "threshold", "dither", "restoration", "color_space", "seed",
   ],
 };
 
 const METHOD_LABELS = { quality: "Quality", regular: "Regular", regions: "Regions" };
 const METHOD_HINTS = {
   quality: "Codewords by distortion and bits; the decoder restores what it can.",
-  regular: "Plain K-means: one codebook, each pixel the nearest codeword.",
+  regular: "Plain K-means: one codebook; each pixel takes the nearest codeword, or is dithered.",
   regions: "The published method: smooth blocks get k1 codewords, detailed ones k2.",
 };
 
@@ -125,6 +126,7 @@ function describe(state) {
     ],
   }[state.method]();
   if (state.color_space !== "rgb") words.push(state.color_space);
+  if (state.method !== "quality" && state.dither !== "none") words.push(state.dither);
   if (state.restoration !== (state.method === "quality")) {
     words.push(state.restoration ? "restored" : "not restored");
   }
@@ -1027,6 +1029,7 @@ class Controls {
       select("threshold", "Threshold", choices.thresholds),
       select("tune", "Tune", choices.tunes),
       select("color_space", "Color space", choices.color_spaces),
+      select("dither", "Dithering", choices.ditherings),
       switchField({ key: "restoration", label: "Restoration" }, this.change),
     ];
     this.form.replaceChildren(...this.fields.map(({ element }) => element));

@@ -464,12 +464,14 @@ def choices() -> dict[str, Any]:
     """Return what the controls offer."""
     from adaptive_kmeans.clustering import COLOR_SPACES
     from adaptive_kmeans.detail import measures
+    from adaptive_kmeans.dithering import NONE, ditherings
     from adaptive_kmeans.regions import thresholds
 
     return {
         "measures": list(measures.names()),
         "thresholds": list(thresholds.names()),
         "color_spaces": list(COLOR_SPACES),
+        "ditherings": [NONE, *(name for name in ditherings.names() if name != NONE)],
         "block_sizes": list(BLOCK_SIZES),
         "efforts": [min(EFFORTS), max(EFFORTS), DEFAULT_EFFORT],
         "tunes": list(TUNES),

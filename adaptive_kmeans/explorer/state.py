@@ -44,7 +44,7 @@ class ExplorerState:
         0 to 100.
     k, k1, k2 : int
         Codewords of regular K-means, and of the two regions.
-    block_size, detail, threshold, effort, tune, color_space, seed
+    block_size, detail, threshold, effort, tune, color_space, seed, dither
         See `adaptive_kmeans.codec.Settings`.
     restoration : bool
         Whether the decoder may filter and correct, each where it pays.
@@ -83,6 +83,7 @@ class ExplorerState:
     restoration: bool = True
     color_space: str = Settings.color_space
     seed: int = Settings.seed
+    dither: str = Settings.dither
     compare: str = COMPARISONS[0]
     overlay: str = OVERLAYS[0]
     codeword: int = -1
@@ -125,7 +126,8 @@ class ExplorerState:
         if not isinstance(self.restoration, bool):
             raise ConfigError("restoration", "true or false", _short(self.restoration))
         # names of all methods, those of the others too: the address keeps them
-        Settings.published(1, 1, effort=self.effort, tune=self.tune, **self._shared, **self._split)
+        named = self._shared | self._split | self._plain
+        Settings.published(1, 1, effort=self.effort, tune=self.tune, **named)
 
     @classmethod
     def from_dict(cls, values: object) -> Self:
@@ -208,8 +210,9 @@ class ExplorerState:
             )
         restored = self._restored(by_default=False)
         if self.method == "regular":
-            return Settings.regular(self.k, **self._shared, **restored)
-        return Settings.published(self.k1, self.k2, **self._split, **self._shared, **restored)
+            return Settings.regular(self.k, **self._shared, **self._plain, **restored)
+        named = self._split | self._shared | self._plain | restored
+        return Settings.published(self.k1, self.k2, **named)
 
     @property
     def _shared(self) -> dict[str, Any]:
@@ -222,6 +225,10 @@ class ExplorerState:
     @property
     def _split(self) -> dict[str, Any]:
         return {"detail": self.detail, "threshold": self.threshold}
+
+    @property
+    def _plain(self) -> dict[str, Any]:
+        return {"dither": self.dither}
 
     def _restored(self, *, by_default: bool) -> dict[str, Any]:
         """Return the restoration's settings where they are not what the method has anyway."""

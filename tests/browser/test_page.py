@@ -43,6 +43,7 @@ REGIONS = {"image": "crop", "method": "regions", "k1": 8, "k2": 32, "restoration
         (QUALITY, "restoration", False, akm.Settings(quality=60, **PLAIN)),
         (REGULAR, "k", 5, akm.Settings.regular(5)),
         (REGULAR, "color_space", "lab", akm.Settings.regular(16, color_space="lab")),
+        (REGULAR, "dither", "diffusion", akm.Settings.regular(16, dither="diffusion")),
         (REGULAR, "restoration", True, akm.Settings.regular(16, **RESTORED)),
         (REGIONS, "k1", 3, akm.Settings.published(3, 32)),
         (REGIONS, "k2", 64, akm.Settings.published(8, 64)),
