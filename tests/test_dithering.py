@@ -15,6 +15,7 @@ from adaptive_kmeans.dithering import BlueNoise, Diffusion, Nearest, ditherings
 from adaptive_kmeans.dithering.blue_noise import NEIGHBORS
 from adaptive_kmeans.dithering.mask import AREA, SIDE, blue_noise_mask
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
+from adaptive_kmeans.experiment.schema import CompressionConfig
 from tests import reference_dithering
 
 SPECS = ("diffusion", "blue-noise")
@@ -221,3 +222,22 @@ def test_dithering_is_refused_where_codewords_are_chosen_by_bits(others):
         akm.Settings(**others, dither="diffusion")
     assert "plain K-means" in akm.Settings(**others).unused["dither"]
     assert "dither" not in akm.Settings.regular(4).unused
+
+
+def test_configs_sweep_dithering_of_plain_kmeans_alone():
+    methods = [
+        {"method": "regular", "k": 4, "dither": ["none", "diffusion:0.5"]},
+        {"method": "region-adaptive", "detail": "variance", "k1": 2, "k2": 4, "dither": SPECS[1]},
+    ]
+    config = CompressionConfig(name="few", images=["chelsea"], methods=methods)
+    plain, *dithered = config.codecs()
+    assert [codec.settings.dither for codec in dithered] == ["diffusion:0.5", "blue-noise"]
+    assert [codec.columns["dither"] for codec in dithered] == ["diffusion:0.5", "blue-noise"]
+    # What was stored before there was dithering is not measured again.
+    assert "dither" not in {**plain.columns, **plain.parameters}
+    with pytest.raises(ValueError, match="dither"):
+        CompressionConfig(
+            name="few",
+            images=["chelsea"],
+            methods=[{"method": "rate-distortion", "quality": 50.0, "dither": "diffusion"}],
+        )

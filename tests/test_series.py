@@ -67,3 +67,10 @@ def test_levels_of_alpha_are_a_series_of_their_own():
     ]
     names = [m.series for m in named([Measured(row) for row in rows])]
     assert names == ["rate-distortion", "rate-distortion, 16 levels of alpha"]
+
+
+def test_ditherings_are_series_of_their_own():
+    rows = [row("0", "regular", 30.0, k=4, dither=dither) for dither in (None, "diffusion:0.5")]
+    measured = named([Measured(row) for row in rows])
+    assert [m.series for m in measured] == ["regular", "regular, diffusion:0.5"]
+    assert [m.row.setting for m in measured] == ["4", "4, diffusion:0.5"]

@@ -113,7 +113,9 @@ class Row:
 
     @property
     def setting(self) -> str:
-        """The codebook sizes, or the quality of a baseline, such as "q 75"."""
+        """The codebook sizes and the dithering, or the quality of a baseline, such as "q 75"."""
+        if self.dither is not None:
+            return f"{self.codebook_sizes}, {self.dither}"
         if self.price is not None:
             return f"{self.codebook_sizes}, λ {self.price:g}"
         return self.codebook_sizes or ("" if self.quality is None else f"q {self.quality:g}")
