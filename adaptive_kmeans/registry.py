@@ -1,4 +1,4 @@
-"""One registry for every pluggable family: detail measures, thresholds, coders, baselines.
+"""One registry for every pluggable family: detail measures, thresholds, coders, and so on.
 
 A family is a `Registry` of classes, most of them frozen dataclasses whose fields are their
 settings. A *spec* names a member and, after a colon, the value of its first setting, so that

@@ -95,6 +95,40 @@ def test_levels_of_alpha_and_a_background_are_options(command, photo):
     assert command("compress", "glass.png", "--alpha-levels", "1")[0] == 2
 
 
+def test_dithering_tells_what_it_costs(command, photo):
+    plain = len(akm.encode(photo, akm.Settings.regular(5, coder="deflate")))
+    chosen = ("compress", "cat.png", "--k", "5", "--coder", "deflate", "--dither", "diffusion:0.8")
+    code, _, err = command(*chosen, "--verify")
+    data = Path("cat.akm").read_bytes()
+    assert data == akm.encode(photo, akm.Settings.regular(5, coder="deflate", dither=chosen[-1]))
+    more = len(data) - plain
+    assert more > 0
+    share = f"{100 * more / plain:.0f} %"
+    note = f"note: cat.akm: dithering adds {more:,} B ({share}) to the {plain:,} B without it\n"
+    assert (code, err) == (0, note)
+    facts = json.loads(command(*chosen, "--json", "--force")[1])
+    assert (facts["dither"], facts["undithered_bytes"]) == ("diffusion:0.8", plain)
+    assert command(*chosen, "--quiet", "--force") == (0, "", "")
+    facts = json.loads(command(*chosen[:-2], "--json", "--force")[1])
+    assert not facts.keys() & {"dither", "undithered_bytes"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--dither diffusion",
+        "--quality 50 --dither blue-noise",
+        "--quality 50 --dither none",
+        "--k 4 --lambda 9 --dither diffusion",
+    ],
+)
+def test_dithering_needs_plain_kmeans(command, line):
+    code, out, err = command("compress", "cat.png", *line.split())
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "dither: expected plain K-means" in err
+    assert not Path("cat.akm").exists()
+
+
 def test_verify_decodes_the_file_and_refuses_another_image(command, monkeypatch):
     facts = json.loads(command("compress", "cat.png", *SMALL, "--json")[1])
     assert "decode_s" not in facts
