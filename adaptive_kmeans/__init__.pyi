@@ -4,6 +4,7 @@ from .explorer import explore
 from .image import load, save
 from .metrics import bd_psnr, bd_rate, bits_per_pixel, ciede2000, psnr, ssim, ssimulacra2
 from .quantize import Quantized
+from .targets import Target, encode_to
 
 __version__: str
 
@@ -11,12 +12,14 @@ __all__ = [
     "AdaptiveKMeansError",
     "Quantized",
     "Settings",
+    "Target",
     "bd_psnr",
     "bd_rate",
     "bits_per_pixel",
     "ciede2000",
     "decode",
     "encode",
+    "encode_to",
     "explore",
     "load",
     "psnr",

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, Self
 
@@ -66,6 +66,8 @@ MAX_PRICE = 1e6
 DEFAULT_QUALITY = 75.0
 PRICE_OF_BEST = 2.5
 """λ at quality 100."""
+QUALITIES = tuple(step / 100 for step in range(10_001))
+"""The qualities that a search tries: those that a person can type."""
 
 ENCODER_VERSION = 4
 """Incremented whenever the same image and settings give other pixels or bytes, so that experiments
@@ -863,7 +865,7 @@ class AdaptiveKMeans:
         settings = self.settings
         work = f"{settings.tune} effort {settings.effort}"
         if settings.quality is not None:
-            return f"quality {settings.quality:g} {work} {settings.coder}"
+            return f"quality {settings.quality:g} {self.name}"
         name = "regular" if settings.is_regular else settings.detail
         if settings.codebook:
             name = f"{len(settings.codebook)} given colors,"
@@ -913,3 +915,24 @@ class AdaptiveKMeans:
     def decode(self, data: bytes) -> npt.NDArray[np.uint8]:
         """Decode a file, whatever its settings; see `decode`."""
         return decode(data)
+
+    @property
+    def name(self) -> str:
+        """What it is called by quality, quality aside."""
+        settings = self.settings
+        return f"{settings.tune} effort {settings.effort} {settings.coder}"
+
+    @property
+    def qualities(self) -> Sequence[float]:
+        """Those that `adaptive_kmeans.targets` tries."""
+        return QUALITIES
+
+    def with_quality(self, quality: float) -> AdaptiveKMeans:
+        """Return the codec at another quality; its settings are by quality already."""
+        return AdaptiveKMeans(dataclasses.replace(self.settings, quality=quality, price=0.0))
+
+    def encode_with_reconstruction(
+        self, image: npt.NDArray[np.uint8]
+    ) -> tuple[bytes, npt.NDArray[np.uint8]]:
+        """Encode an image at these settings; see `encode_with_reconstruction`."""
+        return encode_with_reconstruction(image, self.settings)

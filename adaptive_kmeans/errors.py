@@ -195,7 +195,17 @@ class TrialsFailedError(AdaptiveKMeansError, RuntimeError):
     exit_code = 6
 
 
-class LargerError(AdaptiveKMeansError, ValueError):
-    """A file would not be smaller than its input, and so was not written."""
+class NotWrittenError(AdaptiveKMeansError, ValueError):
+    """A file that is not written, since it would not be as the options ask."""
 
     exit_code = 98  # as pngquant's
+
+
+class LargerError(NotWrittenError):
+    """A file would not be smaller than its input, and so was not written."""
+
+
+class UnreachableError(NotWrittenError):
+    """No quality gives a file so small, or so good, as its target."""
+
+    exit_code = 99

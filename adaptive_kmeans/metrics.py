@@ -191,14 +191,20 @@ def ssimulacra2(original: Image, decoded: Image) -> float:
     MissingDependencyError
         The package is not installed: it comes with the extra ``metrics``.
     """
+    compute_ssimulacra2 = require_ssimulacra2()
+    if min(original.shape[:2]) < SSIMULACRA_SIDE:
+        return math.nan
+    return float(compute_ssimulacra2(_as_file(original), _as_file(decoded)))
+
+
+def require_ssimulacra2() -> Callable[..., Any]:
+    """Return what computes SSIMULACRA 2; raise `MissingDependencyError` if it is not installed."""
     try:
         from ssimulacra2 import compute_ssimulacra2
     except ImportError as error:
         expected = "it to be installed: pip install 'adaptive-kmeans[metrics]'"
         raise MissingDependencyError("library ssimulacra2", expected, str(error)) from error
-    if min(original.shape[:2]) < SSIMULACRA_SIDE:
-        return math.nan
-    return float(compute_ssimulacra2(_as_file(original), _as_file(decoded)))
+    return cast(Callable[..., Any], compute_ssimulacra2)
 
 
 def _as_file(image: Image) -> io.BytesIO:

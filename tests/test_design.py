@@ -18,6 +18,7 @@ from adaptive_kmeans.errors import AdaptiveKMeansError
 ROOT = Path(__file__).parents[1]
 EXIT_CODES = {"usage or config": 2, "input": 3, "limit": 4, "read or write": 5, "failed trials": 6}
 EXIT_CODES["larger than the input"] = 98
+EXIT_CODES["unreachable target"] = 99
 
 
 def test_registered_names():
@@ -97,7 +98,7 @@ def test_every_error_has_its_builtin_base_and_exit_code():
         kind
         for kind in vars(errors).values()
         if isinstance(kind, type) and issubclass(kind, AdaptiveKMeansError)
-    } - {AdaptiveKMeansError}
+    } - {AdaptiveKMeansError, errors.NotWrittenError}
     codes = {
         errors.ConfigError: ("usage or config", ValueError),
         errors.UnknownNameError: ("usage or config", LookupError),
@@ -109,6 +110,7 @@ def test_every_error_has_its_builtin_base_and_exit_code():
         errors.OutputError: ("read or write", OSError),
         errors.TrialsFailedError: ("failed trials", RuntimeError),
         errors.LargerError: ("larger than the input", ValueError),
+        errors.UnreachableError: ("unreachable target", ValueError),
     }
     for kind in kinds:
         base = next(base for base in codes if issubclass(kind, base))

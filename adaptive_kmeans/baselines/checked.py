@@ -31,6 +31,8 @@ from adaptive_kmeans.errors import (
 
 COLUMNS = ("k", "quality")
 """Settings of baselines that are columns of a table."""
+QUALITIES = range(1, 101)
+"""Qualities of those that have one."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,33 @@ class Baseline:
     def __reduce__(self) -> tuple[type[Baseline], tuple[Any, ...]]:
         # Without the member, which may not be picklable, or not installed where a trial is run.
         return Baseline, (self.label, self.full_spec, self.version, self.columns)
+
+    @property
+    def name(self) -> str:
+        """What it is called, quality aside."""
+        return str(self.columns["method"])
+
+    @property
+    def qualities(self) -> range:
+        """The qualities that `adaptive_kmeans.targets` tries.
+
+        Raises
+        ------
+        ConfigError
+            It has none.
+        """
+        if "quality" not in self.columns:
+            raise ConfigError(f"baseline {self.label}", "one that has a quality", "none")
+        return QUALITIES
+
+    def with_quality(self, quality: float) -> Baseline:
+        """Return the codec at another quality."""
+        return self.create(f"{self.name}:{quality:g}")
+
+    def encode_with_reconstruction(self, image: Pixels) -> tuple[bytes, Pixels]:
+        """Encode pixels, and decode the file."""
+        data = self.encode(image)
+        return data, self.decode(data)
 
     @property
     def parameters(self) -> dict[str, Any]:

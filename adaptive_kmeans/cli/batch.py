@@ -15,8 +15,8 @@ from adaptive_kmeans.cli.console import print_error, print_json, print_notes, pr
 from adaptive_kmeans.cli.places import Plan, Task
 from adaptive_kmeans.errors import (
     AdaptiveKMeansError,
-    LargerError,
     LimitError,
+    NotWrittenError,
     TrialsFailedError,
     one_line,
 )
@@ -80,11 +80,11 @@ def run(plan: Plan, work: Work, output: Output, jobs: int | None) -> None:
                     failures.append(outcome)
                     print_error(outcome)
             bar(failed=not isinstance(outcome, Done))
-    larger = sum(isinstance(error, LargerError) for error in failures)
+    unwritten = [error for error in failures if isinstance(error, NotWrittenError)]
     counts = {
         "written": len(written),
-        "skipped": len(plan.skipped) + larger,
-        "failed": len(plan.failures) + len(failures) - larger,
+        "skipped": len(plan.skipped) + len(unwritten),
+        "failed": len(plan.failures) + len(failures) - len(unwritten),
     }
     facts = [written[task].facts for task in plan.tasks if task in written]
     sums = {name: sum(each[name] for each in facts) for name in ("input_bytes", "bytes")}
@@ -96,8 +96,8 @@ def run(plan: Plan, work: Work, output: Output, jobs: int | None) -> None:
         _print_totals(totals)
     if counts["failed"]:
         raise typer.Exit(TrialsFailedError.exit_code)
-    if larger:
-        raise typer.Exit(LargerError.exit_code)
+    if unwritten:
+        raise typer.Exit(max(error.exit_code for error in unwritten))
 
 
 def print_skipped(plan: Plan, output: Output) -> None:

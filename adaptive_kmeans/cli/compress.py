@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from adaptive_kmeans import files
-from adaptive_kmeans.cli import batch
+from adaptive_kmeans.cli import batch, targets
 from adaptive_kmeans.cli.console import named, print_json
 from adaptive_kmeans.cli.options import AsJson, Background, EncoderOptions, Quiet, grouped
 from adaptive_kmeans.cli.places import Direction, PlaceOptions, Task, plan
 from adaptive_kmeans.cli.startup import compiling_apart, without_garbage_collection, without_scipy
+from adaptive_kmeans.cli.targets import TargetOptions
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.errors import ConfigError, CorruptError, LargerError
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from adaptive_kmeans.image import SourceImage
     from adaptive_kmeans.progress import Progress
+    from adaptive_kmeans.targets import Target
 
     Pixels = npt.NDArray[np.uint8]
 
@@ -43,6 +46,7 @@ def compress(
         ),
     ],
     encoder: EncoderOptions,
+    target: TargetOptions,
     places: PlaceOptions,
     background: Background = None,
     keep_metadata: Annotated[
@@ -71,9 +75,10 @@ def compress(
     Of a folder, every image below it is compressed. Outputs that exist are never overwritten
     without --force. One file that fails is a line; the others go on, and the exit code is 6.
     """
+    wanted = target.target(encoder)
     is_told = as_json or not quiet
     work = Compression(
-        encoder.settings(), background, verify, skip_if_larger, keep_metadata, is_told
+        encoder.settings(), wanted, background, verify, skip_if_larger, keep_metadata, is_told
     )
     made = plan(inputs, places, DIRECTION)
     output = batch.Output(_line, as_json, quiet)
@@ -100,9 +105,10 @@ def compress(
 
 @dataclass(frozen=True)
 class Compression:
-    """Compresses one image at given settings; see `batch.Work`."""
+    """Compresses one image at given settings, or with a target; see `batch.Work`."""
 
     settings: Settings
+    target: Target | None
     background: str | None
     verify: bool
     skip_if_larger: bool
@@ -112,26 +118,22 @@ class Compression:
 
     def __call__(self, task: Task, progress: Progress | None) -> batch.Done:
         """Compress an image."""
-        from adaptive_kmeans import codec, container, image, metrics
+        from adaptive_kmeans import image, metrics
 
         picture = image.read_image(task.source, self.background)
         _load_kernels(self.settings)
         start = time.perf_counter()
-        data, decoded = codec.encode_with_reconstruction(
-            picture.pixels, self.settings, progress=progress
-        )
-        left_out = picture.metadata.names
-        if self.keep_metadata and left_out:
-            with named(task.source):
-                data, left_out = container.with_metadata(data, picture.metadata), ""
+        with named(task.source):
+            data, decoded, settings, found = self._encode(picture, progress)
         times = {"encode_s": time.perf_counter() - start}
         if self.verify:
             start = time.perf_counter()
             _verify(task.target, data, decoded, progress)
             times["decode_s"] = time.perf_counter() - start
         notes = [f"{task.source}: {note}" for note in picture.notes]
-        if left_out:
-            notes.append(f"{task.source}: {left_out} left out; --keep-metadata keeps them")
+        if picture.metadata.names and not self.keep_metadata:
+            left_out = f"{picture.metadata.names} left out; --keep-metadata keeps them"
+            notes.append(f"{task.source}: {left_out}")
         if len(data) >= picture.file_bytes:
             if self.skip_if_larger:
                 expected = f"fewer bytes than the input's {picture.file_bytes:,} to be written"
@@ -154,12 +156,35 @@ class Compression:
             "raw_bytes": metrics.raw_bytes(picture.pixels.shape),
             "ratio_to_input": picture.file_bytes / len(data),
             "image": task.source,
-            **_measurements(picture.pixels, self.settings, data, decoded),
+            **_measurements(picture.pixels, settings, data, decoded),
             **cost,
+            **found,
             **times,
         }
         files.write_bytes(task.target, data, replace=task.replace)
         return batch.Done(facts, tuple(notes))
+
+    def _encode(
+        self, picture: SourceImage, progress: Progress | None
+    ) -> tuple[bytes, Pixels, Settings, dict[str, Any]]:
+        """Return a file, what it decodes to, its settings, and the numbers of a search."""
+        kept = picture.metadata if self.keep_metadata and picture.metadata.names else None
+        if self.target is None:
+            from adaptive_kmeans import codec, container
+
+            data, decoded = codec.encode_with_reconstruction(
+                picture.pixels, self.settings, progress=progress
+            )
+            if kept is not None:
+                data = container.with_metadata(data, kept)
+            return data, decoded, self.settings, {}
+        from adaptive_kmeans.targets import encode_to
+
+        found = encode_to(
+            picture.pixels, self.target, self.settings, metadata=kept, progress=progress
+        )
+        settings = dataclasses.replace(self.settings, quality=found.quality, price=0.0)
+        return found.data, found.decoded, settings, targets.facts(self.target, found)
 
 
 @functools.cache
@@ -231,7 +256,8 @@ def _line(facts: dict[str, Any]) -> str:
         f"{facts['bytes']:,} B, {facts['bits_per_pixel']:.3f} bits per pixel, "
         f"{facts['compression_ratio']:.2f}:1 to raw, "
         f"{facts['ratio_to_input']:.2f}:1 to the input, "
-        f"{quality}, {'too small for SSIM' if math.isnan(ssim) else f'SSIM {ssim:.4f}'}, {times}"
+        f"{quality}, {'too small for SSIM' if math.isnan(ssim) else f'SSIM {ssim:.4f}'}, "
+        f"{targets.line(facts)}{times}"
     )
 
 

@@ -16,6 +16,7 @@ CODES = {
     5: "could not read or write",
     6: "some files or trials failed",
     98: "not smaller than the input, so not written",
+    99: "no quality reaches the target, so not written",
     130: "interrupted",
 }
 """What the exit codes mean."""

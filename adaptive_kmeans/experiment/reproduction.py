@@ -241,9 +241,12 @@ def _rows(path: Path) -> list[Cells]:
 def _key(row: Cells, columns: Sequence[str]) -> tuple[str, ...]:
     """Return the parameters of a row: those of the columns that are not measured.
 
-    The columns are those of the committed table: later releases have more.
+    The columns are those of the committed table: later releases have more. A target finds the
+    quality, which differs with the versions of libraries.
     """
-    measured = {*NUMBERS, *TIMES, *DERIVED}
+    measured = {*NUMBERS, *TIMES, *DERIVED, "tries"}
+    if row.get("target"):
+        measured.add("quality")
     return tuple(row.get(column, "") for column in columns if column not in measured)
 
 

@@ -18,10 +18,11 @@ class Row:
     """A row of the table: parameters, quality, rate in bytes of the file, and times.
 
     `image_set` is the name of the image's folder, or "bundled". `k` is the codebook size of regular
-    K-means, `k1` and `k2` are those of two regions, and `quality` is the setting of a baseline.
-    Columns that do not apply are None, and so are metrics that the config does not name, and times
-    unless it asks for them. `peak_mb` is the memory that encoding and decoding need beyond what the
-    process held before. For our codec the columns `SPLIT` add up to `bytes`.
+    K-means, `k1` and `k2` are those of two regions, and `quality` is the setting of a baseline. A
+    `target`, of `target_value`, has found the quality in so many `tries`. Columns that do not apply
+    are None, and so are metrics that the config does not name, and times unless it asks for them.
+    `peak_mb` is the memory that encoding and decoding need beyond what the process held before. For
+    our codec the columns `SPLIT` add up to `bytes`.
     """
 
     TERMINAL: ClassVar[dict[str, str]] = {
@@ -76,6 +77,9 @@ class Row:
     alpha_bytes: int | None = None
     alpha_levels: int | None = None
     dither: str | None = None
+    target: str | None = None
+    target_value: float | None = None
+    tries: int | None = None
 
     @classmethod
     def of(cls, **columns: Any) -> Row:
@@ -113,7 +117,9 @@ class Row:
 
     @property
     def setting(self) -> str:
-        """The codebook sizes and the dithering, or the quality of a baseline, such as "q 75"."""
+        """The codebook sizes and the dithering, the target, or the quality, such as "q 75"."""
+        if self.target is not None:
+            return self.aim
         if self.dither is not None:
             return f"{self.codebook_sizes}, {self.dither}"
         if self.price is not None:
@@ -121,6 +127,13 @@ class Row:
         return self.codebook_sizes or ("" if self.quality is None else f"q {self.quality:g}")
 
     @property
-    def point(self) -> tuple[float | None, ...]:
+    def aim(self) -> str:
+        """The target in figures and terminals, such as "psnr 38"; "" without one."""
+        return "" if self.target is None else f"{self.target} {self.target_value:g}"
+
+    @property
+    def point(self) -> tuple[float | str | None, ...]:
         """What tells the files of an image and a series apart."""
+        if self.target is not None:
+            return self.target, self.target_value
         return self.k, self.k1, self.k2, self.price, self.quality

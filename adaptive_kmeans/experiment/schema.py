@@ -36,6 +36,11 @@
     effort = [5, 9]                     # restoration and correction are "auto" here
 
     [[methods]]
+    method = "rate-distortion"          # each image at the quality that reaches a target
+    target_bpp = [0.5, 1]               # or target_size = ["40 kB"], target_psnr, target_ssim,
+                                        # target_ssimulacra2; likewise for baselines by quality
+
+    [[methods]]
     method = "region-adaptive"
     detail = ["eigenvalue", "variance"]
     k1 = [16, 64]
@@ -65,6 +70,7 @@ from adaptive_kmeans.codec import AdaptiveKMeans, NamedCodec, Settings
 from adaptive_kmeans.errors import ConfigError, MissingDependencyError
 from adaptive_kmeans.image import parse_color
 from adaptive_kmeans.restoration import AUTO, NONE
+from adaptive_kmeans.targets import Target, Targeted
 
 Metric = Literal["psnr", "ssim", "ssim-published", "ciede2000", "ssimulacra2"]
 
@@ -105,6 +111,35 @@ Skip = Callable[[str, MissingDependencyError], None]
 """Called with the name of a codec whose library is missing, and the error."""
 
 
+Sizes = Annotated[list[int | str], BeforeValidator(listed), Field(min_length=1)]
+
+
+class _Targets(Strict):
+    """Targets, which quality is found for; all of them are run."""
+
+    target_size: Sizes | None = None
+    target_bpp: Numbers | None = None
+    target_psnr: Numbers | None = None
+    target_ssim: Numbers | None = None
+    target_ssimulacra2: Numbers | None = None
+
+    def targets(self, skip: Skip) -> list[Target]:
+        """Return the targets, without those whose library is missing."""
+        found = []
+        for name in _Targets.model_fields:
+            for value in getattr(self, name) or ():
+                try:
+                    found.append(Target(name.removeprefix("target_"), value))
+                except MissingDependencyError as error:
+                    skip(name, error)
+        return found
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether any are named."""
+        return any(getattr(self, name) is not None for name in _Targets.model_fields)
+
+
 class _OurMethod(Strict):
     """Parameters that both of our methods have."""
 
@@ -124,7 +159,11 @@ class _OurMethod(Strict):
         """Return the settings of one combination of parameters."""
         return Settings(**parameters)
 
-    def codecs(self, _: Skip) -> Iterator[NamedCodec]:
+    def codecs(self, skip: Skip) -> Iterator[NamedCodec]:
+        """Yield our codec with all settings."""
+        yield from self._combined()
+
+    def _combined(self) -> Iterator[AdaptiveKMeans]:
         """Yield our codec with all combinations of parameters."""
         swept = self.swept()
         for values in itertools.product(*swept.values()):
@@ -148,7 +187,7 @@ class RegularMethod(_PlainMethod):
         return Settings.regular(**parameters)
 
 
-class RateDistortionMethod(_OurMethod):
+class RateDistortionMethod(_OurMethod, _Targets):
     """Codewords chosen by distortion and bits, by quality, or with codebooks at prices of a bit."""
 
     method: Literal["rate-distortion"]
@@ -166,8 +205,9 @@ class RateDistortionMethod(_OurMethod):
 
     def swept(self) -> dict[str, list[Any]]:
         """Return the values of each parameter; k is k1 without k2."""
-        if (self.quality is None) == (self.price is None):
-            raise ConfigError("methods: rate-distortion", "either quality or price", "none or both")
+        if [self.quality is None, self.price is None, not self.has_targets].count(False) != 1:
+            expected = "either quality or price, or a target"
+            raise ConfigError("methods: rate-distortion", expected, "none or several")
         if self.k2 is not None and self.k1 is None:
             raise ConfigError("methods: rate-distortion", "k1 as well as k2", "k2 alone")
         named = [name for name in ("k", "k1") if getattr(self, name) is not None]
@@ -178,7 +218,15 @@ class RateDistortionMethod(_OurMethod):
         found = super().swept()
         if "k" in found:
             found["k1"] = found.pop("k")
-        return found
+        return {name: values for name, values in found.items() if name not in _Targets.model_fields}
+
+    def codecs(self, skip: Skip) -> Iterator[NamedCodec]:
+        """Yield our codec with all combinations of parameters and targets."""
+        if not self.has_targets:
+            yield from self._combined()
+            return
+        targets = self.targets(skip)
+        yield from (Targeted(codec, target) for codec in self._combined() for target in targets)
 
 
 class RegionAdaptiveMethod(_PlainMethod):
@@ -191,7 +239,7 @@ class RegionAdaptiveMethod(_PlainMethod):
     threshold: Names = [Settings.threshold]
 
 
-class BaselineMethod(Strict):
+class BaselineMethod(_Targets):
     """Other codecs, with their own settings."""
 
     method: Literal["baseline"]
@@ -201,13 +249,18 @@ class BaselineMethod(Strict):
 
     def codecs(self, skip: Skip) -> Iterator[NamedCodec]:
         """Yield every codec with every setting."""
-        if self.quality is not None and self.k is not None:
-            raise ConfigError("methods", "quality or k", "both")
-        swept = self.quality or self.k
+        if [self.quality is None, self.k is None, not self.has_targets].count(False) > 1:
+            raise ConfigError("methods", "quality or k, or a target", "several")
+        swept, targets = self.quality or self.k, self.targets(skip)
         for spec in self.codec:
             name = spec.partition(":")[0]
             try:
                 self._check_setting(spec)
+                if self.has_targets:
+                    codec = Baseline.create(name)
+                    _ = codec.qualities
+                    yield from (Targeted(codec, target) for target in targets)
+                    continue
                 for full in [spec] if swept is None else [f"{spec}:{value}" for value in swept]:
                     yield Baseline.create(full)
             except MissingDependencyError as error:

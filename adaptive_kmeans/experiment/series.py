@@ -73,6 +73,8 @@ class Measured:
     @property
     def title(self) -> str:
         """The name of the series with codebook sizes or quality."""
+        if self.row.target is not None:
+            return f"{self.series}, {self.row.aim}"
         if self.row.codebook_sizes:
             price = "" if self.row.price is None else f", λ = {self.row.price:g}"
             return f"{self.series}, k = {self.row.codebook_sizes}{price}"

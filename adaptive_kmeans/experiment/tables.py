@@ -26,6 +26,7 @@ FORMATS = {
     "space_saving_percent": ".2f",
     "ciede2000": ".3f",
     "ssimulacra2": ".2f",
+    "target_value": "g",
     "encode_s": ".2f",
     "decode_s": ".2f",
     **dict.fromkeys(SPLIT, ","),

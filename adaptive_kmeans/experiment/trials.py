@@ -19,9 +19,16 @@ import numpy.typing as npt
 from adaptive_kmeans import container, metrics
 from adaptive_kmeans.codec import NamedCodec
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import AdaptiveKMeansError, LimitError, TrialsFailedError, one_line
+from adaptive_kmeans.errors import (
+    AdaptiveKMeansError,
+    LimitError,
+    TrialsFailedError,
+    UnreachableError,
+    one_line,
+)
 from adaptive_kmeans.experiment.memory import PeakMemory
 from adaptive_kmeans.experiment.rows import SPLIT, Row
+from adaptive_kmeans.targets import Targeted
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -193,7 +200,7 @@ def measure(trial: Trial, pixels: Pixels) -> tuple[Row, bytes]:
     with PeakMemory() as peak:
         for _ in range(max(1, trial.repeats)):
             start = time.perf_counter()
-            data = codec.encode(pixels)
+            data, found = _encode(trial, pixels)
             encoded = time.perf_counter()
             decoded = codec.decode(data)
             decode_s.append(time.perf_counter() - encoded)
@@ -208,6 +215,7 @@ def measure(trial: Trial, pixels: Pixels) -> tuple[Row, bytes]:
     }
     row = Row.of(
         **codec.columns,
+        **found,
         **scores,
         image=trial.image.name,
         image_set="",
@@ -220,6 +228,17 @@ def measure(trial: Trial, pixels: Pixels) -> tuple[Row, bytes]:
         peak_mb=peak.mb if is_timed else None,
     )
     return (_with_split(row, data) if row.is_ours else row), data
+
+
+def _encode(trial: Trial, pixels: Pixels) -> tuple[bytes, dict[str, Any]]:
+    """Encode an image; return the file, and by the columns what a search has found."""
+    if not isinstance(trial.codec, Targeted):
+        return trial.codec.encode(pixels), {}
+    try:
+        found = trial.codec.find(pixels)
+    except UnreachableError as error:
+        raise UnreachableError(trial.summary, error.expected, error.received) from error
+    return found.data, {"quality": found.quality, "tries": found.tries}
 
 
 def _with_split(row: Row, data: bytes) -> Row:
