@@ -98,8 +98,8 @@ class RateDistortion:
                 self.tune,
                 self.coder,
                 self.is_restored,
-                bool(self.start.locked),
                 workers,
+                is_given=bool(self.start.locked),
             )
             return refinement.run(EFFORTS[self.effort], progress)
 

@@ -52,9 +52,9 @@ class Refinement:
         Spec of the coder whose bits count.
     is_restored : bool
         Whether the decoder will correct and filter.
+    workers : Workers
     is_given : bool
         Whether codewords stay as they are, used or not.
-    workers : Workers
     """
 
     def __init__(
@@ -65,8 +65,8 @@ class Refinement:
         tune: str,
         coder: str,
         is_restored: bool,
-        is_given: bool,
         workers: Workers,
+        is_given: bool = False,
     ) -> None:
         self._image = image
         self._start = start
