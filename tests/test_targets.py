@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import adaptive_kmeans as akm
-from adaptive_kmeans import targets
+from adaptive_kmeans import container, targets
 from adaptive_kmeans.baselines.checked import Baseline
 from adaptive_kmeans.codec import QUALITIES, AdaptiveKMeans
 from adaptive_kmeans.errors import ConfigError, ImageError, UnknownNameError, UnreachableError
@@ -284,3 +284,15 @@ def test_an_experiment_sweeps_targets_of_several_codecs(command):  # noqa: F811
             f'name = "a"\nimages = ["cat.png"]\n[[methods]]\nmethod = "baseline"\n{wrong}\n'
         )
         assert command("run", "wrong.toml")[0] == 2
+
+
+def test_a_size_includes_the_metadata_that_is_kept(photo):
+    from adaptive_kmeans.metadata import Metadata
+
+    kept = Metadata(xmp=b"<x:xmpmeta>" + bytes(range(32, 127)) * 4 + b"</x:xmpmeta>")
+    target = akm.Target("size", 2500)
+    plain = akm.encode_to(photo, target, akm.Settings(effort=1))
+    found = akm.encode_to(photo, target, akm.Settings(effort=1), metadata=kept)
+    assert len(found.data) <= 2500
+    assert found.quality < plain.quality
+    assert container.Reader(found.data).metadata().xmp == kept.xmp
