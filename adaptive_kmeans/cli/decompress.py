@@ -47,8 +47,9 @@ def decompress(
         bool,
         Option(
             "--indexed",
-            help="The codewords' own image, without its restoration: a PNG with a palette, gray, "
-            f"or with more than {MAX_PALETTE} colors RGB; other lossless formats hold its colors.",
+            help="The codewords' own image, without its restoration. A PNG gets a palette, is gray "
+            f"if all colors are, and RGB if there are more than {MAX_PALETTE}; other lossless "
+            "formats hold the same colors.",
         ),
     ] = False,
     quality: Annotated[
@@ -57,7 +58,7 @@ def decompress(
             min=1,
             max=MAX_QUALITY,
             help="Of JPEG, by default 95, with chroma at full resolution, and of WebP, by default "
-            "lossless.",
+            "lossless; other formats have none.",
         ),
     ] = None,
     background: Background = None,
