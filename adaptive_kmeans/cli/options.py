@@ -162,8 +162,8 @@ class EncoderOptions(BlockOptions):
         float | None,
         Option(
             "--lambda",
-            help="With --k, or --k1 and --k2: choose codewords by distortion plus this many times "
-            "the bits; 0, the default, takes the nearest.",
+            help="With --k, --k1 and --k2, or a whole --codebook: choose codewords by distortion "
+            "plus this many times the bits; 0, the default, takes the nearest.",
         ),
     ] = None
     restoration: Annotated[
