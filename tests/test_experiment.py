@@ -465,8 +465,11 @@ def test_files_by_quality_are_pictures_of_their_own_and_no_bars(photo):
 @pytest.mark.parametrize(
     ("keys", "received"),
     [
-        ("", "either quality or price, received none or both"),
-        ("quality = 50\nprice = 9", "either quality or price, received none or both"),
+        ("", "or a target, received none or several"),
+        (
+            "quality = 50\nprice = 9",
+            "or a target, received none or several",
+        ),
         ("price = 9", "beside quality, received none"),
         ("price = 9\nk = 8\nk1 = 8", "beside quality, received k and k1"),
         ("quality = 50\nk = 8", "beside quality, received k"),
