@@ -5,7 +5,8 @@ and on a fitting scale, the logarithm of the bytes or decibels, nearly in propor
 try is where the ones before it say that the target is: by a typical slope at first, then by
 interpolation between the nearest tries below and above (regula falsi with the correction of the
 Illinois algorithm: M. Dowell and P. Jarratt, BIT 11, 1971). A file that is close enough ends the
-search, and so does a dial that has no step left in between.
+search. So do two qualities, one on either side, that are next to each other: bytes and scores jump
+where the encoder chooses a finer correction, and no file is in between.
 
 What is tried depends on the image, the target and the settings alone: the same ones give the same
 file, and so does `encode` at the quality that was found.
@@ -400,8 +401,8 @@ def search(
     while len(tries) < MAX_TRIES:
         low = 0 if below is None else below.place + 1
         high = last if above is None else above.place - 1
-        if low > high:
-            break
+        if low > high or (below and above and slope * (high - low) < kind.tolerance / 4):
+            break  # what is left in between is a jump
         place = min(max(_guess(tries, below, above, kind, slope, last), low), high)
         if len(tries) == MAX_TRIES - 1 and not any(one.fits for one in tries):
             place = 0 if kind.is_budget else last  # which fits if anything does
