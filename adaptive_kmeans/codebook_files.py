@@ -291,7 +291,7 @@ def _array(data: bytes, what: str) -> Colors:
         version = np.lib.format.read_magic(file)
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else None
         shape, is_fortran, dtype = (header or np.lib.format.read_array_header_2_0)(file)
-    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+    except Exception as error:  # whatever NumPy's parser of headers raises
         raise FormatError(what, "an array of NumPy", "something else") from error
     expected = f"an (n, 3) uint8 array with n in 1..{MAX_CODEWORDS}"
     if dtype != np.uint8 or len(shape) != 2 or shape[1] != 3 or shape[0] > MAX_CODEWORDS:

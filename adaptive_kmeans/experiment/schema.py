@@ -258,7 +258,6 @@ class BaselineMethod(_Targets):
                 self._check_setting(spec)
                 if self.has_targets:
                     codec = Baseline.create(name)
-                    _ = codec.qualities
                     yield from (Targeted(codec, target) for target in targets)
                     continue
                 for full in [spec] if swept is None else [f"{spec}:{value}" for value in swept]:
@@ -269,6 +268,8 @@ class BaselineMethod(_Targets):
     def _check_setting(self, name: str) -> None:
         """Refuse a key that is not the setting of a codec."""
         setting = baselines.setting(name)
+        if self.has_targets and setting != "quality":
+            raise ConfigError(f"methods: baseline {name}", "no target, as it has no quality", "one")
         for key in ("quality", "k"):
             if getattr(self, key) is not None and key != setting:
                 expected = setting if setting in ("quality", "k") else "neither quality nor k"
