@@ -1,4 +1,3 @@
-import contextlib
 import json
 import os
 import signal
@@ -393,32 +392,44 @@ def test_a_runner_killed_while_publishing_blocks_nobody(tmp_path, store):
         pass
 
 
-@pytest.mark.parametrize("steps", range(5))
-def test_figures_are_never_lost_while_they_are_replaced(tmp_path, monkeypatch, steps):
-    staged = tmp_path / ".part-new"
-    for root, text in ((tmp_path, "old"), (staged, "new")):
-        (root / "figures").mkdir(parents=True)
-        for name in ("figures/a.png", "figures/b.png", "table.csv"):
-            (root / name).write_text(text)
-    (tmp_path / "figures/stale.png").touch()
+@pytest.mark.parametrize("steps", range(7))
+def test_results_are_replaced_as_a_whole_even_if_a_kill_interrupts(tmp_path, monkeypatch, steps):
+    (tmp_path / "figures").mkdir()
+    for name in ("figures/a.png", "figures/stale.png", "table.csv", "published.md", "README.md"):
+        (tmp_path / name).write_text("old")
+    complete = tmp_path / ".complete"
+    (complete / "figures").mkdir(parents=True)
+    new = ("figures/a.png", "figures/b.png", "table.csv")
+    for name in new:
+        (complete / name).write_text("new")
+    (complete / ".files").write_text("\n".join(new))
     left = [steps]
 
     class Killed(BaseException):
         pass
 
-    def replace(self: Path, target: Path) -> None:
-        left[0] -= 1
-        if left[0] < 0:
-            raise Killed
-        os.replace(self, target)  # noqa: PTH105
+    def dying(call):
+        def step(*arguments, **options):
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed
+            return call(*arguments, **options)
 
-    monkeypatch.setattr(Path, "replace", replace)
-    with contextlib.suppress(Killed):
-        results._put_in_place(staged, tmp_path)
-    names = ("figures/a.png", "figures/b.png", "table.csv")
-    found = [(tmp_path / name).read_text() for name in names]
-    assert found == (["new"] * steps + ["old"] * 3)[:3]
-    assert (tmp_path / "figures/stale.png").exists() == (steps < 3)
+        return step
+
+    with monkeypatch.context() as patched:
+        for owner, name in ((Path, "replace"), (Path, "unlink"), (results.shutil, "rmtree")):
+            patched.setattr(owner, name, dying(getattr(owner, name)))
+        try:
+            results.finish_replacing(tmp_path)
+        except Killed:
+            assert complete.exists()
+        else:
+            assert steps == 6
+    results.finish_replacing(tmp_path)
+    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
+    assert found == {*new, "README.md"}
+    assert {(tmp_path / name).read_text() for name in new} == {"new"}
 
 
 def test_leftovers_of_a_killed_run_are_removed(folder):

@@ -163,6 +163,14 @@ def run(
     retry_failed: Annotated[
         bool, Option("--retry-failed", help="Run trials again that failed in an earlier run.")
     ] = False,
+    force: Annotated[
+        bool,
+        Option(
+            "--force",
+            "-f",
+            help="Replace results of another config, of other images, or of another version.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, Option("--dry-run", help="Print the number of trials and an estimate of their time.")
     ] = False,
@@ -199,6 +207,7 @@ def run(
         scheduler=scheduler,
         changes=changes or [],
         retry_failed=retry_failed,
+        force=force,
     )
     if 0 < len(outcome.rows) <= MAX_PRINTED:
         print_table(tables.to_terminal(outcome.rows))

@@ -28,7 +28,14 @@ from adaptive_kmeans.experiment.runner import run_stored
 from adaptive_kmeans.experiment.schema import CompressionConfig, Figures, Published
 from adaptive_kmeans.experiment.series import Measured, named
 from adaptive_kmeans.experiment.store import Store
-from adaptive_kmeans.experiment.trials import METRICS, Trial, expand, load, pixel_hash
+from adaptive_kmeans.experiment.trials import (
+    METRICS,
+    UNREADABLE,
+    Trial,
+    expand,
+    hash_images,
+    load,
+)
 from adaptive_kmeans.progress import say
 
 VIEW = "view"
@@ -92,7 +99,7 @@ def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[Tria
 
 def keyed(config: CompressionConfig, sources: Sequence[ImageSource]) -> dict[str, Trial]:
     """Return the trials of an experiment by their keys in the store."""
-    return dict(_plan_keyed(config, sources, _hashes(sources, config.background)))
+    return dict(_plan_keyed(config, sources, hash_images(sources, config.background)))
 
 
 def run(
@@ -119,7 +126,7 @@ def run(
     retry_failed : bool
         Whether to run failed trials again.
     """
-    hashes = _hashes(sources, config.background)
+    hashes = hash_images(sources, config.background)
     shown: list[tuple[str, str, str]] = []
     trials: dict[str, Trial] = {}
     for key, trial in _plan_keyed(config, sources, hashes):
@@ -220,18 +227,6 @@ def _plan_keyed(
         yield trial.key(hashes[trial.image.name]), trial
 
 
-def _hashes(sources: Sequence[ImageSource], background: str | None) -> dict[str, str]:
-    load.cache_clear()  # an image may have changed since an earlier run in this process
-    return {source.name: _hash(source, background) for source in sources}
-
-
-def _hash(source: ImageSource, background: str | None) -> str:
-    try:
-        return pixel_hash(load(source, background))
-    except AdaptiveKMeansError as error:
-        return f"unreadable: {error}"  # its trials will report it
-
-
 def _absolute(trial: Trial) -> Trial:
     """Make the path of a trial's image absolute, since workers run in other folders."""
     if trial.image.path is None:
@@ -244,7 +239,7 @@ def _store_picture(
     config: CompressionConfig, sources: Sequence[ImageSource], hashes: dict[str, str], store: Store
 ) -> tuple[str | None, str | None]:
     """Store the original of the image that figures show, by default the first readable one."""
-    names = [source.name for source in sources if not hashes[source.name].startswith("unreadable")]
+    names = [source.name for source in sources if not hashes[source.name].startswith(UNREADABLE)]
     if not names:
         return None, None
     picture = config.figures.picture if config.figures.picture in names else names[0]

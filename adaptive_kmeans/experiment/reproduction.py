@@ -20,7 +20,7 @@ from adaptive_kmeans import files
 from adaptive_kmeans.datasets import BUNDLED, TRANSPARENCY_SET, ImageSource, find_images
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, ReadError
 from adaptive_kmeans.experiment.config import read_config
-from adaptive_kmeans.experiment.results import run_experiment
+from adaptive_kmeans.experiment.results import finish_replacing, run_experiment
 from adaptive_kmeans.experiment.rows import SPLIT
 from adaptive_kmeans.experiment.schema import CompressionConfig
 from adaptive_kmeans.experiment.trials import load, pixel_hash
@@ -161,6 +161,7 @@ def reproduce(
 
 
 def _reproduce(name: str, folder: Path, available: dict[str, ImageSource]) -> Reproduction:
+    finish_replacing(folder)
     before = _rows(folder / "table.csv")
     config = read_config(folder / "config.toml")
     usable = _usable(folder, config.images, config.background, available)

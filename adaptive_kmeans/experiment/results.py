@@ -14,14 +14,19 @@ from typing import Any
 from adaptive_kmeans import files
 from adaptive_kmeans.datasets import ImageSource, find_images
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, OutputError, TrialsFailedError
-from adaptive_kmeans.experiment import compression, environment, findings, tables
+from adaptive_kmeans.experiment import compression, environment, findings, origin, tables
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
 from adaptive_kmeans.experiment.store import Store
 from adaptive_kmeans.progress import say
 from adaptive_kmeans.threads import thread_count
 
-_STAGED = ".part-"
+_STAGED, _COMPLETE = ".part-", ".complete"
+"""Folders of results that are being made, and of those that are made and being put in place."""
+_LIST = ".files"
+"""Names of the files of complete results."""
+GENERATED = ("table.md", "table.csv", "table.tex", "summary.md", "published.md", "comparison.csv")
+"""Tables that results may have."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ def run_experiment(
     scheduler: str | None = None,
     changes: Sequence[str] = (),
     retry_failed: bool = False,
+    force: bool = False,
 ) -> Results:
     """Run the experiment of a config file and write its folder of results.
 
@@ -83,11 +89,14 @@ def run_experiment(
         ``key=value`` to override keys of the config; see `read_config`.
     retry_failed : bool
         Whether to run trials again that failed in an earlier run.
+    force : bool
+        Whether to replace results of another config, of other images, or of other versions.
 
     Raises
     ------
     ConfigError, ReadError
-        The config or an image's name is wrong.
+        The config or an image's name is wrong, or the folder has results of something else; see
+        `adaptive_kmeans.experiment.origin`.
     OutputError
         The folder cannot be written; earlier results in it are kept.
     TrialsFailedError
@@ -95,7 +104,11 @@ def run_experiment(
     """
     start = time.perf_counter()
     config, sources = read_experiment(config_path, images, changes)
-    folder = files.make_folder(results / config.name)
+    folder = results / config.name
+    finish_replacing(folder)
+    if not force:
+        origin.require_same(folder, config, sources)
+    files.make_folder(folder)
     if not isinstance(config, CompressionConfig):
         jobs = jobs or 1  # studies may measure times
         found = findings.study(config, sources, jobs)
@@ -157,8 +170,8 @@ class _RunRecord:
             **found.facts,
         }
         return {
-            "config.toml": environment.resolved(self.config, self.sources),
-            "environment.json": environment.environment(
+            origin.CONFIG: environment.resolved(self.config, self.sources),
+            origin.ENVIRONMENT: environment.environment(
                 self.sources, self.config.background, **facts
             ),
         }
@@ -188,8 +201,6 @@ def _publish(
         for name, text in texts.items():
             if text:
                 (staged / name).write_text(text, encoding="utf-8")
-            else:  # an earlier run's no longer applies
-                (folder / name).unlink(missing_ok=True)
     return Results(folder, rows, failures, time.perf_counter() - start)
 
 
@@ -209,10 +220,14 @@ def _check_picture(config: CompressionConfig, sources: list[ImageSource]) -> Non
 def _staging(folder: Path) -> Iterator[Path]:
     """Provide a folder to write to, whose files replace those of `folder` on success."""
     try:
+        finish_replacing(folder)
         staged = Path(tempfile.mkdtemp(prefix=_STAGED, dir=folder))
         try:
             yield staged
-            _put_in_place(staged, folder)
+            names = [path.relative_to(staged).as_posix() for path in staged.rglob("*.*")]
+            (staged / _LIST).write_text("\n".join(names), encoding="utf-8")
+            staged.rename(folder / _COMPLETE)
+            _put_in_place(folder / _COMPLETE, folder)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
             with contextlib.suppress(OSError):
@@ -224,13 +239,29 @@ def _staging(folder: Path) -> Iterator[Path]:
         raise OutputError(str(folder), expected, files.reason(error)) from error
 
 
-def _put_in_place(staged: Path, folder: Path) -> None:
-    """Replace the files one by one: after a kill, each of them is the old or the new one."""
+def finish_replacing(folder: Path) -> None:
+    """Finish what a killed run began: results that were complete but not all in their places."""
+    complete = folder / _COMPLETE
+    if complete.is_dir():
+        _put_in_place(complete, folder)
+
+
+def _put_in_place(complete: Path, folder: Path) -> None:
+    """Replace the files one by one, and remove figures that the new results do not have.
+
+    Each step can be done again, and what is not done yet stays in the folder `_COMPLETE`: a run
+    that is killed here is finished by the next command that uses the results.
+    """
     figures = folder / "figures"
     figures.mkdir(exist_ok=True)
-    new = [path.relative_to(staged) for path in sorted(staged.rglob("*")) if path.is_file()]
-    for name in new:
-        (staged / name).replace(folder / name)
+    kept = set((complete / _LIST).read_text("utf-8").splitlines())
     for path in figures.iterdir():
-        if path.relative_to(folder) not in new and path.is_file():
+        if path.relative_to(folder).as_posix() not in kept and path.is_file():
             path.unlink()
+    for name in GENERATED:
+        if name not in kept:
+            (folder / name).unlink(missing_ok=True)
+    for path in sorted(complete.rglob("*")):
+        if path.is_file() and path.name != _LIST:
+            path.replace(folder / path.relative_to(complete))
+    shutil.rmtree(complete)

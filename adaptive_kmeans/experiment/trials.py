@@ -36,6 +36,10 @@ WARM_UP_SIDE = 96
 """Side of the image that warms up a codec: it has more colors than any two codebooks."""
 
 
+UNREADABLE = "unreadable"
+"""How the hash of an image begins that cannot be read."""
+
+
 class Metric(NamedTuple):
     """A quality metric that a config can name.
 
@@ -159,6 +163,19 @@ def run_trial(trial: Trial) -> Outcome:
 def pixel_hash(pixels: Pixels) -> str:
     """Return the SHA-256 of an image's size and pixels, whatever its file format."""
     return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+
+
+def hash_images(sources: Iterable[ImageSource], background: str | None) -> dict[str, str]:
+    """Return the hash of each image's pixels by its name, or `UNREADABLE` and why."""
+    load.cache_clear()  # an image may have changed since an earlier run in this process
+    return {source.name: _hash(source, background) for source in sources}
+
+
+def _hash(source: ImageSource, background: str | None) -> str:
+    try:
+        return pixel_hash(load(source, background))
+    except AdaptiveKMeansError as error:
+        return f"{UNREADABLE}: {error}"  # its trials will report it
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,0 +1,82 @@
+"""Committed results are never replaced by a run of something else, unless that is asked for."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import adaptive_kmeans as akm
+from adaptive_kmeans.errors import ConfigError
+from adaptive_kmeans.experiment import run_experiment
+from tests.test_cli import command, folder  # noqa: F401  # fixtures
+
+CONFIG = """
+name = "small"
+images = ["a.png"]
+[figures]
+draw = ["quality"]
+[[methods]]
+method = "regular"
+k = [2, 5]
+coder = "fixed-length"
+"""
+
+
+def content(place: str = "results") -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in Path(place).rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def kept(folder, photo):  # noqa: F811
+    """Results of a small experiment, and another image."""
+    akm.save("a.png", photo)
+    akm.save("b.png", photo[:32])
+    Path("small.toml").write_text(CONFIG)
+    run_experiment(Path("small.toml"), jobs=1)
+    return content()
+
+
+@pytest.mark.parametrize(
+    ("options", "received"),
+    [
+        (("--images", "b.png"), "also the images b, not the images a"),
+        (("--images", "a.png", "b.png"), "also the images b"),
+        (("--set", "methods.0.k=[2]"), "other methods"),
+        (("--set", 'background="white"'), "other background"),
+    ],
+)
+def test_a_run_of_something_else_is_refused(kept, command, options, received):  # noqa: F811
+    code, out, err = command("run", "small.toml", *options)
+    assert (code, out) == (2, "")
+    assert err.endswith(f"--force replaces them, received {received}\n")
+    assert content() == kept
+    assert command("run", "small.toml", *options, "--results", "mine")[0] == 0
+    assert content() == kept
+    assert command("run", "small.toml", *options, "--force")[0] == 0
+    assert content() != kept
+
+
+def test_the_same_run_and_other_figures_are_not_refused(kept):
+    run_experiment(Path("small.toml"), jobs=1)
+    run_experiment(Path("small.toml"), jobs=1, changes=['figures.formats=["svg"]'])
+    assert Path("results/small/figures/quality.svg").exists()
+
+
+def test_other_pixels_and_other_versions_are_refused(kept, photo):
+    akm.save("a.png", np.ascontiguousarray(photo[::-1]))
+    with pytest.raises(ConfigError, match=r"received other pixels in a$"):
+        run_experiment(Path("small.toml"))
+    akm.save("a.png", photo)
+    path = Path("results/small/environment.json")
+    facts = json.loads(path.read_text())
+    facts["encoder"] += 1
+    facts["metrics"]["psnr"]["version"] += 1
+    path.write_text(json.dumps(facts))
+    received = r"received encoder \d+ for \d+, another version of the metric psnr$"
+    with pytest.raises(ConfigError, match=received):
+        run_experiment(Path("small.toml"))
+    path.write_text("{")
+    with pytest.raises(ConfigError, match="damaged records"):
+        run_experiment(Path("small.toml"))
+    assert run_experiment(Path("small.toml"), force=True).rows
