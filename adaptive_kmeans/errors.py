@@ -189,6 +189,10 @@ class OutputError(AdaptiveKMeansError, OSError):
     exit_code = 5
 
 
+class DamagedError(ReadError):
+    """A store of trials is damaged."""
+
+
 class TrialsFailedError(AdaptiveKMeansError, RuntimeError):
     """Some trials of an experiment, or some of many files, failed; the others are done."""
 

@@ -15,9 +15,10 @@ from adaptive_kmeans.baselines.image_codecs import baselines
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import ConfigError, TrialsFailedError
 from adaptive_kmeans.experiment import run_experiment
+from adaptive_kmeans.experiment.codec_trials import WARM_UP_SIDE, CodecTrial
 from adaptive_kmeans.experiment.compression import plan
 from adaptive_kmeans.experiment.config import check_config, read_config
-from adaptive_kmeans.experiment.trials import WARM_UP_SIDE, Trial, run_trial
+from adaptive_kmeans.experiment.trials import run_trial
 
 CONFIG = """
 name = "fakes"
@@ -217,7 +218,7 @@ def test_equal_codecs_share_a_trial():
 def test_keys_of_stored_trials_do_not_change(monkeypatch):
     monkeypatch.setattr("adaptive_kmeans.baselines.pixel_codecs.version_of", lambda name: "lib 1")
     trials = [
-        Trial(ImageSource("a"), Baseline.create(spec)) for spec in ("jpeg:75", "jpeg", "webp")
+        CodecTrial(ImageSource("a"), Baseline.create(spec)) for spec in ("jpeg:75", "jpeg", "webp")
     ]
     keys = [trial.key("hash")[:16] for trial in trials]
     assert keys == ["bdecfb4661bb4389", "7e36d7f5f8676ccf", "d347b6a92549ba98"]
@@ -235,11 +236,11 @@ def test_codecs_are_warmed_up_once_and_only_if_timed(folder):
     source = ImageSource("cat", Path("cat.png"))
     real = (61, 83, 3)
     counted = Baseline.create("counted")
-    assert run_trial(Trial(source, counted, repeats=0)).row.encode_s is None
+    assert run_trial(CodecTrial(source, counted, repeats=0)).measured.rows[0].encode_s is None
     assert encoded == [real]
     encoded.clear()
     for _ in range(2):
-        assert run_trial(Trial(source, counted, repeats=2)).row.encode_s > 0
+        assert run_trial(CodecTrial(source, counted, repeats=2)).measured.rows[0].encode_s > 0
     assert encoded == [(WARM_UP_SIDE, WARM_UP_SIDE, 3), real, real, real, real]
 
 
@@ -252,8 +253,8 @@ def test_a_codec_that_refuses_the_warm_up_image_is_still_timed(folder):
 
     baselines.register("picky", Picky)
     source = ImageSource("cat", Path("cat.png"))
-    outcome = run_trial(Trial(source, Baseline.create("picky"), repeats=1))
-    assert outcome.error is None
+    outcome = run_trial(CodecTrial(source, Baseline.create("picky"), repeats=1))
+    assert not outcome.errors
 
 
 def test_pickled_baselines_are_recreated_from_their_spec(folder):
@@ -269,10 +270,10 @@ def test_pickled_baselines_are_recreated_from_their_spec(folder):
 
 def test_a_process_without_the_codec_fails_the_trial(folder):
     baselines.register("fake", Raw)
-    trial = pickle.dumps(Trial(ImageSource("cat", Path("cat.png")), Baseline.create("fake")))
+    trial = pickle.dumps(CodecTrial(ImageSource("cat", Path("cat.png")), Baseline.create("fake")))
     del baselines._members["fake"]
     outcome = run_trial(pickle.loads(trial))  # noqa: S301
-    assert "baseline: expected one of" in str(outcome.error)
+    assert "baseline: expected one of" in outcome.errors[0]
 
 
 def test_settings_without_a_column_are_part_of_the_method(folder):

@@ -1,6 +1,8 @@
 """The commands `run`, `report` and `reproduce`, in their own processes."""
 
+import contextlib
 import csv
+import json
 import resource
 import sqlite3
 import subprocess
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from adaptive_kmeans.experiment import store
 from adaptive_kmeans.progress import LOADING
 
 CONFIG = """
@@ -252,6 +255,18 @@ def test_a_dry_run_counts_jobs_failures_and_unreadable_images(folder):
     )
 
 
+def without_columns(*names: str) -> None:
+    """Rewrite a store as a version without some columns would have written it."""
+    with contextlib.closing(sqlite3.connect("results/small/trials.sqlite")) as database, database:
+        entries = database.execute("SELECT key, state, rows, errors, seconds FROM trials")
+        for key, state, rows, errors, seconds in entries.fetchall():
+            kept = [{n: v for n, v in row.items() if n not in names} for row in json.loads(rows)]
+            text = json.dumps(kept)
+            checksum = store._checksum(key, state, text, errors, seconds)
+            values = (text, checksum, key)
+            database.execute("UPDATE trials SET rows = ?, checksum = ? WHERE key = ?", values)
+
+
 def test_report_on_results_without_a_page_is_one_line(folder):
     def said(path: str) -> str:
         run = typed("report", path)
@@ -266,18 +281,14 @@ def test_report_on_results_without_a_page_is_one_line(folder):
     Path("study/config.toml").write_text(
         'kind = "elbow"\nname = "study"\nimages = ["cat.png"]\nk = [2, 4]\n'
     )
-    assert "received the kind elbow" in said("study")
+    assert "received tables without it" in said("study")
     assert typed("run", "small.toml").returncode == 0
-    database = sqlite3.connect("results/small/trials.sqlite")
-    with database:
-        database.execute("UPDATE trials SET row = json_remove(row, '$.ciede2000')")
+    without_columns("ciede2000")
     assert typed("report", "results").returncode == 0
-    with database:
-        database.execute("UPDATE trials SET row = json_remove(row, '$.bytes')")
+    without_columns("bytes")
     assert "results/small/trials.sqlite: expected rows of this version; " in said("results")
-    with database:
-        database.execute("UPDATE trials SET state = 'waiting'")
-    database.close()
+    with contextlib.closing(sqlite3.connect("results/small/trials.sqlite")) as database, database:
+        database.execute("UPDATE trials SET state = 'waiting', checksum = NULL")
     assert "results/small: expected trials that are finished, received none" in said("results")
 
 

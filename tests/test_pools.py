@@ -8,12 +8,16 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.experiment import runner
+from adaptive_kmeans.experiment.store import Store
+from adaptive_kmeans.experiment.trials import Measurement, StudyTrial
 from adaptive_kmeans.pools import Died, run_calls
 from adaptive_kmeans.processes import Processes
 
@@ -112,26 +116,30 @@ def test_the_call_that_kills_its_process_is_found_and_the_others_complete(tmp_pa
     assert str(os.getpid()) not in {path.name for path in tmp_path.iterdir()}
 
 
-def rows_or_death(source, k: int, pids: str) -> list[int]:
-    return [half(k, pids), k]
+def rows_or_death(source, background, k: int, pids: str) -> Measurement:
+    return Measurement([Number(half(k, pids)), Number(k)])
 
 
-def test_a_study_reports_what_died_and_keeps_the_order(tmp_path, capfd):
-    from adaptive_kmeans.datasets import ImageSource
-
-    calls = [(ImageSource(f"image {k}"), k, str(tmp_path)) for k in (8, 1, 2)]
-    rows, failures = runner.measure_all(rows_or_death, calls, jobs=2)
-    assert rows == [4, 8, 1, 2]
-    assert [str(error) for error in failures] == ["image 1: its process died (SIGKILL(-9))"]
-    assert "failed: image 1" in capfd.readouterr().err
+@dataclass(frozen=True)
+class Number:
+    value: int
 
 
-def test_a_bug_in_a_study_is_a_failure_of_its_image(tmp_path):
-    from adaptive_kmeans.datasets import ImageSource
-
-    rows, failures = runner.measure_all(rows_or_death, [(ImageSource("a"), "?", str(tmp_path))])
-    assert not rows
-    assert str(failures[0]).startswith("a: TypeError: ")
+def test_a_study_keeps_what_did_not_die_and_what_is_no_bug(tmp_path, capfd):
+    arguments = [{"k": k, "pids": str(tmp_path)} for k in (8, 1, 2)]
+    trials = {
+        str(number): StudyTrial("numbers", 1, ImageSource("image"), None, rows_or_death, each)
+        for number, each in enumerate([*arguments, {"k": "?", "pids": ""}])
+    }
+    with Store(tmp_path) as store:
+        store.add((key, trial.summary) for key, trial in trials.items())
+        runner.run_stored(trials, store, jobs=2)
+        over = store.over(list(trials))
+    assert [row["value"] for trial in over.values() for row in trial.rows] == [4, 8, 1, 2]
+    errors = [error.replace(str(tmp_path), "") for trial in over.values() for error in trial.errors]
+    assert errors[0] == "image, k 1, pids : its process died (SIGKILL(-9))"
+    assert errors[1].startswith("image, k ?, pids : TypeError: ")
+    assert "failed: image, k 1" in capfd.readouterr().err
 
 
 def test_a_trial_that_kills_its_process_is_stored_as_failed(folder):

@@ -18,9 +18,9 @@ from adaptive_kmeans.codec import AdaptiveKMeans, Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import OutputError, ReadError
 from adaptive_kmeans.experiment import results, run_experiment
+from adaptive_kmeans.experiment.codec_trials import CodecTrial
 from adaptive_kmeans.experiment.report import write_report
-from adaptive_kmeans.experiment.store import Store
-from adaptive_kmeans.experiment.trials import Trial
+from adaptive_kmeans.experiment.store import Store, Stored
 
 CONFIG = """
 name = "many"
@@ -78,13 +78,13 @@ def test_a_trial_is_claimed_once(tmp_path, store):
         assert not other.claim("a")
         assert other.claim("b")
         assert store.states(["a", "b"]) == {"a": "running", "b": "running"}
-        store.finish("a", {"bytes": 3}, b"file", 0.5)
-        other.fail("b", "no luck", 0.1)
+        store.finish("a", [{"bytes": 3}], (), b"file", 0.5)
+        other.finish("b", [{"bytes": 4}], ["no luck", "none at all"])
     assert store.states(["a", "b"]) == {"a": "done", "b": "failed"}
     over = store.over(["b", "a"])
     assert list(over) == ["b", "a"]
-    assert over["a"].row == {"bytes": 3}
-    assert over["b"].error == "no luck"
+    assert over["a"] == Stored([{"bytes": 3}], [], 0.5)
+    assert over["b"] == Stored([{"bytes": 4}], ["no luck", "none at all"], 0.0)
     assert store.file("a") == b"file"
     assert not store.claim("a")
     store.retry_failed(["a", "b"])
@@ -105,7 +105,7 @@ def test_claims_of_a_dead_process_expire(tmp_path, store):
             sys.executable,
             "-c",
             "import sys, time; from pathlib import Path;"
-            "from adaptive_kmeans.experiment.store import Store;"
+            "from adaptive_kmeans.experiment.store import Store, Stored;"
             "Store(Path(sys.argv[1])).claim('a'); print('claimed', flush=True); time.sleep(60)",
             str(tmp_path),
         ],
@@ -125,17 +125,17 @@ def test_a_runner_that_lost_its_claim_stores_nothing(tmp_path, store):
         assert store.claim("a")
         store.release()
         assert other.claim("a")
-        store.finish("a", {"bytes": 1}, None, 0.0)
+        store.finish("a", [{"bytes": 1}])
         assert other.states(["a"]) == {"a": "running"}
-        other.finish("a", {"bytes": 2}, None, 0.0)
-    assert store.over(["a"])["a"].row == {"bytes": 2}
+        other.finish("a", [{"bytes": 2}])
+    assert store.over(["a"])["a"].rows == [{"bytes": 2}]
 
 
 def test_another_version_of_the_tables_is_refused(tmp_path):
     with sqlite3.connect(tmp_path / "trials.sqlite") as database:
         database.execute("PRAGMA user_version = 99")
     database.close()
-    with pytest.raises(OutputError, match="tables of version 1"):
+    with pytest.raises(OutputError, match="tables of version 2"):
         Store(tmp_path)
 
 
@@ -151,19 +151,19 @@ def test_keys_depend_on_everything_that_numbers_depend_on():
     def regular(k: int, **others: object) -> AdaptiveKMeans:
         return AdaptiveKMeans(Settings.regular(k, **others))
 
-    trial = Trial(ImageSource("a"), regular(4))
+    trial = CodecTrial(ImageSource("a"), regular(4))
     others = [
-        Trial(ImageSource("a"), regular(5)),
-        Trial(ImageSource("a"), regular(4, seed=1)),
-        Trial(ImageSource("a"), regular(4, coder="fixed-length")),
-        Trial(ImageSource("a"), regular(4), metrics=("psnr",)),
-        Trial(ImageSource("a"), regular(4), repeats=3),
-        Trial(ImageSource("a"), Baseline.create("jpeg:4")),
-        Trial(ImageSource("a"), Baseline.create("jpeg:5")),
+        CodecTrial(ImageSource("a"), regular(5)),
+        CodecTrial(ImageSource("a"), regular(4, seed=1)),
+        CodecTrial(ImageSource("a"), regular(4, coder="fixed-length")),
+        CodecTrial(ImageSource("a"), regular(4), metrics=("psnr",)),
+        CodecTrial(ImageSource("a"), regular(4), repeats=3),
+        CodecTrial(ImageSource("a"), Baseline.create("jpeg:4")),
+        CodecTrial(ImageSource("a"), Baseline.create("jpeg:5")),
     ]
     keys = {trial.key("hash"), trial.key("another hash"), *(t.key("hash") for t in others)}
     assert len(keys) == 2 + len(others)
-    assert trial.key("hash") == Trial(ImageSource("b"), trial.codec).key("hash")
+    assert trial.key("hash") == CodecTrial(ImageSource("b"), trial.codec).key("hash")
 
 
 def test_finished_trials_are_not_run_again(folder, monkeypatch):
@@ -356,7 +356,7 @@ def test_drawing_figures_does_not_block_other_runners(tmp_path, store):
     with store.publishing(), Store(tmp_path) as other:
         start = time.monotonic()
         assert other.claim("a")
-        other.finish("a", {"bytes": 1}, None, 0.0)
+        other.finish("a", [{"bytes": 1}])
         assert other.states(["a"]) == {"a": "done"}
         assert time.monotonic() - start < 5
 
@@ -380,7 +380,7 @@ def test_one_runner_publishes_at_a_time(tmp_path, store):
 def test_a_runner_killed_while_publishing_blocks_nobody(tmp_path, store):
     code = (
         "import os, signal, sys; from pathlib import Path;"
-        "from adaptive_kmeans.experiment.store import Store;"
+        "from adaptive_kmeans.experiment.store import Store, Stored;"
         "lock = Store(Path(sys.argv[1])).publishing(); lock.__enter__();"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -59,7 +59,7 @@ def compare(
     from adaptive_kmeans.codec import AdaptiveKMeans
     from adaptive_kmeans.datasets import find_images
     from adaptive_kmeans.detail import measures
-    from adaptive_kmeans.experiment import tables, trials
+    from adaptive_kmeans.experiment import codec_trials, tables
     from adaptive_kmeans.experiment.runner import run_trials
 
     k1, k2 = DEFAULT_K1 if k1 is None else k1, DEFAULT_K2 if k2 is None else k2
@@ -74,13 +74,13 @@ def compare(
         # An unreadable image is an error now, not in each of its trials.
         print_conversions(source.name, source.read(background))
     codecs = map(AdaptiveKMeans, settings)
-    outcomes = run_trials(trials.expand(sources, codecs, background=background))
-    rows = [outcome.row for outcome in outcomes if outcome.row is not None]
+    outcomes = run_trials(codec_trials.expand(sources, codecs, background=background))
+    rows = [row for outcome in outcomes for row in outcome.measured.rows]
     if as_json:
         print_json([dataclasses.asdict(row) for row in rows])
     elif rows:
         print_table(tables.to_terminal(rows))
-    raise_failures([outcome.error for outcome in outcomes if outcome.error is not None])
+    raise_failures([error for outcome in outcomes for error in outcome.measured.errors])
 
 
 @grouped
@@ -171,6 +171,10 @@ def run(
             help="Replace results of another config, of other images, or of another version.",
         ),
     ] = False,
+    repair: Annotated[
+        bool,
+        Option("--repair", help="Drop damaged trials of the store, and measure them again."),
+    ] = False,
     dry_run: Annotated[
         bool, Option("--dry-run", help="Print the number of trials and an estimate of their time.")
     ] = False,
@@ -208,6 +212,7 @@ def run(
         changes=changes or [],
         retry_failed=retry_failed,
         force=force,
+        repair=repair,
     )
     if 0 < len(outcome.rows) <= MAX_PRINTED:
         print_table(tables.to_terminal(outcome.rows))

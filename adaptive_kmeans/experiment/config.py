@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from adaptive_kmeans import files
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
-from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
-from adaptive_kmeans.experiment.studies import STUDIES
+from adaptive_kmeans.experiment.kinds import KINDS
+from adaptive_kmeans.experiment.schema import Experiment
 
 MAX_CONFIG_BYTES = 2**20
 
@@ -72,14 +72,12 @@ def _change(document: dict[str, Any], change: str) -> None:
 
 def check_config(document: dict[str, Any], source: str) -> Experiment:
     """Validate a parsed config; see `read_config`."""
-    kinds: dict[str, type[Experiment]] = {"compression": CompressionConfig}
-    kinds |= {name: study.config for name, study in STUDIES.items()}
     kind = document.get("kind", "compression")
-    if not isinstance(kind, str) or kind not in kinds:
-        expected = f"one of {', '.join(kinds)}"
+    if not isinstance(kind, str) or kind not in KINDS:
+        expected = f"one of {', '.join(KINDS)}"
         raise ConfigError(f"{source}: kind", expected, repr(kind))
     try:
-        config: Experiment = kinds[kind].model_validate(document)
+        config: Experiment = KINDS[kind].config.model_validate(document)
         config.check()
     except ValidationError as error:
         raise ConfigError(f"{source}: {_first_problem(error)}") from None

@@ -11,7 +11,7 @@ from typing import Any
 
 from adaptive_kmeans.errors import OutputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the tables below; stores of other versions are refused."""
 
 _TABLES = """
@@ -20,11 +20,12 @@ CREATE TABLE IF NOT EXISTS trials (
     state TEXT NOT NULL,
     runner TEXT,
     summary TEXT NOT NULL,
-    row TEXT,
-    error TEXT,
-    seconds REAL
+    rows TEXT,
+    errors TEXT,
+    seconds REAL,
+    checksum TEXT
 );
-CREATE TABLE IF NOT EXISTS files (key TEXT PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS files (key TEXT PRIMARY KEY, data BLOB NOT NULL, checksum TEXT);
 CREATE TABLE IF NOT EXISTS runners (id TEXT PRIMARY KEY, host TEXT, pid INTEGER, beat REAL);
 CREATE TABLE IF NOT EXISTS publisher (one INTEGER PRIMARY KEY CHECK (one = 1), runner TEXT);
 """

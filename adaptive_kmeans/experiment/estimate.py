@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from adaptive_kmeans.experiment import compression
+from adaptive_kmeans.experiment import view
+from adaptive_kmeans.experiment.kinds import KINDS
 from adaptive_kmeans.experiment.results import read_experiment
-from adaptive_kmeans.experiment.schema import CompressionConfig
 from adaptive_kmeans.experiment.store import FILE_NAME, Store
 from adaptive_kmeans.experiment.trials import Trial, run_trial
 from adaptive_kmeans.threads import thread_count
@@ -41,19 +41,17 @@ def estimate(
         One line.
     """
     config, sources = read_experiment(config_path, images, changes)
-    if not isinstance(config, CompressionConfig):
-        return f"{config.name}: {config.kind} on {len(sources)} images; no time estimate"
-    trials = compression.keyed(config, sources)
+    trials = view.plan_keyed(config, sources)
     folder = results / config.name
     over = {}
     if (folder / FILE_NAME).exists():
         with Store(folder, create=False) as store:
             over = store.over(list(trials))
-    finished = {key: trial for key, trial in over.items() if trial.row is not None}
+    finished = {key: trial for key, trial in over.items() if trial.is_done}
     failed = len(over) - len(finished)
     done = finished if retry_failed else over
     left = [trial for key, trial in trials.items() if key not in done]
-    jobs = 1 if config.timing else jobs or thread_count()
+    jobs = 1 if KINDS[config.kind].is_timed(config) else jobs or thread_count()
     text = f"{config.name}: {len(trials)} trials, {len(finished)} finished"
     text += f", {failed} failed" if failed else ""
     seconds = [trial.seconds for trial in finished.values()]
@@ -70,7 +68,7 @@ def _sample(trials: Sequence[Trial]) -> list[float]:
     step = max(1, len(trials) // SAMPLES)
     run_trial(trials[0])  # loads the kernels
     outcomes = [run_trial(trial) for trial in trials[::step][:SAMPLES]]
-    return [outcome.seconds for outcome in outcomes if outcome.row is not None]
+    return [outcome.seconds for outcome in outcomes if not outcome.errors]
 
 
 def _duration(seconds: float) -> str:

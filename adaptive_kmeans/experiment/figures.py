@@ -7,15 +7,13 @@ averaged.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from adaptive_kmeans.experiment.bars import quality_bars, rate_split
 from adaptive_kmeans.experiment.curves import against_rate, time_against_rate
+from adaptive_kmeans.experiment.findings import Shown
 from adaptive_kmeans.experiment.pictures import classification_maps, details, reconstructions
 from adaptive_kmeans.experiment.schema import Figures, Published
 from adaptive_kmeans.experiment.series import (
@@ -26,22 +24,6 @@ from adaptive_kmeans.experiment.series import (
     ssimulacra2,
 )
 from adaptive_kmeans.experiment.style import DPI, UNDATED
-
-
-@dataclass(frozen=True)
-class Shown:
-    """The image that figures show.
-
-    Parameters
-    ----------
-    name : str or None
-        Its name; None if no image could be read.
-    pixels : (H, W, 3) uint8 or None
-        The image.
-    """
-
-    name: str | None
-    pixels: npt.NDArray[np.uint8] | None
 
 
 def draw_all(

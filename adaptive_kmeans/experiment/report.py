@@ -12,7 +12,7 @@ import io
 import math
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +21,7 @@ from PIL import Image
 
 from adaptive_kmeans import files
 from adaptive_kmeans.errors import ReadError, TrialsFailedError
-from adaptive_kmeans.experiment import compression, results, tables
-from adaptive_kmeans.experiment.config import read_config
-from adaptive_kmeans.experiment.figures import Shown
-from adaptive_kmeans.experiment.series import Measured
+from adaptive_kmeans.experiment import results, tables, view
 from adaptive_kmeans.experiment.store import FILE_NAME, Store
 from adaptive_kmeans.progress import say
 
@@ -57,13 +54,14 @@ def write_report(folder: Path) -> list[Path]:
     for place in folders:
         with Store(place, create=False) as store, results.publishing(store, place):
             try:
-                results.publish_again(place, store)
+                seen = view.see(store)
+                results.publish_again(place, seen)
             except TrialsFailedError as error:  # no trial is finished
                 if place == folders[-1] and not pages:
                     raise
                 say(f"skipped: {error}")
                 continue
-            files.write_bytes(place / FILE, _page(place, store).encode())
+            files.write_bytes(place / FILE, _page(place, seen).encode())
         pages.append(place / FILE)
     return pages
 
@@ -73,30 +71,23 @@ def _with_store(folder: Path) -> list[Path]:
     found = [path.parent for path in sorted(folder.glob(f"*/{FILE_NAME}"))]
     if found:
         return found
-    received = "none"
-    if (folder / CONFIG).exists():
-        kind = read_config(folder / CONFIG).kind
-        if kind != "compression":
-            expected = "results of the kind compression, the only one that has a page"
-            raise ReadError(str(folder), expected, f"the kind {kind}, whose tables are there")
-        received = "tables without it, which have no page"
-    elif any(folder.glob(f"*/{CONFIG}")):
-        received = "only results without it, which have no page"
+    has_tables = (folder / CONFIG).exists() or any(folder.glob(f"*/{CONFIG}"))
+    received = "tables without it, which `run` makes a page of" if has_tables else "none"
     expected = f"a folder of results, with the file {FILE_NAME} that `run` makes"
     raise ReadError(str(folder), expected, received)
 
 
-def _page(folder: Path, store: Store) -> str:
-    found = compression.stored_trials(store)
+def _page(folder: Path, seen: view.Seen) -> str:
+    found = seen.findings
     parts = {
         "title": html.escape(folder.resolve().name),
-        "count": str(len(found.measured)),
-        "failures": "".join(f"<li>{html.escape(str(failure))}</li>" for failure in found.failures),
+        "count": str(seen.trials),
+        "failures": "".join(f"<li>{html.escape(str(failure))}</li>" for failure in seen.failures),
         "summary": _titled_table(folder / "summary.md", "Compared"),
         "published": _titled_table(folder / "published.md", "Published → ours"),
         "figures": "".join(map(_figure, sorted((folder / "figures").glob("*.png")))),
-        "swipe": _swipe(found.measured, found.shown),
-        "table": _table(_cells(tables.to_markdown([m.row for m in found.measured]))),
+        "swipe": _swipe(found.pictures()),
+        "table": _table(_cells(tables.to_markdown(found.rows))),
     }
     return string.Template(_PAGE).substitute(parts)
 
@@ -141,17 +132,12 @@ def _figure(path: Path) -> str:
     return f'<figure><img alt="{name}" src="{data}"><figcaption>{name}</figcaption></figure>\n'
 
 
-def _swipe(measured: Sequence[Measured], shown: Shown) -> str:
+def _swipe(pictures: Mapping[str, Callable[[], npt.NDArray[np.uint8]]]) -> str:
     """Return two overlaid pictures with a slider between them, and a list for each side."""
-    pictured = [m for m in measured if m.row.image == shown.name and m.data is not None]
-    if shown.pixels is None or not pictured:
+    if not pictures:
         return ""
-    step = math.ceil(len(pictured) / MAX_PICTURES)
-    sources = {f"{shown.name}, original": _inline(_png(shown.pixels))}
-    for m in pictured[::step]:
-        rate = f"{m.row.bits_per_pixel:.2f} bits per pixel"
-        quality = "" if m.row.psnr_db is None else f", {m.row.psnr_db:.2f} dB"
-        sources[f"{m.title}, {rate}{quality}"] = _inline(_png(m.decode()))
+    step = math.ceil(len(pictures) / MAX_PICTURES)
+    sources = {name: _inline(_png(pictures[name]())) for name in list(pictures)[::step]}
     options = "".join(f"<option>{html.escape(name)}</option>" for name in sources)
     return string.Template(_SWIPE).substitute(options=options, sources=list(sources.values()))
 

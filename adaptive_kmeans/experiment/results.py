@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from adaptive_kmeans import files
+from adaptive_kmeans.codec import ENCODER_VERSION
 from adaptive_kmeans.datasets import ImageSource, find_images
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, OutputError, TrialsFailedError
-from adaptive_kmeans.experiment import compression, environment, findings, origin, tables
+from adaptive_kmeans.experiment import environment, origin, tables, view
 from adaptive_kmeans.experiment.config import read_config
+from adaptive_kmeans.experiment.kinds import KINDS
 from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
 from adaptive_kmeans.experiment.store import Store
 from adaptive_kmeans.progress import say
@@ -67,6 +69,7 @@ def run_experiment(
     changes: Sequence[str] = (),
     retry_failed: bool = False,
     force: bool = False,
+    repair: bool = False,
 ) -> Results:
     """Run the experiment of a config file and write its folder of results.
 
@@ -91,6 +94,8 @@ def run_experiment(
         Whether to run trials again that failed in an earlier run.
     force : bool
         Whether to replace results of another config, of other images, or of other versions.
+    repair : bool
+        Whether to drop what is damaged in the store, which is printed, and measure it again.
 
     Raises
     ------
@@ -109,21 +114,20 @@ def run_experiment(
     if not force:
         origin.require_same(folder, config, sources)
     files.make_folder(folder)
-    if not isinstance(config, CompressionConfig):
-        jobs = jobs or 1  # studies may measure times
-        found = findings.study(config, sources, jobs)
-        return _publish(folder, found, start, _RunRecord(config, sources, jobs))
-    if config.timing:
+    if KINDS[config.kind].is_timed(config):
         if scheduler is not None or jobs not in (None, 1):
             say("note: trials run one at a time, because their times are measured")
         jobs, scheduler = 1, None
     jobs = jobs or thread_count()
     with Store(folder) as store:
-        options: dict[str, Any] = {"scheduler": scheduler, "retry_failed": retry_failed}
-        view = compression.run(config, sources, store, jobs=jobs, **options)
+        for dropped in store.repair() if repair else ():
+            say(f"dropped: damage in {dropped}")
+        shown = view.run(
+            config, sources, store, jobs=jobs, scheduler=scheduler, retry_failed=retry_failed
+        )
         with publishing(store, folder):
-            found = findings.stored(store, view)
-            return _publish(folder, found, start, _RunRecord(config, sources, jobs))
+            seen = view.see(store, shown)
+            return _publish(folder, seen, start, _RunRecord(config, sources, jobs))
 
 
 def read_experiment(
@@ -148,9 +152,9 @@ def publishing(store: Store, folder: Path) -> Iterator[None]:
         yield
 
 
-def publish_again(folder: Path, store: Store) -> Results:
+def publish_again(folder: Path, seen: view.Seen) -> Results:
     """Rewrite the tables and figures of a folder of results from its store alone."""
-    return _publish(folder, findings.stored(store), time.perf_counter())
+    return _publish(folder, seen, time.perf_counter())
 
 
 @dataclass(frozen=True)
@@ -161,13 +165,15 @@ class _RunRecord:
     sources: Sequence[ImageSource]
     jobs: int
 
-    def texts(self, found: findings.Findings, seconds: float) -> dict[str, str]:
+    def texts(self, seen: view.Seen, seconds: float) -> dict[str, str]:
         facts = {
-            "trials": len(found.rows) + len(found.failures),
-            "failures": len(found.failures),
+            "trials": seen.trials,
+            "failures": len(seen.failures),
             "seconds": round(seconds, 2),
             "jobs": self.jobs,
-            **found.facts,
+            "trial_seconds": round(seen.seconds, 2),
+            "encoder": ENCODER_VERSION,
+            **seen.findings.facts,
         }
         return {
             origin.CONFIG: environment.resolved(self.config, self.sources),
@@ -177,11 +183,10 @@ class _RunRecord:
         }
 
 
-def _publish(
-    folder: Path, found: findings.Findings, start: float, run: _RunRecord | None = None
-) -> Results:
+def _publish(folder: Path, seen: view.Seen, start: float, run: _RunRecord | None = None) -> Results:
     """Write tables and figures, and after a run its config and environment."""
-    rows, failures = found.rows, found.failures
+    found, failures = seen.findings, seen.failures
+    rows, row_type = found.rows, KINDS[seen.config.kind].row
     with _staging(folder) as staged:
         if not rows:
             # Earlier results are worth more than an empty table.
@@ -192,11 +197,11 @@ def _publish(
         drawn.mkdir()
         found.draw(drawn)
         texts = {
-            "table.csv": tables.to_csv(rows, found.row_type),
+            "table.csv": tables.to_csv(rows, row_type),
             "table.md": tables.to_markdown(rows) + _failure_list(failures),
             "table.tex": tables.to_latex(rows),
             **found.texts,
-            **({} if run is None else run.texts(found, time.perf_counter() - start)),
+            **({} if run is None else run.texts(seen, time.perf_counter() - start)),
         }
         for name, text in texts.items():
             if text:

@@ -13,7 +13,7 @@ SPLIT = PARTS
 """Columns that split the bytes of a file of ours."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """A row of the table: parameters, quality, rate in bytes of the file, and times.
 
@@ -45,16 +45,16 @@ class Row:
     k2: int | None
     block_size: int | None
     coder: str | None
-    psnr_db: float | None
-    ssim: float | None
+    psnr_db: float | None = None
+    ssim: float | None = None
     bytes: int
     bits_per_pixel: float
     compression_ratio: float
     space_saving_percent: float
     encode_s: float | None
     decode_s: float | None
-    ssim_published: float | None
-    ciede2000: float | None
+    ssim_published: float | None = None
+    ciede2000: float | None = None
     quality: float | None
     threshold: str | None
     color_space: str | None
@@ -86,10 +86,6 @@ class Row:
         """Make a row from the columns that apply; the others are None."""
         blank = dict.fromkeys(field.name for field in dataclasses.fields(cls))
         return cls(**{**blank, **columns})
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the columns by name; infinite and undefined numbers are kept."""
-        return dataclasses.asdict(self)
 
     @property
     def is_ours(self) -> bool:

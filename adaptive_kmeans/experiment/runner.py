@@ -9,19 +9,17 @@ from __future__ import annotations
 import collections
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from adaptive_kmeans.errors import AdaptiveKMeansError, LimitError, TrialsFailedError
+from adaptive_kmeans.errors import TrialsFailedError
 from adaptive_kmeans.experiment.cluster import Cluster
 from adaptive_kmeans.experiment.store import Store
-from adaptive_kmeans.experiment.trials import Outcome, Trial, run_trial
+from adaptive_kmeans.experiment.tables import as_dict
+from adaptive_kmeans.experiment.trials import Measurement, Outcome, Trial, run_trial
 from adaptive_kmeans.pools import Died, Say, run_calls
 from adaptive_kmeans.processes import Processes
 from adaptive_kmeans.progress import TrialBar, trial_bar
 from adaptive_kmeans.threads import thread_count
-
-_Row = TypeVar("_Row")
 
 POLL_S = 0.5
 
@@ -38,70 +36,6 @@ def run_trials(trials: Sequence[Trial]) -> list[Outcome]:
             outcomes.append(run_trial(trial))
             _report(bar, outcomes[-1])
     return outcomes
-
-
-def measure_all(
-    measure: Callable[..., Sequence[_Row | AdaptiveKMeansError]],
-    calls: Sequence[tuple[Any, ...]],
-    jobs: int = 1,
-) -> tuple[list[_Row], list[AdaptiveKMeansError]]:
-    """Call a function with each tuple of arguments, without a store.
-
-    Parameters
-    ----------
-    measure : callable
-        A function of a module, so that other processes can import it. It returns rows, and an error
-        for each that could not be measured; if it raises an error, that is the call's only result.
-    calls : sequence of tuple
-        The arguments of each call, beginning with an image.
-    jobs : int
-        Processes at once.
-
-    Returns
-    -------
-    rows : list
-        The rows of all calls, in the order of the calls.
-    failures : list of AdaptiveKMeansError
-        Their errors.
-    """
-    found: list[Sequence[_Row | AdaptiveKMeansError]] = [()] * len(calls)
-    with trial_bar(len(calls)) as bar:
-        bar.load()
-        for number, results in _results(measure, calls, jobs, bar.say):
-            found[number] = results
-            errors = [error for error in results if isinstance(error, AdaptiveKMeansError)]
-            bar("\n".join(f"failed: {error}" for error in errors), failed=bool(errors))
-    both = [result for results in found for result in results]
-    rows = [result for result in both if not isinstance(result, AdaptiveKMeansError)]
-    return rows, [result for result in both if isinstance(result, AdaptiveKMeansError)]
-
-
-def _results(
-    measure: Callable[..., Any], calls: Sequence[tuple[Any, ...]], jobs: int, say: Say
-) -> Iterator[tuple[int, Any]]:
-    """Yield the number of each call with its results, as they finish."""
-    threads = max(1, thread_count() // jobs)
-    numbered = ((number, measure, *call) for number, call in enumerate(calls))
-    if jobs == 1:
-        yield from ((number, _attempt(number, *call)) for number, *call in numbered)
-        return
-    for (number, _, image, *_), results in run_calls(
-        _attempt, numbered, Processes(jobs, threads), say
-    ):
-        died = isinstance(results, Died)
-        yield number, [TrialsFailedError(f"{image.name}: {results}")] if died else results
-
-
-def _attempt(_: int, measure: Callable[..., Any], *call: Any) -> Any:
-    """Call a function; if it raises an error, return that as its only result."""
-    try:
-        return measure(*call)
-    except AdaptiveKMeansError as error:
-        return [error]
-    except MemoryError:
-        return [LimitError("memory", f"enough for {call[0].name}", "none left")]
-    except Exception as error:
-        return [TrialsFailedError(f"{call[0].name}: {type(error).__name__}: {error}")]
 
 
 def run_stored(
@@ -127,7 +61,7 @@ def run_stored(
     scheduler : str, optional
         Address of a Dask scheduler, whose workers run them instead.
     kept : collection of str
-        Keys of the trials whose files are stored too, for figures.
+        Keys of the trials whose data are stored too, for figures.
 
     Raises
     ------
@@ -152,11 +86,10 @@ def run_stored(
             bar.load()
             claimed = ((key, trials[key]) for key in waiting if store.claim(key))
             for key, outcome in _outcomes(claimed, jobs, scheduler, bar.say):
-                if outcome.row is None:
-                    store.fail(key, str(outcome.error), outcome.seconds)
-                else:
-                    data = outcome.data if key in kept else None
-                    store.finish(key, outcome.row.as_dict(), data, outcome.seconds)
+                measured = outcome.measured
+                data = measured.data if key in kept and measured.data else None
+                rows = [as_dict(row) for row in measured.rows]
+                store.finish(key, rows, outcome.errors, data, outcome.seconds)
                 _report(bar, outcome)
                 if time.monotonic() - counted > RECOUNT_S:
                     _count(bar, store.states(keys))
@@ -171,12 +104,12 @@ def _count(bar: TrialBar, states: Mapping[str, str]) -> collections.Counter[str]
 
 
 def _report(bar: TrialBar, outcome: Outcome) -> None:
-    if outcome.error is None:
+    if not outcome.errors:
         bar()
         return
-    summary, error = outcome.trial.summary, str(outcome.error)
-    said = error if error.startswith(summary) else f"{summary}: {error}"
-    bar(f"failed: {said}", failed=True)
+    image = outcome.trial.image.name
+    said = [e if e.startswith(image) else f"{outcome.trial.summary}: {e}" for e in outcome.errors]
+    bar("\n".join(f"failed: {error}" for error in said), failed=True)
 
 
 def _outcomes(
@@ -191,7 +124,8 @@ def _outcomes(
     calls = ((key, trial, threads) for key, trial in claimed)
     for (key, trial, _), outcome in run_calls(_run_capped, calls, place, say):
         if isinstance(outcome, Died):
-            outcome = Outcome(trial, error=TrialsFailedError(f"{trial.summary}: {outcome}"))
+            died = TrialsFailedError(f"{trial.summary}: {outcome}")
+            outcome = Outcome(trial, Measurement([], errors=[died]))
         yield key, outcome
 
 

@@ -1,19 +1,23 @@
 """The store of an experiment: every finished trial, in one SQLite file that survives power failure.
 
-It has one row per trial, under a key that hashes all that its numbers depend on: the pixels of the
-image, the parameters with the seed, the metrics, and the declared versions of codec and metrics. A
-finished trial is never run again, whichever config has it.
+It has one entry per trial, under a key that hashes all that its numbers depend on: the pixels of
+the image, the parameters with the seed, the metrics, and the declared versions of codec and
+metrics. A finished trial is never run again, whichever config has it.
 
 A trial is `waiting`, `running`, `done` or `failed`. A runner claims a trial before running it, and
 each change of state is one transaction, so that a runner which dies loses the trials in flight and
 nothing else. A claim expires when its runner's process has ended or, on another machine, has sent
 no heartbeat for `STALE_S` seconds. One runner at a time writes tables and figures; that lock
 expires in the same way. Transactions are short, so a runner that draws figures delays no trial.
+
+What a trial gave, and each file, is under a checksum with its key: damage is an error that names
+it, never a wrong table. `repair` drops what is damaged, so that it is measured again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import secrets
@@ -26,7 +30,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from adaptive_kmeans.errors import OutputError, ReadError
+from adaptive_kmeans.errors import DamagedError, OutputError, ReadError
 from adaptive_kmeans.experiment.database import Database
 
 FILE_NAME = "trials.sqlite"
@@ -36,13 +40,24 @@ HEARTBEAT_S = 10.0
 POLL_S = 0.5
 
 
+STATES = ("waiting", "running", "done", "failed")
+
+
 @dataclass(frozen=True)
 class Stored:
-    """A trial that ended: its row as a dictionary, or its error."""
+    """A trial that ended: its rows as dictionaries, and its errors.
 
-    row: dict[str, Any] | None
-    error: str | None
+    One that succeeded has no errors; one that failed may have rows nevertheless.
+    """
+
+    rows: list[dict[str, Any]]
+    errors: list[str]
     seconds: float
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it succeeded."""
+        return not self.errors
 
 
 class Store:
@@ -103,7 +118,9 @@ class Store:
         with self._transaction() as run:
             for key in keys:
                 run(
-                    "UPDATE trials SET state = 'waiting' WHERE key = ? AND state = 'failed'", (key,)
+                    "UPDATE trials SET state = 'waiting', checksum = NULL "
+                    "WHERE key = ? AND state = 'failed'",
+                    (key,),
                 )
 
     def require_files(self, keys: Sequence[str]) -> None:
@@ -111,8 +128,8 @@ class Store:
         with self._transaction() as run:
             for key in keys:
                 run(
-                    "UPDATE trials SET state = 'waiting' WHERE key = ? AND state = 'done' "
-                    "AND key NOT IN (SELECT key FROM files)",
+                    "UPDATE trials SET state = 'waiting', checksum = NULL "
+                    "WHERE key = ? AND state = 'done' AND key NOT IN (SELECT key FROM files)",
                     (key,),
                 )
 
@@ -121,6 +138,9 @@ class Store:
         self._expire_claims()
         with self._transaction() as run:
             states = dict(run("SELECT key, state FROM trials").fetchall())
+        for key in keys:
+            if states.get(key) not in STATES:
+                raise self._damaged(f"the state of {_short(key)}")
         return {key: states[key] for key in keys}
 
     def claim(self, key: str) -> bool:
@@ -141,38 +161,110 @@ class Store:
         with self._transaction() as run:
             self._forget(run, self.runner)
 
-    def finish(self, key: str, row: dict[str, Any], data: bytes | None, seconds: float) -> None:
-        """Store a trial's row, and its file if a figure needs it."""
-        text = json.dumps(row)
-        with self._transaction() as run:
-            mine = self._end(run, key, "done", seconds, text, None)
-            if mine and data is not None:
-                run("INSERT OR REPLACE INTO files VALUES (?, ?)", (key, data))
+    def finish(
+        self,
+        key: str,
+        rows: Sequence[dict[str, Any]],
+        errors: Sequence[str] = (),
+        data: bytes | None = None,
+        seconds: float = 0.0,
+    ) -> None:
+        """Store what a trial gave; one with errors has failed.
 
-    def fail(self, key: str, error: str, seconds: float) -> None:
-        """Store why a trial failed."""
+        Parameters
+        ----------
+        key : str
+        rows : sequence of dict
+        errors : sequence of str
+        data : bytes, optional
+            What figures need besides.
+        seconds : float
+        """
+        state = "failed" if errors else "done"
+        texts = json.dumps(list(rows)), json.dumps(list(errors))
+        checksum = _checksum(key, state, *texts, seconds)
         with self._transaction() as run:
-            self._end(run, key, "failed", seconds, None, error)
+            # A runner that was taken for dead may still finish, when another one has its trial.
+            ended = run(
+                "UPDATE trials SET state = ?, runner = NULL, rows = ?, errors = ?, seconds = ?, "
+                "checksum = ? WHERE key = ? AND state = 'running' AND runner = ?",
+                (state, *texts, seconds, checksum, key, self.runner),
+            )
+            if ended.rowcount and data is not None:
+                self._put_file(run, key, data)
 
     def over(self, keys: Sequence[str]) -> dict[str, Stored]:
-        """Return the trials that are done or failed, in the order of `keys`."""
-        with self._transaction() as run:
-            found = run(
-                "SELECT key, row, error, seconds FROM trials WHERE state IN ('done', 'failed')"
-            ).fetchall()
-        stored = {key: Stored(row and json.loads(row), error, s) for key, row, error, s in found}
-        return {key: stored[key] for key in keys if key in stored}
+        """Return the trials that are done or failed, in the order of `keys`.
+
+        Raises
+        ------
+        DamagedError
+            What one of them gave is not what was stored.
+        """
+        ended = self._ended()
+        found = {}
+        for key in keys:
+            if key in ended:
+                stored = _stored(*ended[key])
+                if stored is None:
+                    raise self._damaged(f"the trial {_named(*ended[key][:2])}")
+                found[key] = stored
+        return found
 
     def put_file(self, key: str, data: bytes) -> None:
         """Store a file that is not a trial's, such as an original image."""
         with self._transaction() as run:
-            run("INSERT OR REPLACE INTO files VALUES (?, ?)", (key, data))
+            self._put_file(run, key, data)
 
     def file(self, key: str) -> bytes | None:
-        """Return a stored file, if there is one."""
+        """Return a stored file, if there is one.
+
+        Raises
+        ------
+        DamagedError
+            It is not what was stored.
+        """
         with self._transaction() as run:
-            found = run("SELECT data FROM files WHERE key = ?", (key,)).fetchone()
-        return found and bytes(found[0])
+            found = run("SELECT data, checksum FROM files WHERE key = ?", (key,)).fetchone()
+        if found is None:
+            return None
+        if not _is_file(key, *found):
+            raise self._damaged(f"the file {_short(key)}")
+        return bytes(found[0])
+
+    def repair(self) -> list[str]:
+        """Drop what is damaged, and say what: trials are measured again."""
+        dropped = []
+        for key, entry in self._ended().items():
+            if _stored(*entry) is None:
+                dropped.append(f"the trial {_named(*entry[:2])}")
+                with self._transaction() as run:
+                    run("DELETE FROM trials WHERE key IS ?", (key,))
+                    run("DELETE FROM files WHERE key IS ?", (key,))
+        with self._transaction() as run:
+            files = run("SELECT rowid, key, data, checksum FROM files").fetchall()
+            for number, key, data, checksum in files:
+                if not _is_file(key, data, checksum):
+                    dropped.append(f"the file {_short(key)}")
+                    run("DELETE FROM files WHERE rowid = ?", (number,))
+        return dropped
+
+    def _ended(self) -> dict[str, tuple[Any, ...]]:
+        with self._transaction() as run:
+            found = run(
+                "SELECT key, summary, state, rows, errors, seconds, checksum FROM trials "
+                "WHERE state NOT IN ('waiting', 'running') OR checksum IS NOT NULL"
+            ).fetchall()
+        return {entry[0]: entry for entry in found}
+
+    def _damaged(self, what: str) -> DamagedError:
+        expected = "what was stored; run --repair drops what is damaged and measures it again"
+        return DamagedError(str(self.path), expected, f"damage in {what}")
+
+    @staticmethod
+    def _put_file(run: Any, key: str, data: bytes) -> None:
+        checksum = hashlib.sha256(key.encode() + data).hexdigest()
+        run("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (key, data, checksum))
 
     @contextlib.contextmanager
     def publishing(self) -> Iterator[None]:
@@ -193,17 +285,6 @@ class Store:
             run("INSERT OR IGNORE INTO runners VALUES (?, ?, ?, ?)", self._runner_row())
             run("INSERT OR IGNORE INTO publisher VALUES (1, ?)", (self.runner,))
             return bool(run("SELECT runner FROM publisher").fetchone()[0] == self.runner)
-
-    def _end(
-        self, run: Any, key: str, state: str, seconds: float, row: str | None, error: str | None
-    ) -> bool:
-        # A runner that was taken for dead may still finish, when another one has its trial.
-        ended = run(
-            "UPDATE trials SET state = ?, runner = NULL, row = ?, error = ?, seconds = ? "
-            "WHERE key = ? AND state = 'running' AND runner = ?",
-            (state, row, error, seconds, key, self.runner),
-        )
-        return bool(ended.rowcount)
 
     def _expire_claims(self) -> None:
         host, now = socket.gethostname(), time.time()
@@ -245,6 +326,39 @@ class Store:
 
     def _runner_row(self) -> tuple[str, str, int, float]:
         return self.runner, socket.gethostname(), os.getpid(), time.time()
+
+
+def _checksum(key: str, state: str, rows: str, errors: str, seconds: float) -> str:
+    text = json.dumps([key, state, rows, errors, seconds])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _stored(
+    key: Any, _: Any, state: Any, rows: Any, errors: Any, seconds: Any, checksum: Any
+) -> Stored | None:
+    """Return what a trial gave, None if it is not what was stored."""
+    try:
+        if _checksum(key, state, rows, errors, seconds) != checksum:
+            return None
+        return Stored(json.loads(rows), json.loads(errors), seconds)
+    except (TypeError, ValueError):
+        return None
+
+
+def _is_file(key: Any, data: Any, checksum: Any) -> bool:
+    try:
+        return bool(hashlib.sha256(key.encode() + bytes(data)).hexdigest() == checksum)
+    except (TypeError, ValueError, AttributeError):
+        return False
+
+
+def _named(key: Any, summary: Any) -> str:
+    return f"{_short(key)} ({summary})"
+
+
+def _short(key: Any) -> str:
+    text = str(key)
+    return text if len(text) <= 24 else f"{text[:12]}…"
 
 
 def _is_alive(pid: int) -> bool:

@@ -71,6 +71,11 @@ def columns(row_type: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in fields if field.metadata != NO_COLUMN)
 
 
+def as_dict(row: Any) -> dict[str, Any]:
+    """Return the columns of a row by name; infinite and undefined numbers are kept."""
+    return {name: getattr(row, name) for name in columns(type(row))}
+
+
 def to_csv(rows: Sequence[Any], row_type: type[Any]) -> str:
     """Return the rows as CSV: all columns in full precision, empty where they do not apply.
 

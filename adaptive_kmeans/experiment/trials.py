@@ -1,163 +1,160 @@
-"""Trials: one image and one codec, measured on the file that the codec writes."""
+"""Trials: what is measured of one image, whatever other trials there are.
+
+A trial has a key, a hash of all that its numbers depend on. The store keeps under it what the trial
+gave: rows of a table, and maybe data for figures.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import functools
 import hashlib
 import json
-import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans import container, metrics
-from adaptive_kmeans.codec import NamedCodec
+from adaptive_kmeans.codec import ENCODER_VERSION
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import (
     AdaptiveKMeansError,
     LimitError,
     TrialsFailedError,
-    UnreachableError,
     one_line,
 )
-from adaptive_kmeans.experiment.memory import PeakMemory
-from adaptive_kmeans.experiment.rows import SPLIT, Row
-from adaptive_kmeans.targets import Targeted
 
 Pixels = npt.NDArray[np.uint8]
-
-WARM_UP_SIDE = 96
-"""Side of the image that warms up a codec: it has more colors than any two codebooks."""
-
 
 UNREADABLE = "unreadable"
 """How the hash of an image begins that cannot be read."""
 
 
-class Metric(NamedTuple):
-    """A quality metric that a config can name.
+class Measurement(NamedTuple):
+    """What a trial gave.
 
     Parameters
     ----------
-    column : str
-        Its column in the table.
-    score : callable
-        Function of the original and the decoded image.
-    settings : dict
-        Stored with its numbers. Its version is raised when the numbers change, so that stored
-        trials are measured again.
-    package : str or None
-        The library of the extra ``metrics`` that it needs.
+    rows : sequence of dataclass
+        Rows of the table.
+    data : bytes
+        What figures need besides, such as the file; none is empty.
+    errors : sequence of AdaptiveKMeansError
+        Why some of the rows are missing.
     """
 
-    column: str
-    score: Callable[[Pixels, Pixels], float]
-    settings: dict[str, Any]
-    package: str | None = None
+    rows: Sequence[Any]
+    data: bytes = b""
+    errors: Sequence[AdaptiveKMeansError] = ()
 
 
-METRICS = {
-    "psnr": Metric("psnr_db", metrics.psnr, {"version": 1, "peak": 255}),
-    "ssim": Metric("ssim", metrics.ssim, {"version": 1, "window": "11×11 Gaussian, σ = 1.5"}),
-    "ssim-published": Metric(
-        "ssim_published",
-        functools.partial(metrics.ssim, window="published"),
-        {"version": 1, "window": "3×3×3, uniform"},
-    ),
-    "ciede2000": Metric("ciede2000", metrics.ciede2000, {"version": 1, "mean": "over pixels"}),
-    "ssimulacra2": Metric("ssimulacra2", metrics.ssimulacra2, {"version": 1}, "ssimulacra2"),
-}
-"""The metrics, by their names in a config."""
+class Trial(Protocol):
+    """What is measured of one image."""
 
-
-@dataclass(frozen=True)
-class Trial:
-    """One image and one codec.
-
-    Parameters
-    ----------
-    image : ImageSource
-        The image.
-    codec : NamedCodec
-        The codec.
-    metrics : tuple of str
-        Names of `METRICS`.
-    background : str or None
-        Color over which a translucent image is flattened; None keeps its alpha.
-    repeats : int
-        How often encoding and decoding are timed, for the median. 0 if they are not timed; other
-        trials may then run at the same time.
-    """
-
-    image: ImageSource
-    codec: NamedCodec
-    metrics: tuple[str, ...] = ("psnr", "ssim")
-    background: str | None = None
-    repeats: int = 1
+    @property
+    def image(self) -> ImageSource:
+        """The image."""
+        ...
 
     @property
     def summary(self) -> str:
-        """The image and the codec in a few words."""
-        return f"{self.image.name}, {self.codec.label}"
+        """The image and what is measured in a few words."""
+        ...
+
+    def key(self, image_hash: str) -> str:
+        """Return a hash of everything that the trial's numbers depend on."""
+        ...
+
+    def measure(self) -> Measurement:
+        """Measure."""
+        ...
+
+
+@dataclass(frozen=True)
+class StudyTrial:
+    """A trial of a study: a function that is called with an image.
+
+    Parameters
+    ----------
+    study : str
+        The kind of the study.
+    version : int
+        Raised when its numbers change.
+    image : ImageSource
+    background : str or None
+        Color over which a translucent image is flattened.
+    function : callable
+        A function of a module, so that other processes can import it. It takes the image, the
+        background and the arguments, and returns a `Measurement`.
+    arguments : mapping
+        What JSON can hold.
+    """
+
+    study: str
+    version: int
+    image: ImageSource
+    background: str | None
+    function: Callable[..., Measurement]
+    arguments: Mapping[str, Any]
+
+    @property
+    def summary(self) -> str:
+        """The image and the arguments that are numbers or names."""
+        named = [
+            f"{name} {value}"
+            for name, value in self.arguments.items()
+            if isinstance(value, int | float | str)
+        ]
+        return ", ".join([self.image.name, *named])
 
     def key(self, image_hash: str) -> str:
         """Return a hash of everything that the trial's numbers depend on."""
         depends = {
+            "study": [self.study, self.version],
+            "encoder": ENCODER_VERSION,
             "image": image_hash,
-            "codec": self.codec.parameters,
-            "metrics": {name: METRICS[name].settings for name in sorted(self.metrics)},
-            "repeats": self.repeats,
+            "arguments": dict(self.arguments),
         }
-        return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
+        return hash_of(depends)
+
+    def measure(self) -> Measurement:
+        """Call the function."""
+        return self.function(self.image, self.background, **self.arguments)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of a trial: a row and the file, or an error, and the seconds that it took in all."""
+    """What came of a trial, and the seconds that it took in all."""
 
     trial: Trial
-    row: Row | None = None
-    data: bytes = b""
-    error: AdaptiveKMeansError | None = None
+    measured: Measurement
     seconds: float = 0.0
 
-
-def expand(
-    images: Iterable[ImageSource],
-    codecs: Iterable[NamedCodec],
-    metrics: Sequence[str] = ("psnr", "ssim"),
-    background: str | None = None,
-    repeats: int = 1,
-) -> list[Trial]:
-    """List the trials of all images and codecs, image by image, without duplicates."""
-    codecs = list(dict.fromkeys(codecs))
-    return [
-        Trial(image, codec, tuple(metrics), background, repeats)
-        for image in images
-        for codec in codecs
-    ]
+    @property
+    def errors(self) -> list[str]:
+        """The errors of the trial, each in one line."""
+        return [" ".join(str(error).split()) for error in self.measured.errors]
 
 
 def run_trial(trial: Trial) -> Outcome:
-    """Encode, decode, and score the decoded image; an error becomes part of the outcome."""
+    """Measure; an error becomes part of the outcome."""
     start = time.perf_counter()
     try:
-        pixels = load(trial.image, trial.background)
-        row, data = measure(trial, pixels)
-        return Outcome(trial, row, data, seconds=time.perf_counter() - start)
+        return Outcome(trial, trial.measure(), time.perf_counter() - start)
     except AdaptiveKMeansError as error:
         failure = error
     except MemoryError:
         failure = LimitError("memory", f"enough for {trial.summary}", "none left")
     except Exception as error:
         failure = TrialsFailedError(f"{trial.summary}: {one_line(error)}")
-    return Outcome(trial, error=failure, seconds=time.perf_counter() - start)
+    return Outcome(trial, Measurement([], errors=[failure]), time.perf_counter() - start)
+
+
+def hash_of(depends: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what JSON can hold."""
+    return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
 
 
 def pixel_hash(pixels: Pixels) -> str:
@@ -182,83 +179,3 @@ def _hash(source: ImageSource, background: str | None) -> str:
 def load(image: ImageSource, background: str | None) -> Pixels:
     """Load an image; the last one is cached, since trials come image by image."""
     return image.load(background)
-
-
-@functools.cache
-def _warm_up(codec: NamedCodec) -> None:
-    """Code a small image, once a process, so that timings exclude imports and compilation."""
-    shape = (WARM_UP_SIDE, WARM_UP_SIDE, 3)
-    noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    with contextlib.suppress(AdaptiveKMeansError):  # the trial itself will report it
-        codec.decode(codec.encode(noise))
-
-
-def measure(trial: Trial, pixels: Pixels) -> tuple[Row, bytes]:
-    """Encode the image of a trial, decode the file, and score what was decoded.
-
-    Parameters
-    ----------
-    trial : Trial
-        What to measure. With 0 repeats the row has no times.
-    pixels : (H, W, 3) or (H, W, 4) uint8
-        Its image.
-
-    Returns
-    -------
-    row : Row
-        The measurements.
-    data : bytes
-        The file.
-    """
-    codec, is_timed = trial.codec, trial.repeats > 0
-    if is_timed:
-        _warm_up(codec)
-    encode_s, decode_s = [], []
-    with PeakMemory() as peak:
-        for _ in range(max(1, trial.repeats)):
-            start = time.perf_counter()
-            data, found = _encode(trial, pixels)
-            encoded = time.perf_counter()
-            decoded = codec.decode(data)
-            decode_s.append(time.perf_counter() - encoded)
-            encode_s.append(encoded - start)
-    if decoded.shape[:2] != pixels.shape[:2]:
-        expected = f"an image of shape {pixels.shape}"
-        raise TrialsFailedError(f"{trial.summary}: decode", expected, f"{decoded.shape}")
-    scores = {
-        metric.column: metric.score(pixels, decoded)
-        for name, metric in METRICS.items()
-        if name in trial.metrics
-    }
-    row = Row.of(
-        **codec.columns,
-        **found,
-        **scores,
-        image=trial.image.name,
-        image_set="",
-        bytes=len(data),
-        bits_per_pixel=metrics.bits_per_pixel(data, pixels.shape),
-        compression_ratio=metrics.compression_ratio(data, pixels.shape),
-        space_saving_percent=metrics.space_saving_percent(data, pixels.shape),
-        encode_s=statistics.median(encode_s) if is_timed else None,
-        decode_s=statistics.median(decode_s) if is_timed else None,
-        peak_mb=peak.mb if is_timed else None,
-    )
-    return (_with_split(row, data) if row.is_ours else row), data
-
-
-def _encode(trial: Trial, pixels: Pixels) -> tuple[bytes, dict[str, Any]]:
-    """Encode an image; return the file, and by the columns what a search has found."""
-    if not isinstance(trial.codec, Targeted):
-        return trial.codec.encode(pixels), {}
-    try:
-        found = trial.codec.find(pixels)
-    except UnreachableError as error:
-        raise UnreachableError(trial.summary, error.expected, error.received) from error
-    return found.data, {"quality": found.quality, "tries": found.tries}
-
-
-def _with_split(row: Row, data: bytes) -> Row:
-    """Add where the bytes of a file of ours go."""
-    layout = container.inspect(data)
-    return dataclasses.replace(row, **{name: getattr(layout, name) for name in SPLIT})

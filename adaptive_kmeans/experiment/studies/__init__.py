@@ -1,4 +1,4 @@
-"""Kinds of experiments without a store: each has its own question and its own table.
+"""Kinds of experiments that each have a question and a table of their own.
 
 ===================== ==========================================================================
 `classifiers`         blocks that detail measures select, against a rate–distortion choice
@@ -11,17 +11,19 @@
 `restoration-crops`   crops of images before and after restoration
 ===================== ==========================================================================
 
-A study is one module, with its config, the rows of its table, and how they are measured and
-summarized, and a line in `STUDIES`. Its figures are in a module beside it.
+A study is one module, with its config, the rows of its table, its trials, its summary, and a line
+in `STUDIES`. Its figures are in a module beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from adaptive_kmeans.errors import AdaptiveKMeansError
+from adaptive_kmeans.datasets import ImageSource
+from adaptive_kmeans.experiment.findings import Ended
 from adaptive_kmeans.experiment.schema import Experiment
 from adaptive_kmeans.experiment.studies import (
     classifiers,
@@ -36,11 +38,24 @@ from adaptive_kmeans.experiment.studies import (
     speed_figures,
     study_figures,
 )
+from adaptive_kmeans.experiment.trials import StudyTrial
+
+
+def draw_nothing(folder: Path, rows: Sequence[Any]) -> None:
+    """Draw no figure: the table says all."""
+
+
+def _never(config: Experiment) -> bool:
+    return False
+
+
+def _always(config: Experiment) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
 class Study:
-    """A kind of experiment.
+    """A kind of experiment with a question of its own.
 
     Parameters
     ----------
@@ -48,75 +63,85 @@ class Study:
         The model of its config.
     row : type
         The dataclass of its table's rows; `TERMINAL` has the columns to print.
-    measure : callable
-        Takes a config, the images and the number of jobs; returns rows and failures.
+    plan : callable
+        Takes a config and the images; returns the trials in the order of the table.
     summarize : callable
         Takes rows; returns Markdown.
     draw : callable
         Takes a folder and rows; draws figures into the folder.
+    combine : callable, optional
+        Makes the rows from what all trials gave; by default they are the rows of all trials.
+    is_timed : callable
+        Takes a config; whether its trials run one at a time, because they measure times.
     """
 
     config: type[Experiment]
     row: type[Any]
-    measure: Callable[..., tuple[list[Any], list[AdaptiveKMeansError]]]
+    plan: Callable[[Any, Sequence[ImageSource]], list[StudyTrial]]
     summarize: Callable[[Any], str]
-    draw: Callable[..., None]
+    draw: Callable[..., None] = draw_nothing
+    combine: Callable[[Sequence[Ended]], list[Any]] | None = None
+    is_timed: Callable[[Any], bool] = _never
 
 
 STUDIES = {
     "classifiers": Study(
         classifiers.ClassifiersConfig,
         classifiers.ClassifierRow,
-        classifiers.run_classifiers,
+        classifiers.plan,
         classifiers.summarize,
         study_figures.draw_classifiers,
     ),
     "clustering-speed": Study(
         clustering_speed.ClusteringSpeedConfig,
         clustering_speed.SpeedRow,
-        clustering_speed.run_clustering_speed,
+        clustering_speed.plan,
         clustering_speed.summarize,
         speed_figures.draw_all,
+        is_timed=_always,
     ),
     "coder-ablation": Study(
         coder_ablation.CoderAblationConfig,
         coder_ablation.AblationRow,
-        coder_ablation.run_coder_ablation,
+        coder_ablation.plan,
         coder_ablation.summarize,
         coding_figures.draw_ablation,
     ),
     "coding-size": Study(
         coding_size.CodingSizeConfig,
         coding_size.CodingSizeRow,
-        coding_size.run_coding_size,
+        coding_size.plan,
         coding_size.summarize,
         coding_figures.draw_sizes,
+        is_timed=lambda config: config.repeats > 1,
     ),
     "explorer-latency": Study(
         explorer_latency.ExplorerLatencyConfig,
         explorer_latency.LatencyRow,
-        explorer_latency.run_explorer_latency,
+        explorer_latency.plan,
         explorer_latency.summarize,
         explorer_latency.draw,
+        is_timed=_always,
     ),
     "filter-training": Study(
         filter_training.FilterTrainingConfig,
         filter_training.CoefficientRow,
-        filter_training.run_filter_training,
+        filter_training.plan,
         filter_training.summarize,
-        filter_training.draw_nothing,
+        combine=filter_training.combine,
     ),
     "restoration-crops": Study(
         restoration_crops.RestorationCropsConfig,
         restoration_crops.CropRow,
-        restoration_crops.run_restoration_crops,
+        restoration_crops.plan,
         restoration_crops.summarize,
         restoration_crops.draw,
+        restoration_crops.combine,
     ),
     "elbow": Study(
         elbow.ElbowConfig,
         elbow.ElbowRow,
-        elbow.run_elbow,
+        elbow.plan,
         elbow.summarize,
         study_figures.draw_elbows,
     ),

@@ -26,6 +26,7 @@ A config:
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -41,13 +42,13 @@ from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.detail import measures
-from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
-from adaptive_kmeans.experiment.runner import measure_all
+from adaptive_kmeans.errors import ConfigError
 from adaptive_kmeans.experiment.schema import Experiment, Integers, Names, check_once
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
-from adaptive_kmeans.experiment.trials import Pixels, load
+from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
 from adaptive_kmeans.regions import HIGH_DETAIL, LOW_DETAIL, classify, thresholds
 
+VERSION = 1
 BEST = "rate-distortion"
 """Name of the rate–distortion choice in the table."""
 
@@ -112,42 +113,52 @@ class ClassifierRow:
     benefit_percent: float | None
 
 
-def run_classifiers(
-    config: ClassifiersConfig, sources: Sequence[ImageSource], jobs: int = 1
-) -> tuple[list[ClassifierRow], list[AdaptiveKMeansError]]:
-    """Compare all measures on all images, block sizes and thresholds.
+def plan(config: ClassifiersConfig, sources: Sequence[ImageSource]) -> list[StudyTrial]:
+    """List a trial for each image and block size.
 
     Translucent images are skipped unless the config has a background; skipped ones are printed.
-
-    Returns
-    -------
-    rows : list of ClassifierRow
-        Image by image, block size by block size, threshold by threshold.
-    failures : list of AdaptiveKMeansError
-        Images that could not be read.
     """
-    calls = [(source, config) for source in opaque_images(sources, config.background)]
-    return measure_all(_measure, calls, jobs)
+    fixed = {
+        "detail": config.detail,
+        "threshold": config.threshold,
+        "k1": config.k1,
+        "k2": config.k2,
+    }
+    return [
+        StudyTrial("classifiers", VERSION, source, config.background, _measure, swept | fixed)
+        for source in opaque_images(sources, config.background)
+        for swept in ({"block_size": size} for size in config.block_size)
+    ]
 
 
-def _measure(source: ImageSource, config: ClassifiersConfig) -> list[ClassifierRow]:
-    image = load(source, config.background)
-    small, large = (_squared_errors(image, k) for k in (config.k1, config.k2))
+def _measure(
+    source: ImageSource,
+    background: str | None,
+    block_size: int,
+    detail: Sequence[str],
+    threshold: Sequence[str],
+    k1: int,
+    k2: int,
+) -> Measurement:
+    """Compare all measures, threshold by threshold."""
+    image = load(source, background)
+    small, large = (_squared_errors(source, background, k) for k in (k1, k2))
+    grid = BlockGrid(image.shape[0], image.shape[1], block_size)
+    saved = block_sums(small - large, grid)
+    scores = {name: measures.create(name)(image, grid) for name in detail}
     rows: list[ClassifierRow] = []
-    for size in config.block_size:
-        grid = BlockGrid(image.shape[0], image.shape[1], size)
-        saved = block_sums(small - large, grid)
-        scores = {name: measures.create(name)(image, grid) for name in config.detail}
-        for threshold in config.threshold:
-            split = thresholds.create(threshold)
-            maps = {name: classify(values, split) for name, values in scores.items()}
-            place = source.set_name, source.name, size, threshold
-            rows += _compare(place, maps, saved, grid.pixel_counts())
-    return rows
+    for name in threshold:
+        split = thresholds.create(name)
+        maps = {measure: classify(values, split) for measure, values in scores.items()}
+        place = source.set_name, source.name, block_size, name
+        rows += _compare(place, maps, saved, grid.pixel_counts())
+    return Measurement(rows)
 
 
-def _squared_errors(image: Pixels, k: int) -> Blocks:
+@functools.lru_cache(maxsize=2)
+def _squared_errors(source: ImageSource, background: str | None, k: int) -> Blocks:
     """Return each pixel's squared error under regular K-means: (H, W) int64."""
+    image = load(source, background)
     decoded = codec.quantize(image, Settings.regular(k)).reconstruct()
     errors: Blocks = ((image.astype(np.int64) - decoded) ** 2).sum(axis=-1)
     return errors

@@ -23,13 +23,13 @@ A config:
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import statistics
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Annotated, ClassVar, Literal
@@ -49,10 +49,11 @@ from adaptive_kmeans.errors import (
 )
 from adaptive_kmeans.experiment.memory import PeakMemory
 from adaptive_kmeans.experiment.schema import Experiment, Integers, Strict
-from adaptive_kmeans.experiment.trials import load
+from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
 from adaptive_kmeans.processes import THREAD_VARIABLES
 from adaptive_kmeans.progress import trial_bar
 
+VERSION = 1
 WARM_UP_SIDE, WARM_UP_K = 64, 8
 
 
@@ -127,55 +128,55 @@ class _Timing:
     peak_mb: float | None
 
 
-def run_clustering_speed(
-    config: ClusteringSpeedConfig, sources: Sequence[ImageSource], _jobs: int = 1
-) -> tuple[list[SpeedRow], list[AdaptiveKMeansError]]:
-    """Time all engines on all images; those without their library are skipped and printed.
+def plan(config: ClusteringSpeedConfig, sources: Sequence[ImageSource]) -> list[StudyTrial]:
+    """List a trial for each image and k, in which all engines take turns.
 
-    One engine runs at a time, whatever the number of jobs.
-
-    Returns
-    -------
-    rows : list of SpeedRow
-        Image by image, k by k, in the order of the config's engines.
-    failures : list of AdaptiveKMeansError
-        Engines that failed on an image at a k.
+    Engines without their library are skipped and printed.
     """
-    contestants = [(e.engine, threads) for e in config.engines for threads in e.threads]
-    rows: list[SpeedRow] = []
-    failures: list[AdaptiveKMeansError] = []
-    workers = {}
-    with ExitStack() as stack:
-        with trial_bar(len(contestants)) as advance:
-            for engine, threads in contestants:
-                worker = stack.enter_context(_process(threads))
+    contestants = []
+    with trial_bar(sum(len(each.threads) for each in config.engines)) as advance:
+        for each in config.engines:
+            for threads in each.threads:
                 try:
-                    worker.submit(_warm_up, engine, threads).result()
-                    workers[engine, threads] = worker
+                    _worker(each.engine, threads)
+                    contestants.append([each.engine, threads])
                     advance("")
                 except MissingDependencyError as error:
                     advance(f"skipped: {error}")
-        advance = stack.enter_context(trial_bar(len(sources) * len(config.k) * len(workers)))
-        for source in sources:
-            for k in config.k:
-                runs: dict[tuple[str, int], list[_Timing]] = {key: [] for key in workers}
-                for _ in range(config.repeats):
-                    for (engine, threads), worker in workers.items():
-                        done = runs.get((engine, threads))
-                        if done is None or sum(run.seconds for run in done) >= config.budget_s:
-                            continue
-                        arguments = (engine, threads, source, config.background, k)
-                        try:
-                            done.append(worker.submit(_run, *arguments).result())
-                        except Exception as error:  # of a library, or its process died
-                            what = f"{source.name} at k = {k}, {engine}"
-                            failures.append(TrialsFailedError(f"{what}: {one_line(error)}"))
-                            advance(f"failed: {failures[-1]}", failed=True)
-                            del runs[engine, threads]
-                for (engine, threads), done in runs.items():
-                    rows.append(_row(source.name, engine, k, threads, done))
-                    advance("")
-    return rows, failures
+    fixed = {"contestants": contestants, "repeats": config.repeats, "budget_s": config.budget_s}
+    return [
+        StudyTrial(
+            "clustering-speed", VERSION, source, config.background, _measure, {"k": k} | fixed
+        )
+        for source in sources
+        for k in config.k
+    ]
+
+
+def _measure(
+    source: ImageSource,
+    background: str | None,
+    k: int,
+    contestants: Sequence[tuple[str, int]],
+    repeats: int,
+    budget_s: float,
+) -> Measurement:
+    """Time all engines in turns; one that fails does not end the others."""
+    runs: dict[tuple[str, int], list[_Timing]] = {(name, n): [] for name, n in contestants}
+    errors: list[AdaptiveKMeansError] = []
+    for _ in range(repeats):
+        for (engine, threads), done in list(runs.items()):
+            if sum(run.seconds for run in done) >= budget_s:
+                continue
+            arguments = (engine, threads, source, background, k)
+            try:
+                done.append(_worker(engine, threads).submit(_run, *arguments).result())
+            except Exception as error:  # of a library, or its process died
+                what = f"{source.name} at k = {k}, {engine}"
+                errors.append(TrialsFailedError(f"{what}: {one_line(error)}"))
+                del runs[engine, threads]
+    rows = [_row(source.name, *contestant, k, done) for contestant, done in runs.items()]
+    return Measurement(rows, errors=errors)
 
 
 def summarize(rows: list[SpeedRow]) -> str:
@@ -209,7 +210,7 @@ def mean_point(rows: list[SpeedRow], engine: str, threads: int, k: int) -> tuple
     return seconds, statistics.fmean(row.mse for row in chosen)
 
 
-def _row(image: str, engine: str, k: int, threads: int, runs: list[_Timing]) -> SpeedRow:
+def _row(image: str, engine: str, threads: int, k: int, runs: list[_Timing]) -> SpeedRow:
     seconds = [run.seconds for run in runs]
     mse = runs[-1].mse
     return SpeedRow(
@@ -229,9 +230,18 @@ def _row(image: str, engine: str, k: int, threads: int, runs: list[_Timing]) -> 
     )
 
 
-def _process(threads: int) -> ProcessPoolExecutor:
-    """Start a process whose libraries use a number of threads."""
-    return ProcessPoolExecutor(1, get_context("spawn"), _limit_threads, (threads,))
+@functools.cache
+def _worker(engine: str, threads: int) -> ProcessPoolExecutor:
+    """Start a process for an engine, whose libraries use a number of threads.
+
+    Raises
+    ------
+    MissingDependencyError
+        The engine's library is not installed.
+    """
+    worker = ProcessPoolExecutor(1, get_context("spawn"), _limit_threads, (threads,))
+    worker.submit(_warm_up, engine, threads).result()
+    return worker
 
 
 def _limit_threads(threads: int) -> None:

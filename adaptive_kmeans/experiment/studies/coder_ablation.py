@@ -21,12 +21,11 @@ from adaptive_kmeans import codec
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.coding.context_mixing.ablation import groups, index_map_bytes
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import AdaptiveKMeansError
-from adaptive_kmeans.experiment.runner import measure_all
 from adaptive_kmeans.experiment.schema import Experiment, Integers
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
-from adaptive_kmeans.experiment.trials import load
+from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
 
+VERSION = 1
 NOTHING = "nothing"
 
 
@@ -67,26 +66,20 @@ class AblationRow:
     growth_percent: float
 
 
-def run_coder_ablation(
-    config: CoderAblationConfig, sources: Sequence[ImageSource], jobs: int = 1
-) -> tuple[list[AblationRow], list[AdaptiveKMeansError]]:
-    """Code every image's index map with all contexts, then without each group.
+def plan(config: CoderAblationConfig, sources: Sequence[ImageSource]) -> list[StudyTrial]:
+    """List a trial for each image and k.
 
     Translucent images are skipped unless the config has a background; skipped ones are printed.
-
-    Returns
-    -------
-    rows : list of AblationRow
-        Image by image, k by k, all contexts first.
-    failures : list of AdaptiveKMeansError
-        Images that could not be measured.
     """
-    opaque = opaque_images(sources, config.background)
-    calls = [(source, config.background, k) for source in opaque for k in config.k]
-    return measure_all(_measure, calls, jobs)
+    return [
+        StudyTrial("coder-ablation", VERSION, source, config.background, _measure, {"k": k})
+        for source in opaque_images(sources, config.background)
+        for k in config.k
+    ]
 
 
-def _measure(source: ImageSource, background: str | None, k: int) -> list[AblationRow]:
+def _measure(source: ImageSource, background: str | None, k: int) -> Measurement:
+    """Code the index map with all contexts, then without each group."""
     quantized = codec.quantize(load(source, background), Settings.regular(k))
     parts = quantized.index_map, quantized.pixel_regions, quantized.codebooks
     whole = index_map_bytes(*parts)
@@ -95,7 +88,7 @@ def _measure(source: ImageSource, background: str | None, k: int) -> list[Ablati
         size = index_map_bytes(*parts, without=group)
         growth = 100 * (size / whole - 1) if whole else 0.0
         rows.append(AblationRow(source.set_name, source.name, k, group, size, growth))
-    return rows
+    return Measurement(rows)
 
 
 def summarize(rows: Sequence[AblationRow]) -> str:

@@ -31,23 +31,19 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BeforeValidator, Field
 
-from adaptive_kmeans import codec, container
+from adaptive_kmeans import container
 from adaptive_kmeans.baselines.lossless import Peer, peers
-from adaptive_kmeans.codec import Settings
+from adaptive_kmeans.codec import Settings, decode, quantize
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import (
-    AdaptiveKMeansError,
-    CorruptError,
-    MissingDependencyError,
-)
-from adaptive_kmeans.experiment.runner import measure_all
+from adaptive_kmeans.errors import CorruptError, MissingDependencyError
 from adaptive_kmeans.experiment.schema import Experiment, Integers, Names, check_once, listed
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
-from adaptive_kmeans.experiment.trials import load
+from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
 from adaptive_kmeans.metrics import bits_per_pixel
 from adaptive_kmeans.progress import trial_bar
 from adaptive_kmeans.quantize import Quantized
 
+VERSION = 1
 WARM_UP_SIDE, WARM_UP_K = 32, 4
 
 
@@ -111,32 +107,14 @@ class _Ours:
         return container.write(quantized, self.coder)
 
     def decode(self, data: bytes) -> npt.NDArray[np.uint8]:
-        return codec.decode(data)
+        return decode(data)
 
 
-def run_coding_size(
-    config: CodingSizeConfig, sources: Sequence[ImageSource], jobs: int = 1
-) -> tuple[list[CodingSizeRow], list[AdaptiveKMeansError]]:
-    """Measure all codecs on all images.
+def plan(config: CodingSizeConfig, sources: Sequence[ImageSource]) -> list[StudyTrial]:
+    """List a trial for each image, k and codec, coders before peers.
 
     Peers without their library are skipped, and so are translucent images unless the config has a
     background; skipped ones are printed.
-
-    Parameters
-    ----------
-    config : CodingSizeConfig
-        What to measure.
-    sources : sequence of ImageSource
-        The images.
-    jobs : int
-        Processes to run at a time. Sizes do not depend on it; times do.
-
-    Returns
-    -------
-    rows : list of CodingSizeRow
-        Image by image, k by k, coders before peers.
-    failures : list of AdaptiveKMeansError
-        Codecs that failed, or whose file decodes to other pixels.
     """
     with trial_bar(len(config.peers)) as advance:
         skipped = []
@@ -148,49 +126,56 @@ def run_coding_size(
                 skipped.append(name)
                 advance(f"skipped: {error}")
     names = [*config.coders, *(name for name in config.peers if name not in skipped)]
-    opaque = opaque_images(sources, config.background)
-    calls = [
-        (source, config.background, k, names, config.repeats) for source in opaque for k in config.k
+    return [
+        StudyTrial(
+            "coding-size",
+            VERSION,
+            source,
+            config.background,
+            _measure,
+            {"k": k, "codec": name, "repeats": config.repeats},
+        )
+        for source in opaque_images(sources, config.background)
+        for k in config.k
+        for name in names
     ]
-    return measure_all(_measure, calls, jobs)
 
 
 def _measure(
-    source: ImageSource, background: str | None, k: int, names: Sequence[str], repeats: int
-) -> list[CodingSizeRow | AdaptiveKMeansError]:
-    """Measure all codecs on one image at one k."""
-    quantized = codec.quantize(load(source, background), Settings.regular(k))
+    source: ImageSource, background: str | None, k: int, codec: str, repeats: int
+) -> Measurement:
+    """Code the reconstruction of an image at one k."""
+    quantized = _quantized(source, background, k)
     right = quantized.reconstruct()
-    results: list[CodingSizeRow | AdaptiveKMeansError] = []
-    for name in names:
-        encode_s, decode_s, data = [], [], b""
-        try:
-            tool = _ready(name)
-            for _ in range(repeats):
-                start = time.perf_counter()
-                data = tool.encode(quantized)
-                encoded = time.perf_counter()
-                decoded = tool.decode(data)
-                decode_s.append(time.perf_counter() - encoded)
-                encode_s.append(encoded - start)
-                if not np.array_equal(decoded, right):
-                    what = f"{source.name} at k = {k} by {name}"
-                    raise CorruptError(what, "a file that decodes to the same pixels", "others")
-        except AdaptiveKMeansError as error:
-            results.append(error)
-            continue
-        row = CodingSizeRow(
-            image_set=source.set_name,
-            image=source.name,
-            k=k,
-            codec=name,
-            bytes=len(data),
-            bits_per_pixel=bits_per_pixel(data, right.shape),
-            encode_s=statistics.median(encode_s),
-            decode_s=statistics.median(decode_s),
-        )
-        results.append(row)
-    return results
+    encode_s, decode_s, data = [], [], b""
+    tool = _ready(codec)
+    for _ in range(repeats):
+        start = time.perf_counter()
+        data = tool.encode(quantized)
+        encoded = time.perf_counter()
+        decoded = tool.decode(data)
+        decode_s.append(time.perf_counter() - encoded)
+        encode_s.append(encoded - start)
+        if not np.array_equal(decoded, right):
+            what = f"{source.name} at k = {k} by {codec}"
+            raise CorruptError(what, "a file that decodes to the same pixels", "others")
+    row = CodingSizeRow(
+        image_set=source.set_name,
+        image=source.name,
+        k=k,
+        codec=codec,
+        bytes=len(data),
+        bits_per_pixel=bits_per_pixel(data, right.shape),
+        encode_s=statistics.median(encode_s),
+        decode_s=statistics.median(decode_s),
+    )
+    return Measurement([row])
+
+
+@functools.lru_cache(maxsize=1)
+def _quantized(source: ImageSource, background: str | None, k: int) -> Quantized:
+    """Quantize an image; the last one is cached, since trials come codec by codec."""
+    return quantize(load(source, background), Settings.regular(k))
 
 
 @functools.cache
@@ -199,7 +184,7 @@ def _ready(name: str) -> Peer:
     tool: Peer = peers.create(name) if name.partition(":")[0] in peers.names() else _Ours(name)
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (WARM_UP_SIDE, WARM_UP_SIDE, 3), dtype=np.uint8)
-    tool.decode(tool.encode(codec.quantize(image, Settings.regular(WARM_UP_K))))
+    tool.decode(tool.encode(quantize(image, Settings.regular(WARM_UP_K))))
     return tool
 
 

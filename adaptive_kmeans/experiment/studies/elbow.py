@@ -19,7 +19,7 @@ import collections
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from matplotlib.figure import Figure
 from pydantic import Field
@@ -28,14 +28,16 @@ from adaptive_kmeans.clustering import elbow
 from adaptive_kmeans.clustering.elbow import KS
 from adaptive_kmeans.codec import AdaptiveKMeans, Settings
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import AdaptiveKMeansError
+from adaptive_kmeans.experiment.codec_trials import expand
 from adaptive_kmeans.experiment.rows import Row
-from adaptive_kmeans.experiment.runner import measure_all, run_trials
+from adaptive_kmeans.experiment.runner import run_trials
 from adaptive_kmeans.experiment.schema import Experiment, check_once
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.style import COLORS
-from adaptive_kmeans.experiment.trials import Outcome, expand, run_trial
+from adaptive_kmeans.experiment.trials import Measurement, Outcome, StudyTrial, run_trial
 from adaptive_kmeans.metrics import PEAK
+
+VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,11 @@ def elbow_curve(
 
 def _curve(outcomes: Iterable[Outcome]) -> ElbowCurve:
     """Return the curve of files in increasing order of k, or raise the error of one that failed."""
-    rows = []
+    rows: list[Row] = []
     for outcome in outcomes:
-        if outcome.row is None:
-            raise outcome.error or AssertionError
-        rows.append(outcome.row)
+        for error in outcome.measured.errors:
+            raise error
+        rows += outcome.measured.rows
     distortions = [PEAK**2 / 10 ** ((row.psnr_db or 0.0) / 10) for row in rows]
     return ElbowCurve(rows, distortions, elbow([row.k or 0 for row in rows], distortions))
 
@@ -141,29 +143,31 @@ class ElbowRow:
     is_elbow: int
 
 
-def run_elbow(
-    config: ElbowConfig, sources: Sequence[ImageSource], jobs: int = 1
-) -> tuple[list[ElbowRow], list[AdaptiveKMeansError]]:
-    """Encode and measure the files of all images, and find their elbows.
+def plan(config: ElbowConfig, sources: Sequence[ImageSource]) -> list[StudyTrial]:
+    """List a trial for each image.
 
     Translucent images are skipped unless the config has a background; skipped ones are printed.
-
-    Returns
-    -------
-    rows : list of ElbowRow
-        Image by image, in increasing order of k.
-    failures : list of AdaptiveKMeansError
-        Images that could not be measured.
     """
-    calls = [(source, config) for source in opaque_images(sources, config.background)]
-    return measure_all(_measure, calls, jobs)
-
-
-def _measure(source: ImageSource, config: ElbowConfig) -> list[ElbowRow]:
-    codecs = [AdaptiveKMeans(config.settings(k)) for k in sorted(config.k)]
-    trials = expand([source], codecs, ("psnr",), config.background, repeats=0)
-    curve = _curve(map(run_trial, trials))
+    arguments = {
+        "k": sorted(config.k),
+        "coder": config.coder,
+        "color_space": config.color_space,
+        "seed": config.seed,
+    }
     return [
+        StudyTrial("elbow", VERSION, source, config.background, _measure, arguments)
+        for source in opaque_images(sources, config.background)
+    ]
+
+
+def _measure(
+    source: ImageSource, background: str | None, k: Sequence[int], **settings: Any
+) -> Measurement:
+    """Encode and measure the files of an image in increasing order of k, and find their elbow."""
+    codecs = [AdaptiveKMeans(Settings.regular(each, **settings)) for each in k]
+    trials = expand([source], codecs, ("psnr",), background, repeats=0)
+    curve = _curve(map(run_trial, trials))
+    rows = [
         ElbowRow(
             image_set=source.set_name,
             image=source.name,
@@ -176,6 +180,7 @@ def _measure(source: ImageSource, config: ElbowConfig) -> list[ElbowRow]:
         )
         for row, mse in zip(curve.rows, curve.distortions, strict=True)
     ]
+    return Measurement(rows)
 
 
 def summarize(rows: Sequence[ElbowRow]) -> str:

@@ -39,15 +39,16 @@ from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError
 from adaptive_kmeans.experiment.schema import Experiment, Integers, Numbers
 from adaptive_kmeans.experiment.style import COLORS, DPI
+from adaptive_kmeans.experiment.trials import Measurement, StudyTrial
 from adaptive_kmeans.explorer.images import offer_source
 from adaptive_kmeans.explorer.state import ExplorerState
-from adaptive_kmeans.progress import trial_bar
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
     from adaptive_kmeans.explorer.server import Server
 
+VERSION = 1
 SPREAD = 0.25
 """How far a slider moves around a value, as a part of it."""
 PATIENCE_S = 120.0
@@ -109,41 +110,52 @@ class LatencyRow:
     computed_ms: float
 
 
-def run_explorer_latency(
-    config: ExplorerLatencyConfig, sources: Sequence[ImageSource], _jobs: int = 1
-) -> tuple[list[LatencyRow], list[AdaptiveKMeansError]]:
-    """Move the sliders of all images, one at a time, whatever the number of jobs.
-
-    Returns
-    -------
-    rows : list of LatencyRow
-        Image by image, in the order of the config's settings.
-    failures : list of AdaptiveKMeansError
-        What the server answered instead of pictures.
+def plan(config: ExplorerLatencyConfig, sources: Sequence[ImageSource]) -> list[StudyTrial]:
+    """List a trial for each image.
 
     Raises
     ------
     MissingDependencyError
         The extra ``explorer`` is not installed.
     """
+    import adaptive_kmeans.explorer.server  # noqa: F401
+
+    arguments = {
+        "dials": [list(dial) for dial in config.dials()],
+        "pause_ms": config.pause_ms,
+        "k2": config.k2,
+        "moves": config.moves,
+    }
+    return [
+        StudyTrial("explorer-latency", VERSION, source, None, _measure, arguments)
+        for source in sources
+    ]
+
+
+def _measure(
+    source: ImageSource,
+    background: str | None,
+    dials: Sequence[tuple[str, str, float]],
+    pause_ms: Sequence[int],
+    k2: int,
+    moves: int,
+) -> Measurement:
+    """Move the sliders of an image, in the order of the config's settings."""
     from adaptive_kmeans.explorer.server import Server
 
-    rows, failures = [], []
-    dials = [(dial, pause) for pause in config.pause_ms for dial in config.dials()]
-    with trial_bar(len(sources) * len(dials)) as advance:
-        for source in sources:
-            server = Server([offer_source(source)], 0)
-            with _running(server), _connected(server) as socket:
-                slider = _Slider(socket, source.name)
-                for (method, key, around), pause_ms in dials:
-                    fixed = {"method": method, "k2": config.k2, "restoration": method == "quality"}
-                    try:
-                        rows.append(slider.move(config, fixed, key, around, pause_ms))
-                        advance("")
-                    except AdaptiveKMeansError as error:
-                        failures.append(error)
-                        advance(f"failed: {error}", failed=True)
-    return rows, failures
+    rows: list[LatencyRow] = []
+    errors: list[AdaptiveKMeansError] = []
+    server = Server([offer_source(source)], 0)
+    with _running(server), _connected(server) as socket:
+        slider = _Slider(socket, source.name)
+        for pause in pause_ms:
+            for method, key, around in dials:
+                fixed = {"method": method, "k2": k2, "restoration": method == "quality"}
+                try:
+                    rows.append(slider.move(moves, fixed, key, around, pause))
+                except AdaptiveKMeansError as error:
+                    errors.append(error)
+    return Measurement(rows, errors=errors)
 
 
 class _Slider:
@@ -157,14 +169,14 @@ class _Slider:
 
     def move(
         self,
-        config: ExplorerLatencyConfig,
+        moves: int,
         fixed: dict[str, Any],
         key: str,
         around: float,
         pause_ms: int,
     ) -> LatencyRow:
         """Move a slider, and return how long its pictures took."""
-        values = _moves(key, around, config.moves)
+        values = _moves(key, around, moves)
         self._show({**fixed, key: values[-1]}, "file")  # loads, on a new machine compiles, kernels
         waited, computed = [], []
         for value in values:

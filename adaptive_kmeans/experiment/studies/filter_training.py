@@ -16,23 +16,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from adaptive_kmeans import codec
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import AdaptiveKMeansError
-from adaptive_kmeans.experiment.runner import measure_all
+from adaptive_kmeans.experiment.findings import Ended
 from adaptive_kmeans.experiment.schema import Experiment, Integers
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
-from adaptive_kmeans.experiment.trials import load
+from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
 from adaptive_kmeans.restoration import fit, wiener
 from adaptive_kmeans.threads import Workers
 
+VERSION = 1
 CHANNELS = ("red", "green", "blue")
 
 
@@ -70,24 +68,21 @@ class CoefficientRow:
     coefficient: int
 
 
-def run_filter_training(
-    config: FilterTrainingConfig, sources: Sequence[ImageSource], jobs: int = 1
-) -> tuple[list[CoefficientRow], list[AdaptiveKMeansError]]:
-    """Fit the coefficients of all classes to all images.
+def plan(config: FilterTrainingConfig, sources: Sequence[ImageSource]) -> list[StudyTrial]:
+    """List a trial for each image and k."""
+    return [
+        StudyTrial("filter-training", VERSION, source, config.background, _measure, {"k": k})
+        for source in opaque_images(sources, config.background)
+        for k in config.k
+    ]
 
-    Returns
-    -------
-    rows : list of CoefficientRow
-        Class by class, input by input, output by output.
-    failures : list of AdaptiveKMeansError
-        Images that could not be measured.
-    """
-    opaque = opaque_images(sources, config.background)
-    calls = [(source, config.background, k) for source in opaque for k in config.k]
-    parts, failures = measure_all(_measure, calls, jobs)
+
+def combine(ended: Sequence[Ended]) -> list[CoefficientRow]:
+    """Fit the coefficients of all classes to all images: class by class, input by input."""
+    parts = [np.frombuffer(trial.data, np.float64) for trial in ended if trial.data]
     if not parts:
-        return [], failures
-    total = np.sum(parts, axis=0)
+        return []
+    total = np.sum(parts, axis=0).reshape(wiener.FINE, wiener.LANES, wiener.LANES)
     inputs, targets = slice(0, wiener.INPUTS), slice(wiener.INPUTS, wiener.INPUTS + 3)
     rows = []
     for fine, sums in enumerate(total):
@@ -99,17 +94,18 @@ def run_filter_training(
                 CoefficientRow(fine, sees, output, int(coefficient))
                 for output, coefficient in zip(CHANNELS, coefficients, strict=True)
             ]
-    return rows, failures
+    return rows
 
 
-def _measure(source: ImageSource, background: str | None, k: int) -> list[npt.NDArray[np.float64]]:
+def _measure(source: ImageSource, background: str | None, k: int) -> Measurement:
+    """Sum what the filter sees of an image and lacks, as data; the rows come from all images."""
     pixels = load(source, background)
     decoded = codec.quantize(pixels, Settings.regular(k)).reconstruct()
     with Workers(1) as workers:
         sums = fit.sums(pixels, decoded, workers)
     targets = range(wiener.INPUTS, wiener.INPUTS + 3)
     error = sum(sums[:, i, i].sum() for i in targets)
-    return [sums / error] if error else []
+    return Measurement([], (sums / error).tobytes() if error else b"")
 
 
 def _inputs() -> list[str]:
@@ -135,7 +131,3 @@ def summarize(rows: Sequence[CoefficientRow]) -> str:
             cells.append(f"{sum(same) / len(same) / (1 << wiener.SHIFT):+.3f}")
         lines.append(f"| {fine} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def draw_nothing(folder: Path, rows: Sequence[Any], **_: Any) -> None:
-    """Draw no figure: the table says all."""

@@ -19,6 +19,7 @@ A crop of an image that is not among the images is left out.
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,14 +32,15 @@ from pydantic import Field
 from adaptive_kmeans import codec, metrics
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
+from adaptive_kmeans.errors import ConfigError
+from adaptive_kmeans.experiment.findings import Ended
 from adaptive_kmeans.experiment.pictures import CROP, PICTURE_DPI, picture_grid
-from adaptive_kmeans.experiment.runner import measure_all
 from adaptive_kmeans.experiment.schema import Experiment, Strict
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.tables import NO_COLUMN
-from adaptive_kmeans.experiment.trials import load
+from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
 
+VERSION = 1
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -88,50 +90,61 @@ class CropRow:
     pictures: tuple[Pixels, ...] = field(default=(), repr=False, compare=False, metadata=NO_COLUMN)
 
 
-def run_restoration_crops(
-    config: RestorationCropsConfig, sources: Sequence[ImageSource], jobs: int = 1
-) -> tuple[list[CropRow], list[AdaptiveKMeansError]]:
-    """Compress every image that has a crop, without restoration and with it.
-
-    Returns
-    -------
-    rows : list of CropRow
-        Crop by crop.
-    failures : list of AdaptiveKMeansError
-        Images that could not be measured.
-    """
+def plan(config: RestorationCropsConfig, sources: Sequence[ImageSource]) -> list[StudyTrial]:
+    """List a trial for each crop of the images."""
     by_name = {source.name: source for source in opaque_images(sources, config.background)}
-    calls = [
-        (by_name[crop.image], config.background, config.k, crop)
+    return [
+        StudyTrial(
+            "restoration-crops",
+            VERSION,
+            by_name[crop.image],
+            config.background,
+            _measure,
+            {"k": config.k, **crop.model_dump(exclude={"image"})},
+        )
         for crop in config.crops
         if crop.image in by_name
     ]
-    return measure_all(_measure, calls, jobs)
 
 
-def _measure(source: ImageSource, background: str | None, k: int, crop: Crop) -> list[CropRow]:
+def combine(ended: Sequence[Ended]) -> list[CropRow]:
+    """Return the rows with the pictures that the trials kept."""
+    rows = []
+    for trial in ended:
+        pictures: tuple[Pixels, ...] = ()
+        if trial.data:
+            with np.load(io.BytesIO(trial.data)) as arrays:
+                pictures = tuple(arrays[name] for name in arrays.files)
+        rows += [dataclasses.replace(row, pictures=pictures) for row in trial.rows]
+    return rows
+
+
+def _measure(
+    source: ImageSource, background: str | None, k: int, what: str, left: int, top: int
+) -> Measurement:
+    """Compress an image without restoration and with it, and keep the pictures of a crop."""
     original = load(source, background)
-    if crop.top + CROP > original.shape[0] or crop.left + CROP > original.shape[1]:
+    if top + CROP > original.shape[0] or left + CROP > original.shape[1]:
         expected = f"{CROP}×{CROP} pixels inside {original.shape[1]}×{original.shape[0]}"
-        raise ConfigError(f"crop {crop.what}", expected, f"left {crop.left}, top {crop.top}")
+        raise ConfigError(f"crop {what}", expected, f"left {left}, top {top}")
     settings = Settings.regular(k)
     data, before = codec.encode_with_reconstruction(original, settings)
     settings = dataclasses.replace(settings, restoration="auto", correction="auto")
     restored_data, after = codec.encode_with_reconstruction(original, settings)
-    place = slice(crop.top, crop.top + CROP), slice(crop.left, crop.left + CROP)
-    return [
-        CropRow(
-            source.set_name,
-            source.name,
-            crop.what,
-            k,
-            len(data),
-            len(restored_data),
-            metrics.psnr(original, before),
-            metrics.psnr(original, after),
-            tuple(np.ascontiguousarray(image[place]) for image in (original, before, after)),
-        )
-    ]
+    place = slice(top, top + CROP), slice(left, left + CROP)
+    pictures = io.BytesIO()
+    np.savez(pictures, *(image[place] for image in (original, before, after)))
+    row = CropRow(
+        source.set_name,
+        source.name,
+        what,
+        k,
+        len(data),
+        len(restored_data),
+        metrics.psnr(original, before),
+        metrics.psnr(original, after),
+    )
+    return Measurement([row], pictures.getvalue())
 
 
 def summarize(rows: Sequence[CropRow]) -> str:

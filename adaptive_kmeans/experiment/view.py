@@ -1,0 +1,222 @@
+"""What an experiment shows of a store.
+
+A store may hold more trials than an experiment has. Its *view* of the store is its config, the keys
+of its trials in the order of the table, and the image for its figures. The view is stored too, so
+that the table and figures can be made again without images and without running a trial.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adaptive_kmeans import image
+from adaptive_kmeans.datasets import ImageSource
+from adaptive_kmeans.errors import AdaptiveKMeansError, ReadError, TrialsFailedError
+from adaptive_kmeans.experiment.config import check_config
+from adaptive_kmeans.experiment.findings import NOTHING_SHOWN, Ended, Findings, Shown
+from adaptive_kmeans.experiment.kinds import KINDS
+from adaptive_kmeans.experiment.runner import run_stored
+from adaptive_kmeans.experiment.schema import Experiment
+from adaptive_kmeans.experiment.store import Store, Stored
+from adaptive_kmeans.experiment.trials import UNREADABLE, Trial, hash_images, load
+
+VIEW = "view"
+"""Key of the stored file that holds the view."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What an experiment shows of a store.
+
+    Parameters
+    ----------
+    config : dict
+        The config.
+    trials : list of [key, image name, set name]
+        Its trials, in the order of the table.
+    picture : str or None
+        Name of the image that figures show.
+    original : str or None
+        Key of the stored file with the original of this image.
+    """
+
+    config: dict[str, Any]
+    trials: list[tuple[str, str, str]]
+    picture: str | None = None
+    original: str | None = None
+
+
+def plan_keyed(config: Experiment, sources: Sequence[ImageSource]) -> dict[str, Trial]:
+    """Return the trials of an experiment by their keys in the store."""
+    return dict(_keyed(config, sources, hash_images(sources, config.background)))
+
+
+def run(
+    config: Experiment,
+    sources: Sequence[ImageSource],
+    store: Store,
+    *,
+    jobs: int,
+    scheduler: str | None = None,
+    retry_failed: bool = False,
+) -> View:
+    """Run the trials that the store does not hold yet; store the view and return it.
+
+    Parameters
+    ----------
+    config : Experiment
+        The experiment.
+    sources : sequence of ImageSource
+        Its images.
+    store : Store
+        The store of its folder.
+    jobs, scheduler
+        See `run_stored`.
+    retry_failed : bool
+        Whether to run failed trials again.
+    """
+    hashes = hash_images(sources, config.background)
+    shown: list[tuple[str, str, str]] = []
+    trials: dict[str, Trial] = {}
+    for key, trial in _keyed(config, sources, hashes):
+        shown.append((key, trial.image.name, trial.image.set_name))
+        trials.setdefault(key, trial if scheduler is None else _absolute(trial))
+    picture, original = None, None
+    if KINDS[config.kind].shows_picture:
+        picture, original = _store_picture(config, sources, hashes, store)
+    view = View(config.model_dump(mode="json"), shown, picture, original)
+    store.put_file(VIEW, json.dumps(dataclasses.asdict(view)).encode())
+    store.add((key, trial.summary) for key, trial in trials.items())
+    kept = _kept(view)
+    if picture is not None:
+        store.require_files(list(kept))
+    if retry_failed:
+        store.retry_failed(list(trials))
+    run_stored(trials, store, jobs=jobs, scheduler=scheduler, kept=kept)
+    return view
+
+
+def _kept(view: View) -> Collection[str]:
+    """Return the keys of the trials whose data are kept."""
+    return {key for key, name, _ in view.trials if view.picture in (None, name)}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A view with what its trials gave.
+
+    Parameters
+    ----------
+    config : Experiment
+    findings : Findings
+    failures : list of AdaptiveKMeansError
+        Errors of the trials that failed, wholly or in part.
+    trials : int
+        How many trials have ended.
+    seconds : float
+        Total time of all trials, including those of earlier runs.
+    """
+
+    config: Experiment
+    findings: Findings
+    failures: list[AdaptiveKMeansError]
+    trials: int
+    seconds: float
+
+
+def see(store: Store, view: View | None = None) -> Seen:
+    """Return the findings of a view; by default that of the last run.
+
+    Raises
+    ------
+    ReadError
+        No experiment has stored a view, or the store is damaged or of another version.
+    """
+    if view is None:
+        view = _read(store)
+    try:
+        config = check_config(view.config, str(store.path))
+    except AdaptiveKMeansError as error:
+        raise _of_another_version(store, error) from error
+    kind = KINDS[config.kind]
+    over = store.over([key for key, *_ in view.trials])
+    ended = [
+        Ended(_rows(over[key], kind.row, name, set_name, store), _data(view, key, name, store))
+        for key, name, set_name in view.trials
+        if key in over
+    ]
+    failures: list[AdaptiveKMeansError] = [
+        TrialsFailedError(error) for trial in over.values() for error in trial.errors
+    ]
+    shown = NOTHING_SHOWN
+    if kind.shows_picture:
+        png = None if view.original is None else store.file(view.original)
+        shown = Shown(view.picture, None if png is None else image.decode_image(png).pixels)
+    seconds = sum(trial.seconds for trial in over.values())
+    return Seen(config, kind.find(config, ended, shown), failures, len(over), seconds)
+
+
+def _read(store: Store) -> View:
+    document = store.file(VIEW)
+    if document is None:
+        raise ReadError(str(store.path), "a store that an experiment has used", "no view")
+    try:
+        return View(**json.loads(document))
+    except (TypeError, ValueError) as error:
+        raise _of_another_version(store, error) from error
+
+
+def _rows(trial: Stored, row_type: type[Any], name: str, set_name: str, store: Store) -> list[Any]:
+    """Make the rows of a stored trial; columns that were added later have their defaults."""
+    fields = {field.name for field in dataclasses.fields(row_type)}
+    # The same pixels may have several names.
+    place = {"image": name, "image_set": set_name}
+    place = {column: value for column, value in place.items() if column in fields}
+    try:
+        return [row_type(**{**cells, **place}) for cells in trial.rows]
+    except TypeError as error:
+        raise _of_another_version(store, error) from error
+
+
+def _data(view: View, key: str, name: str, store: Store) -> bytes | None:
+    return store.file(key) if view.picture in (None, name) else None
+
+
+def _of_another_version(store: Store, error: Exception) -> ReadError:
+    expected = "rows of this version; move the file away to start afresh"
+    return ReadError(str(store.path), expected, f"others ({error})")
+
+
+def _keyed(
+    config: Experiment, sources: Sequence[ImageSource], hashes: dict[str, str]
+) -> list[tuple[str, Trial]]:
+    trials = KINDS[config.kind].plan(config, sources)
+    return [(trial.key(hashes[trial.image.name]), trial) for trial in trials]
+
+
+def _absolute(trial: Any) -> Any:
+    """Make the path of a trial's image absolute, since workers run in other folders."""
+    if trial.image.path is None:
+        return trial
+    source = dataclasses.replace(trial.image, path=trial.image.path.absolute())
+    return dataclasses.replace(trial, image=source)
+
+
+def _store_picture(
+    config: Experiment, sources: Sequence[ImageSource], hashes: dict[str, str], store: Store
+) -> tuple[str | None, str | None]:
+    """Store the original of the image that figures show, by default the first readable one."""
+    names = [source.name for source in sources if not hashes[source.name].startswith(UNREADABLE)]
+    if not names:
+        return None, None
+    wanted = config.model_dump()["figures"]["picture"]
+    picture = wanted if wanted in names else names[0]
+    source = next(source for source in sources if source.name == picture)
+    original = f"original {hashes[picture]}"
+    if store.file(original) is None:
+        store.put_file(original, image.encode_image(load(source, config.background)))
+    return picture, original
