@@ -198,7 +198,7 @@ def test_a_run_without_success_keeps_the_old_results(folder):
     run_experiment(Path("small.toml"), images=["a.png"])
     table = Path("results/small/table.csv").read_bytes()
     with pytest.raises(TrialsFailedError):
-        run_experiment(Path("small.toml"), images=["broken.png"])
+        run_experiment(Path("small.toml"), images=["broken.png"], force=True)
     assert Path("results/small/table.csv").read_bytes() == table
 
 
@@ -217,7 +217,7 @@ def test_an_interrupted_run_keeps_the_old_results(folder, monkeypatch):
 
     monkeypatch.setattr("adaptive_kmeans.experiment.figures.draw_all", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_experiment(Path("small.toml"), images=["a.png"])
+        run_experiment(Path("small.toml"), images=["a.png"], force=True)
     assert {p: p.read_bytes() for p in before} == before
     assert not list(Path("results").rglob(".part-*"))
 
@@ -361,7 +361,8 @@ def test_translucent_images_are_skipped_and_printed_without_a_background(two_set
     assert not results.failures
     assert "skipped: glass: expected an opaque image" in capfd.readouterr().err
     Path("sizes.toml").write_text(config.replace("k = ", 'background = "white"\nk = '))
-    assert {row.image for row in run_experiment(Path("sizes.toml")).rows} == {"a", "glass"}
+    results = run_experiment(Path("sizes.toml"), force=True)
+    assert {row.image for row in results.rows} == {"a", "glass"}
 
 
 def test_a_codec_that_decodes_to_other_pixels_is_a_failure(two_sets, monkeypatch):
@@ -372,7 +373,7 @@ def test_a_codec_that_decodes_to_other_pixels_is_a_failure(two_sets, monkeypatch
     decode = WebPLossless.decode
     monkeypatch.setattr(WebPLossless, "decode", lambda self, data: decode(self, data) ^ 1)
     coding_size._ready.cache_clear()
-    results = run_experiment(Path("sizes.toml"))
+    results = run_experiment(Path("sizes.toml"), jobs=1)
     assert {row.codec for row in results.rows} == {"context-mixing", "fixed-length"}
     assert len(results.failures) == 4
     assert str(results.failures[0]) == (

@@ -64,5 +64,5 @@ def test_published_numbers_are_listed_with_ours_of_the_same_file(tmp_path, monke
         f"| eigenvalue | 3 | {adaptive.psnr_db:.3f} | 0.50000 → – | {adaptive.bytes:,} |",
         "| regulr | 3 | 9.500 → – | – | – |",
     ]
-    run_experiment(Path("small.toml"), images=["b.png"])
+    run_experiment(Path("small.toml"), images=["b.png"], force=True)
     assert not Path("results/small/published.md").exists()

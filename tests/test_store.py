@@ -179,7 +179,7 @@ def test_a_larger_config_runs_only_new_trials(folder):
     run_experiment(Path("many.toml"), jobs=1)
     before = rows_of(Path("results/many"))
     Path("many.toml").write_text(CONFIG.replace("13]", "13, 21]"))
-    run_experiment(Path("many.toml"), jobs=1)
+    run_experiment(Path("many.toml"), jobs=1, force=True)
     after = rows_of(Path("results/many"))
     assert len(after) == len(before) + 2 * IMAGES
     assert {key: after[key] for key in before} == before
@@ -333,7 +333,7 @@ def test_outdated_files_are_removed_when_tables_are_rewritten(folder):
 def test_an_image_that_changed_is_measured_again(folder, photo):
     first = run_experiment(Path("many.toml"), images=["0.png"], jobs=1).rows
     Image.fromarray(photo[15:55]).save("0.png")
-    second = run_experiment(Path("many.toml"), images=["0.png"], jobs=1).rows
+    second = run_experiment(Path("many.toml"), images=["0.png"], jobs=1, force=True).rows
     assert [row.psnr_db for row in first] != [row.psnr_db for row in second]
 
 
@@ -454,5 +454,5 @@ def test_a_log_mentions_loading_only_if_it_takes_long(folder, monkeypatch, capfd
 
     monkeypatch.setattr(runner, "run_trial", slow)
     changes = ["methods.0.k=[21, 22]", 'methods.0.coder="deflate"']
-    run_experiment(Path("many.toml"), images=["0.png"], jobs=1, changes=changes)
+    run_experiment(Path("many.toml"), images=["0.png"], jobs=1, changes=changes, force=True)
     assert capfd.readouterr().err == f"{progress.LOADING}\n"
