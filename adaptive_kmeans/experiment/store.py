@@ -134,7 +134,13 @@ class Store:
                 )
 
     def states(self, keys: Sequence[str]) -> dict[str, str]:
-        """Return the state of each key, once the claims of dead runners have expired."""
+        """Return the state of each key, once the claims of dead runners have expired.
+
+        Raises
+        ------
+        DamagedError
+            A trial that was added is not there, or in no state.
+        """
         self._expire_claims()
         with self._transaction() as run:
             states = dict(run("SELECT key, state FROM trials").fetchall())
@@ -290,8 +296,11 @@ class Store:
         host, now = socket.gethostname(), time.time()
         with self._transaction() as run:
             for runner, where, pid, beat in run("SELECT * FROM runners").fetchall():
-                gone = where == host and not _is_alive(pid)
-                if runner != self.runner and (gone or now - beat > STALE_S):
+                # A beat of the future is one of a clock that was set back, or is damaged.
+                is_known = isinstance(pid, int) and isinstance(beat, float)
+                is_stale = not is_known or abs(now - beat) > STALE_S
+                gone = is_stale or (where == host and not _is_alive(pid))
+                if runner != self.runner and gone:
                     self._forget(run, runner)
             run(
                 "UPDATE trials SET state = 'waiting', runner = NULL "
@@ -366,7 +375,7 @@ def _is_alive(pid: int) -> bool:
         return True  # signal 0 would end the process there; the heartbeat decides
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:
         return True  # another user's

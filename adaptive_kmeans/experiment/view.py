@@ -89,8 +89,8 @@ def run(
     if KINDS[config.kind].shows_picture:
         picture, original = _store_picture(config, sources, hashes, store)
     view = View(config.model_dump(mode="json"), shown, picture, original)
-    store.put_file(VIEW, json.dumps(dataclasses.asdict(view)).encode())
     store.add((key, trial.summary) for key, trial in trials.items())
+    store.put_file(VIEW, json.dumps(dataclasses.asdict(view)).encode())
     kept = _kept(view)
     if picture is not None:
         store.require_files(list(kept))
@@ -143,7 +143,9 @@ def see(store: Store, view: View | None = None) -> Seen:
     except AdaptiveKMeansError as error:
         raise _of_another_version(store, error) from error
     kind = KINDS[config.kind]
-    over = store.over([key for key, *_ in view.trials])
+    keys = [key for key, *_ in view.trials]
+    store.states(keys)  # all of them are there
+    over = store.over(keys)
     ended = [
         Ended(_rows(over[key], kind.row, name, set_name, store), _data(view, key, name, store))
         for key, name, set_name in view.trials
