@@ -42,6 +42,17 @@ def _escaped(character: str) -> str:
     return f"\\x{byte[0]:02x}" if undecoded else character.encode("unicode_escape").decode()
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number of things in words.
+
+    Examples
+    --------
+    >>> counted(1, "trial"), counted(2000, "trial")
+    ('1 trial', '2,000 trials')
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 class AdaptiveKMeansError(Exception):
     """Base of all errors of this package.
 

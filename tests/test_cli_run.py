@@ -66,7 +66,7 @@ def test_run_then_report_then_reproduce(folder):
     Path("small.toml").write_text(CONFIG.replace(figures, ""))
     run = typed("run", "small.toml", "--jobs", "2")
     assert (run.returncode, run.stderr) == (0, "")
-    assert f"{TRIALS} trials in" in run.stdout
+    assert f"{TRIALS} rows in" in run.stdout
     assert len(rows()) == TRIALS
     assert {row["method"] for row in rows()} == {"regular", "region-adaptive", "jpeg"}
     assert {row["image_set"] for row in rows()} == {folder.name}

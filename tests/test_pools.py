@@ -220,7 +220,7 @@ def test_a_trial_that_kills_its_dask_worker_is_stored_as_failed(folder):
     with cluster(3) as (address, _, _):  # one dies with all calls, one with the suspect alone
         run = typed("--scheduler", address, *one)
     assert run.returncode == 6, run.stderr
-    assert "1 trials failed, the first with: 0, deadly: its process died" in run.stderr
+    assert "1 trial failed, the first with: 0, deadly: its process died" in run.stderr
     assert "Traceback" not in run.stderr
     assert states() == ["done", "failed"]
 

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError, printable
+from adaptive_kmeans.errors import (
+    AdaptiveKMeansError,
+    TrialsFailedError,
+    counted,
+    printable,
+)
 
 if TYPE_CHECKING:
     from adaptive_kmeans.image import SourceImage
@@ -70,4 +75,6 @@ def print_conversions(source: str, picture: SourceImage) -> None:
 def raise_failures(failures: list[AdaptiveKMeansError]) -> None:
     """Raise an error that counts the failed trials, once the others are printed."""
     if failures:
-        raise TrialsFailedError(f"{len(failures)} trials failed, the first with: {failures[0]}")
+        raise TrialsFailedError(
+            f"{counted(len(failures), 'trial')} failed, the first with: {failures[0]}"
+        )

@@ -31,7 +31,7 @@ from adaptive_kmeans.cli.options import (
     refuse_unused,
 )
 from adaptive_kmeans.codec import Settings
-from adaptive_kmeans.errors import ConfigError, TrialsFailedError
+from adaptive_kmeans.errors import ConfigError, TrialsFailedError, counted
 
 FIGURES = (".png", ".pdf", ".svg")
 
@@ -216,7 +216,7 @@ def run(
     )
     if 0 < len(outcome.rows) <= MAX_PRINTED:
         print_table(tables.to_terminal(outcome.rows))
-    typer.echo(f"{len(outcome.rows)} trials in {outcome.seconds:.1f} s:")
+    typer.echo(f"{counted(len(outcome.rows), 'row')} in {outcome.seconds:.1f} s:")
     for path in outcome.paths():
         typer.echo(str(path))
     raise_failures(outcome.failures)

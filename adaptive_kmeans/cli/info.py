@@ -14,7 +14,7 @@ from typer import Argument, Option
 from adaptive_kmeans import files
 from adaptive_kmeans.cli.console import named, print_error, print_json, print_table, say
 from adaptive_kmeans.cli.options import AsJson, LimitsName
-from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, TrialsFailedError
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, TrialsFailedError, counted
 from adaptive_kmeans.limits import Limits, preset
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _codewords(contents: Contents) -> str:
 def _alpha(contents: Contents) -> str:
     """Say how many levels of alpha there are, if any."""
     levels = contents.alpha_levels
-    return f"{levels} level{'s' if levels > 1 else ''} of alpha, " if levels else ""
+    return f"{counted(levels, 'level')} of alpha, " if levels else ""
 
 
 def _print(source: str, facts: _Facts, verified: bool) -> None:
@@ -143,7 +143,7 @@ def _print(source: str, facts: _Facts, verified: bool) -> None:
         f"{source}: {_size(contents)} pixels, {_codewords(contents)} codewords, "
         f"{_alpha(contents)}blocks of {contents.block_size}, "
         f"coder {contents.coder} (model {contents.model}), "
-        f"{contents.bands} band{'s' if contents.bands > 1 else ''}, "
+        f"{counted(contents.bands, 'band')}, "
         f"format version {contents.version}{'; all checksums hold' if verified else ''}"
     )
     table = Table("part", *(_right(name) for name in ("bytes", "share %", "bits per pixel")))

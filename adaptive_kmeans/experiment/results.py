@@ -14,7 +14,13 @@ from typing import Any
 from adaptive_kmeans import files
 from adaptive_kmeans.codec import ENCODER_VERSION
 from adaptive_kmeans.datasets import ImageSource, find_images
-from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, OutputError, TrialsFailedError
+from adaptive_kmeans.errors import (
+    AdaptiveKMeansError,
+    ConfigError,
+    OutputError,
+    TrialsFailedError,
+    counted,
+)
 from adaptive_kmeans.experiment import environment, origin, tables, view
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.kinds import KINDS
@@ -211,7 +217,7 @@ def _publish(folder: Path, seen: view.Seen, start: float, run: _RunRecord | None
 
 def _failure_list(failures: Sequence[AdaptiveKMeansError]) -> str:
     lines = [f"- {' '.join(str(failure).split())}" for failure in failures]
-    return "\n".join([f"\n{len(lines)} trials failed:", "", *lines, ""]) if lines else ""
+    return "\n".join([f"\n{counted(len(lines), 'trial')} failed:", "", *lines, ""]) if lines else ""
 
 
 def _check_picture(config: CompressionConfig, sources: list[ImageSource]) -> None:

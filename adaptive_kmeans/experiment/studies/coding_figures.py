@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, PercentFormatter
 
+from adaptive_kmeans.errors import counted
 from adaptive_kmeans.experiment.studies.coder_ablation import NOTHING, AblationRow
 from adaptive_kmeans.experiment.studies.coding_size import CodingSizeRow, Comparison, compare
 from adaptive_kmeans.experiment.style import COLORS, DPI, MARKERS
@@ -53,7 +54,7 @@ def _relative_sizes(comparisons: Sequence[Comparison]) -> Figure:
                     _draw_group(axes, sizes, i, middle, width, coder if place == 0 else "")
         axes.axhline(100, color="black", linestyle="--", linewidth=1, label="smallest peer")
         images = len({c.image for c in comparisons if c.image_set == name})
-        axes.set_title(f"{name}, {images} image{'s' if images > 1 else ''}", fontsize=10)
+        axes.set_title(f"{name}, {counted(images, 'image')}", fontsize=10)
         axes.set_xticks(range(len(ks)), [str(k) for k in ks])
         axes.set_xlim(-0.55, len(ks) - 0.35)
         axes.set_xlabel("codewords k")

@@ -7,6 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from adaptive_kmeans.errors import counted
 from adaptive_kmeans.experiment.studies.clustering_speed import SpeedRow, mean_point
 from adaptive_kmeans.experiment.style import COLORS, DPI, MARKERS
 
@@ -40,7 +41,7 @@ def _pareto(rows: list[SpeedRow]) -> Figure:
                 color=COLORS[i % len(COLORS)],
                 linestyle="",
                 markersize=8,
-                label=f"{engine}, {threads} thread{'s' if threads > 1 else ''}",
+                label=f"{engine}, {counted(threads, 'thread')}",
             )
         axes.plot(*zip(*_front(list(points.values())), strict=True), color="0.6", zorder=0)
         axes.set_xscale("log")
@@ -49,7 +50,7 @@ def _pareto(rows: list[SpeedRow]) -> Figure:
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_title(f"k = {k}, {images} image{'s' if images > 1 else ''}", fontsize=10)
+        axes.set_title(f"k = {k}, {counted(images, 'image')}", fontsize=10)
         axes.set_xlabel("time, s")
         axes.grid(alpha=0.3, which="both")
     grid[0].set_ylabel("mean squared error of the 8-bit pixels")

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from adaptive_kmeans.errors import counted
 from adaptive_kmeans.experiment.studies.classifiers import BEST, ClassifierRow, mean
 from adaptive_kmeans.experiment.studies.elbow import ElbowRow
 from adaptive_kmeans.experiment.style import COLORS, DPI, LINES, MARKERS, UNDATED
@@ -77,7 +78,7 @@ def _against_block_size(
                     axes.plot(sizes, by_chance, linestyle=":", color=COLORS[i % len(COLORS)])
             _label_doubling(axes, sizes)
             images = len({row.image for row in chosen})
-            axes.set_title(f"{split}\n{name}, {_images(images)}", fontsize=9)
+            axes.set_title(f"{split}\n{name}, {counted(images, 'image')}", fontsize=9)
             axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
         axes_row[0].set_ylabel(label, fontsize=9)
     for axes in grid[-1]:
@@ -93,10 +94,6 @@ def _against_block_size(
         title_fontsize=9,
     )
     return figure
-
-
-def _images(number: int) -> str:
-    return f"{number} image{'s' if number > 1 else ''}"
 
 
 def _chance(row: ClassifierRow) -> float:
@@ -129,7 +126,7 @@ def _elbows(rows: Sequence[ElbowRow]) -> Figure:
         chord = 1 - (steps - ks[0]) / (ks[-1] - ks[0])
         left.plot(steps, chord, color="black", linestyle="--", linewidth=1, label="chord")
         _label_doubling(left, ks)
-        title = f"{name}, {_images(len(curves))}"
+        title = f"{name}, {counted(len(curves), 'image')}"
         _style(left, title, "k, codewords", "mean squared error, normalized")
         _style(right, title, "rate, bits per pixel of the file", "PSNR, dB")
         left.legend(loc="center", fontsize=8, title="large marker: the elbow", title_fontsize=8)
@@ -149,7 +146,7 @@ def _named_curves(curves: dict[str, list[ElbowRow]]) -> dict[str, list[list[Elbo
     groups: dict[int, list[list[ElbowRow]]] = {}
     for curve in curves.values():
         groups.setdefault(next(row.k for row in curve if row.is_elbow), []).append(curve)
-    return {f"k = {k}: {_images(len(groups[k]))}": groups[k] for k in sorted(groups)}
+    return {f"k = {k}: {counted(len(groups[k]), 'image')}": groups[k] for k in sorted(groups)}
 
 
 def _normalized(curve: Sequence[ElbowRow]) -> list[float]:
