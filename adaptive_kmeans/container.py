@@ -905,6 +905,27 @@ class Reader:
         payloads = (payload[_CODEWORDS.size :] for payload in self.payloads("C"))
         return tuple(map(self._coder.decode_codebook, payloads, self.contents.codewords))
 
+    def region_shares(self) -> tuple[float, ...]:
+        """Return the percentage of the blocks that each region has.
+
+        Raises
+        ------
+        CorruptError
+            A region map cannot be right.
+        """
+        n_regions = len(self.contents.codewords)
+        counts = np.zeros(256, dtype=np.int64)
+        for place in self._band_places:
+            counts += region_counts(self._region_map(place))
+        return tuple(100 * counts[:n_regions] / counts.sum())
+
+    def _region_map(self, place: _BandPlace) -> npt.NDArray[np.uint8]:
+        n_regions = len(self.contents.codewords)
+        if n_regions == 1:
+            return np.zeros(place.grid.shape, dtype=np.uint8)
+        payload = self._payload(self._found["R"][place.number])
+        return self._coder.decode_region_map(payload, place.grid.shape, n_regions)
+
     def bands(self, progress: Progress | None = None, held_bytes: int = 0) -> Iterator[Band]:
         """Decode the bands, from top to bottom; none is kept.
 
@@ -933,11 +954,7 @@ class Reader:
         alpha_coder = None if levels is None else self._coder.index_coder((_grays(levels),))
 
         def decode(place: _BandPlace, progress: Progress | None) -> Band:
-            if n_regions > 1:
-                payload = self._payload(self._found["R"][place.number])
-                region_map = self._coder.decode_region_map(payload, place.grid.shape, n_regions)
-            else:
-                region_map = np.zeros(place.grid.shape, dtype=np.uint8)
+            region_map = self._region_map(place)
             pixel_regions, alpha, started = place.grid.spread(region_map), None, 0.0
             if levels is not None and alpha_coder is not None:
                 payload = self._payload(self._found[ALPHA_MAP][place.number])

@@ -17,6 +17,8 @@ from adaptive_kmeans.errors import ConfigError
 from adaptive_kmeans.registry import Registry
 
 LOW_DETAIL, HIGH_DETAIL = 0, 1
+ONE_SIDED_PERCENT = 99.0
+"""A region with this share of the blocks leaves little to the other one."""
 
 Scores = npt.NDArray[np.float64]
 
@@ -27,6 +29,35 @@ class Threshold(Protocol):
     def __call__(self, scores: Scores) -> float:
         """Return the score at which high detail begins."""
         ...
+
+
+def one_sided(high_percent: float | None, threshold: str) -> str:
+    """Say that one of two regions has nearly all blocks, and what may split them; or nothing.
+
+    Of a screen more than half of the blocks are flat and have one score, which then is the median;
+    all are at or above it.
+
+    Parameters
+    ----------
+    high_percent : float or None
+        The percentage of the blocks in the region of high detail, if there are two regions.
+    threshold : str
+        Spec of the threshold.
+
+    Examples
+    --------
+    >>> one_sided(100.0, "median")
+    '100 % of the blocks are in one region; --threshold otsu may split them'
+    >>> one_sided(51.0, "median")
+    ''
+    """
+    if high_percent is None:
+        return ""
+    largest = max(high_percent, 100 - high_percent)
+    if largest < ONE_SIDED_PERCENT:
+        return ""
+    other = "quantile:SHARE" if threshold == "otsu" else "otsu"
+    return f"{largest:.0f} % of the blocks are in one region; --threshold {other} may split them"
 
 
 @dataclass(frozen=True)

@@ -295,3 +295,18 @@ def test_a_table_in_a_pipe_is_as_wide_as_its_names(command, photo):  # noqa: F81
     out = command("info", f"{name}.akm", f"{name}.akm")[1]
     assert out.count(f"{name}.akm") == 2
     assert "deflate" in out
+
+
+def test_a_median_that_splits_nothing_is_said(command):  # noqa: F811
+    screen = np.full((64, 64, 3), 200, np.uint8)
+    screen[:8, :8] = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+    akm.save("screen.png", screen)
+    said = "100 % of the blocks are in one region; --threshold otsu may split them"
+    code, _, err = command("compress", "screen.png", "--k1", "2", "--k2", "4")
+    assert (code, err) == (0, f"note: screen.akm: {said}\n")
+    code, out, err = command("info", "screen.akm")
+    assert "regions: 0.0 % of the blocks low detail, 100.0 % high detail" in out
+    assert err == f"note: screen.akm: {said}\n"
+    assert f"screen: {said}" in command("compare", "screen.png", "--k1", "2", "--k2", "4")[2]
+    line = ("compress", "screen.png", "split.akm", "--k1", "2", "--k2", "4", "--threshold", "otsu")
+    assert command(*line)[2] == ""

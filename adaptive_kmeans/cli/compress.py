@@ -22,6 +22,7 @@ from adaptive_kmeans.cli.startup import compiling_apart, without_garbage_collect
 from adaptive_kmeans.cli.targets import TargetOptions
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.errors import ConfigError, CorruptError, LargerError
+from adaptive_kmeans.regions import HIGH_DETAIL, one_sided
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,6 +150,10 @@ class Compression:
                 f"{_shown(task.target)}: dithering adds {added:,} B "
                 f"({100 * added / undithered:.0f} %) to the {undithered:,} B without it"
             )
+        measured = _measurements(picture.pixels, settings, data, decoded)
+        said = one_sided(measured.get("high_percent"), settings.threshold)
+        if said:
+            notes.append(f"{_shown(task.target)}: {said}")
         facts = {
             "output": task.target,
             "input_format": picture.file_format,
@@ -156,7 +161,7 @@ class Compression:
             "raw_bytes": metrics.raw_bytes(picture.pixels.shape),
             "ratio_to_input": picture.file_bytes / len(data),
             "image": task.source,
-            **_measurements(picture.pixels, settings, data, decoded),
+            **measured,
             **cost,
             **found,
             **times,
@@ -207,9 +212,11 @@ def _measurements(
     from adaptive_kmeans import container, metrics
     from adaptive_kmeans.codec import AdaptiveKMeans
 
-    layout = container.inspect(data)
+    reader = container.Reader(data)
+    shares = reader.region_shares() if len(reader.contents.codewords) == 2 else ()
     return {
         **AdaptiveKMeans(settings).columns,
+        **({"high_percent": shares[HIGH_DETAIL]} if shares else {}),
         **({"given_colors": len(settings.codebook)} if settings.codebook else {}),
         "psnr_db": metrics.psnr(pixels, decoded),
         "ssim": metrics.ssim(pixels, decoded),
@@ -217,8 +224,8 @@ def _measurements(
         "bits_per_pixel": metrics.bits_per_pixel(data, pixels.shape),
         "compression_ratio": metrics.compression_ratio(data, pixels.shape),
         "space_saving_percent": metrics.space_saving_percent(data, pixels.shape),
-        **{name: getattr(layout, name) for name in container.PARTS},
-        **({"metadata_bytes": layout.other_bytes} if layout.other_bytes else {}),
+        **{name: getattr(reader.contents, name) for name in container.PARTS},
+        **({"metadata_bytes": reader.contents.other_bytes} if reader.contents.other_bytes else {}),
     }
 
 

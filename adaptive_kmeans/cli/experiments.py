@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer import Argument, Option
@@ -14,6 +15,7 @@ from typer import Argument, Option
 from adaptive_kmeans.cli.console import (
     print_conversions,
     print_json,
+    print_notes,
     print_table,
     raise_failures,
 )
@@ -32,11 +34,15 @@ from adaptive_kmeans.cli.options import (
 )
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.errors import ConfigError, TrialsFailedError, counted
+from adaptive_kmeans.regions import one_sided
 
 FIGURES = (".png", ".pdf", ".svg")
 
 MAX_DIFFERING = 10
 """Most differing rows of an experiment to print."""
+
+MAX_NAMED = 5
+"""Most images that a note names."""
 
 MAX_PRINTED = 200
 """Most rows of a table to print; the files have all."""
@@ -80,6 +86,7 @@ def compare(
         print_json([dataclasses.asdict(row) for row in rows])
     elif rows:
         print_table(tables.to_terminal(rows))
+        _print_one_sided(rows)
     raise_failures([error for outcome in outcomes for error in outcome.measured.errors])
 
 
@@ -216,10 +223,24 @@ def run(
     )
     if 0 < len(outcome.rows) <= MAX_PRINTED:
         print_table(tables.to_terminal(outcome.rows))
+    _print_one_sided(outcome.rows)
     typer.echo(f"{counted(len(outcome.rows), 'row')} in {outcome.seconds:.1f} s:")
     for path in outcome.paths():
         typer.echo(str(path))
     raise_failures(outcome.failures)
+
+
+def _print_one_sided(rows: Sequence[Any]) -> None:
+    """Say of which images one region has nearly all blocks."""
+    said: dict[str, list[str]] = {}
+    for row in rows:
+        percent = getattr(row, "high_percent", None)
+        note = one_sided(percent, row.threshold) if hasattr(row, "bytes") else ""
+        if note and row.image not in said.setdefault(note, []):
+            said[note].append(row.image)
+    for note, images in said.items():
+        more = f" and {len(images) - MAX_NAMED} more" if len(images) > MAX_NAMED else ""
+        print_notes([f"{', '.join(images[:MAX_NAMED])}{more}: {note}"])
 
 
 def report(

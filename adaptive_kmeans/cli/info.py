@@ -12,13 +12,22 @@ import typer
 from typer import Argument, Option
 
 from adaptive_kmeans import files
-from adaptive_kmeans.cli.console import named, print_error, print_json, print_table, say
+from adaptive_kmeans.cli.console import (
+    named,
+    print_error,
+    print_json,
+    print_notes,
+    print_table,
+    say,
+)
 from adaptive_kmeans.cli.options import AsJson, LimitsName
+from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, TrialsFailedError, counted
 from adaptive_kmeans.limits import Limits, preset
+from adaptive_kmeans.regions import HIGH_DETAIL, one_sided
 
 if TYPE_CHECKING:
-    from adaptive_kmeans.container import Contents
+    from adaptive_kmeans.container import Contents, Reader
     from adaptive_kmeans.restoration.correction import Correction
     from adaptive_kmeans.restoration.wiener import Filter
 
@@ -68,6 +77,8 @@ class _Facts(NamedTuple):
     contents: Contents
     correction: Correction | None
     filter: Filter | None
+    shares: tuple[float, ...] | None
+    """The percentage of the blocks in each of two regions."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers by the names that --json prints; absent parts have none."""
@@ -80,6 +91,8 @@ class _Facts(NamedTuple):
                 "correction_step": self.correction.step_levels,
                 "correction_gain_db": self.correction.gain_db,
             }
+        if self.shares is not None:
+            facts["high_percent"] = self.shares[HIGH_DETAIL]
         return facts
 
 
@@ -100,7 +113,7 @@ def _expand(sources: Sequence[str]) -> list[str]:
 
 def _read(source: str, limits: Limits, verify: bool) -> _Facts:
     """Read what a file says of itself; a pipe has to be read whole."""
-    from adaptive_kmeans import codec, container
+    from adaptive_kmeans import container
 
     with named(source):
         if verify or source == files.STANDARD_STREAM or not files.is_regular(source):
@@ -110,10 +123,17 @@ def _read(source: str, limits: Limits, verify: bool) -> _Facts:
                 reader.check()
             else:
                 reader = container.Reader.peek(io.BytesIO(data), limits)
-            return _Facts(reader.contents, *codec.read_restoration(reader))
+            return _facts(reader)
         with files.opened(source) as file:
-            reader = container.Reader.peek(file, limits)
-            return _Facts(reader.contents, *codec.read_restoration(reader))
+            return _facts(container.Reader.peek(file, limits))
+
+
+def _facts(reader: Reader) -> _Facts:
+    from adaptive_kmeans import codec
+
+    contents = reader.contents
+    shares = reader.region_shares() if len(contents.codewords) == 2 else None
+    return _Facts(contents, *codec.read_restoration(reader), shares)
 
 
 def _size(contents: Contents) -> str:
@@ -164,6 +184,12 @@ def _print(source: str, facts: _Facts, verified: bool) -> None:
         share = f"{100 * size / contents.file_bytes:.2f}"
         table.add_row(part, f"{size:,}", share, f"{8 * size / pixels:.4f}")
     print_table(table)
+    if facts.shares is not None:
+        low, high = facts.shares
+        typer.echo(f"regions: {low:.1f} % of the blocks low detail, {high:.1f} % high detail")
+        said = one_sided(high, Settings.threshold)
+        if said:
+            print_notes([f"{source}: {said}"])
     if facts.correction is not None:
         correction = facts.correction
         typer.echo(
@@ -188,7 +214,7 @@ def _print_all(read: Sequence[tuple[str, _Facts]]) -> None:
 
     numbers = ("bytes", "pixels", "codewords", "bpp")
     table = Table("file", *map(_right, numbers), "coder")
-    for source, (contents, _, _) in read:
+    for source, (contents, *_) in read:
         rate = 8 * contents.file_bytes / (contents.width * contents.height)
         cells = f"{contents.file_bytes:,}", _size(contents), _codewords(contents), f"{rate:.4f}"
         table.add_row(escape(printable(source)), *cells, contents.coder)

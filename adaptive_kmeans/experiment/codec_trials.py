@@ -20,6 +20,7 @@ from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError, Unrea
 from adaptive_kmeans.experiment.memory import PeakMemory
 from adaptive_kmeans.experiment.rows import SPLIT, Row
 from adaptive_kmeans.experiment.trials import Measurement, Pixels, hash_of, load
+from adaptive_kmeans.regions import HIGH_DETAIL
 from adaptive_kmeans.targets import Targeted
 
 WARM_UP_SIDE = 96
@@ -199,6 +200,8 @@ def _encode(trial: CodecTrial, pixels: Pixels) -> tuple[bytes, dict[str, Any]]:
 
 
 def _with_split(row: Row, data: bytes) -> Row:
-    """Add where the bytes of a file of ours go."""
-    layout = container.inspect(data)
-    return dataclasses.replace(row, **{name: getattr(layout, name) for name in SPLIT})
+    """Add where the bytes of a file of ours go, and how its blocks are split."""
+    reader = container.Reader(data)
+    split = {name: getattr(reader.contents, name) for name in SPLIT}
+    high = reader.region_shares()[HIGH_DETAIL] if len(reader.contents.codewords) == 2 else None
+    return dataclasses.replace(row, **split, high_percent=high)

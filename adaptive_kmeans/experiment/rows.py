@@ -21,14 +21,16 @@ class Row:
     K-means, `k1` and `k2` are those of two regions, and `quality` is the setting of a baseline. A
     `target`, of `target_value`, has found the quality in so many `tries`. Columns that do not apply
     are None, and so are metrics that the config does not name, and times unless it asks for them.
-    `peak_mb` is the memory that encoding and decoding need beyond what the process held before. For
-    our codec the columns `SPLIT` add up to `bytes`.
+    `high_percent` of the blocks are in the region of high detail, if there are two. `peak_mb` is
+    the memory that encoding and decoding need beyond what the process held before. For our codec
+    the columns `SPLIT` add up to `bytes`.
     """
 
     TERMINAL: ClassVar[dict[str, str]] = {
         "image": "image",
         "method": "label",
         "k": "setting",
+        "high %": "high_percent",
         "PSNR dB": "psnr_db",
         "SSIM": "ssim",
         "bytes": "bytes",
@@ -80,6 +82,7 @@ class Row:
     target: str | None = None
     target_value: float | None = None
     tries: int | None = None
+    high_percent: float | None = None
 
     @classmethod
     def of(cls, **columns: Any) -> Row:
