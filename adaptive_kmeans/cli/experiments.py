@@ -48,6 +48,12 @@ MAX_PRINTED = 200
 """Most rows of a table to print; the files have all."""
 
 
+Jobs = Annotated[
+    int | None,
+    Option(min=1, help="Trials to run at a time, each in a process; by default one per processor."),
+]
+
+
 @grouped
 def compare(
     images: Annotated[list[str], Argument(metavar="IMAGE", help="Images, folders or globs.")],
@@ -149,12 +155,7 @@ def run(
     results: Annotated[
         Path, Option(metavar="DIR", help="Parent of the experiment's folder of results.")
     ] = Path("results"),
-    jobs: Annotated[
-        int | None,
-        Option(
-            min=1, help="Trials to run at a time, each in a process; by default one per processor."
-        ),
-    ] = None,
+    jobs: Jobs = None,
     scheduler: Annotated[
         str | None,
         Option(metavar="ADDRESS", help="Run the trials on the workers of this Dask scheduler."),
@@ -267,6 +268,7 @@ def reproduce(
     results: Annotated[Path, Option(metavar="DIR", help="The folder of committed results.")] = Path(
         "results"
     ),
+    jobs: Jobs = None,
 ) -> None:
     """Run committed experiments again, and compare their numbers.
 
@@ -278,7 +280,7 @@ def reproduce(
 
     differing = confirmed = missing = 0
     say = partial(typer.echo, err=True)
-    for found in reproduction.reproduce(results, images or [], names or [], say):
+    for found in reproduction.reproduce(results, images or [], names or [], say, jobs):
         typer.echo(str(found))
         for line in found.differing[:MAX_DIFFERING]:
             typer.echo(f"  {line}")

@@ -118,6 +118,7 @@ def reproduce(
     images: Sequence[str] = (),
     names: Sequence[str] = (),
     say: Callable[[str], None] = lambda _: None,
+    jobs: int | None = None,
 ) -> Iterator[Reproduction]:
     """Run committed experiments again, one at a time, and compare; a failure does not end the rest.
 
@@ -131,6 +132,8 @@ def reproduce(
         The experiments to run; all by default.
     say : callable
         Called with a line before each experiment, which may take minutes.
+    jobs : int, optional
+        Trials to run at a time, where none is timed; by default one per processor.
 
     Raises
     ------
@@ -152,7 +155,7 @@ def reproduce(
     for number, name in enumerate(chosen, start=1):
         say(f"{name}: experiment {number} of {len(chosen)}")
         try:
-            found = _reproduce(name, folders[name], available)
+            found = _reproduce(name, folders[name], available, jobs)
         except AdaptiveKMeansError as error:
             found = Reproduction(name, 0, [f"failed: {error}"])
         except (ValueError, LookupError, TypeError) as error:  # a file was edited or is damaged
@@ -160,7 +163,9 @@ def reproduce(
         yield found
 
 
-def _reproduce(name: str, folder: Path, available: dict[str, ImageSource]) -> Reproduction:
+def _reproduce(
+    name: str, folder: Path, available: dict[str, ImageSource], jobs: int | None
+) -> Reproduction:
     finish_replacing(folder)
     before = _rows(folder / "table.csv")
     config = read_config(folder / "config.toml")
@@ -175,7 +180,11 @@ def _reproduce(name: str, folder: Path, available: dict[str, ImageSource]) -> Re
     paths = [source.name if source.path is None else str(source.path) for source in usable]
     with tempfile.TemporaryDirectory() as place:
         outcome = run_experiment(
-            folder / "config.toml", images=paths, results=Path(place), changes=changes
+            folder / "config.toml",
+            images=paths,
+            results=Path(place),
+            changes=changes,
+            jobs=jobs,
         )
         after = _rows(Path(place) / config.name / "table.csv")
     failures = list(map(str, outcome.failures))
