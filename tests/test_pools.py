@@ -129,7 +129,7 @@ def test_a_study_keeps_what_did_not_die_and_what_is_no_bug(tmp_path, capfd):
     arguments = [{"k": k, "pids": str(tmp_path)} for k in (8, 1, 2)]
     trials = {
         str(number): StudyTrial("numbers", 1, ImageSource("image"), None, rows_or_death, each)
-        for number, each in enumerate([*arguments, {"k": "?", "pids": ""}])
+        for number, each in enumerate([*arguments, {"k": "?", "pids": str(tmp_path)}])
     }
     with Store(tmp_path) as store:
         store.add((key, trial.summary) for key, trial in trials.items())

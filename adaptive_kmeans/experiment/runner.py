@@ -107,8 +107,8 @@ def _report(bar: TrialBar, outcome: Outcome) -> None:
     if not outcome.errors:
         bar()
         return
-    image = outcome.trial.image.name
-    said = [e if e.startswith(image) else f"{outcome.trial.summary}: {e}" for e in outcome.errors]
+    summary = outcome.trial.summary
+    said = [e if e.startswith(summary) else f"{summary}: {e}" for e in outcome.errors]
     bar("\n".join(f"failed: {error}" for error in said), failed=True)
 
 
