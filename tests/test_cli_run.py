@@ -61,6 +61,7 @@ def rows(name: str = "small") -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.long
 def test_run_then_report_then_reproduce(folder):
     figures = '[figures]\ndraw = ["quality"]\nformats = ["png"]\n'
     Path("small.toml").write_text(CONFIG.replace(figures, ""))
@@ -196,6 +197,7 @@ def test_report_and_reproduce_without_results_are_one_line(folder):
         assert run.stderr.startswith("adaptive-kmeans: nowhere: expected a folder of ")
 
 
+@pytest.mark.long
 def test_reproduce_prints_a_line_for_every_experiment(folder, photo):
     for name in ("damaged", "small", "tableless"):
         typed("run", "small.toml", "--set", f"name={name}")
@@ -216,6 +218,7 @@ def test_reproduce_prints_a_line_for_every_experiment(folder, photo):
     ]
 
 
+@pytest.mark.long
 def test_reproduce_distinguishes_missing_libraries_from_failed_trials(folder):
     pytest.importorskip("oxipng")
     extra = '[[methods]]\nmethod = "baseline"\ncodec = "png"\n'

@@ -48,6 +48,7 @@ def test_damaged_optional_sections_are_refused_or_decode_to_the_declared_size(ki
     assert outcomes.decoded > 0
 
 
+@pytest.mark.long
 def test_kernels_stay_in_bounds_on_damaged_files(request):
     cache = request.config.cache.mkdir("numba-with-bounds-checks")
     done = subprocess.run(

@@ -232,6 +232,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", CHANGES)
 def test_committed_rows_are_confirmed_and_changed_numbers_are_listed(folder, name):
     images = ["a.png", "set/b.png"]
