@@ -120,7 +120,7 @@ def test_the_folder_of_results_is_complete(folder):
         "table.tex",
         "trials.sqlite",
     ]
-    names = sorted([f"{n}.png" for n in grids + drawings] + [f"{n}.pdf" for n in drawings])
+    names = sorted(f"{n}.{suffix}" for n in grids + drawings for suffix in ("pdf", "png"))
     assert results.paths() == [root / "table.md", *(root / "figures" / name for name in names)]
     for path in (root / "figures").glob("*.png"):
         with Image.open(path) as figure:
@@ -215,7 +215,7 @@ def test_an_interrupted_run_keeps_the_old_results(folder, monkeypatch):
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("adaptive_kmeans.experiment.figures.draw_all", interrupted)
+    monkeypatch.setattr("adaptive_kmeans.experiment.figures.draw", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_experiment(Path("small.toml"), images=["a.png"], force=True)
     assert {p: p.read_bytes() for p in before} == before
@@ -455,11 +455,12 @@ def test_files_by_quality_are_pictures_of_their_own_and_no_bars(photo):
         )
         measured.append(Measured(row, codec.encode(original)))
     measured = named(measured)
-    grid = pictures.reconstructions(original, measured)
+    grid = pictures.reconstructions(original, measured).figure
     titles = [text.get_text() for text in grid.texts if text.get_text()]
+    assert titles[0] == "original"
     assert sum("quality" in title for title in titles) == 3
-    assert len(titles) == 5
-    drawn = bars.quality_bars(measured, None)
+    assert len(titles) == 6
+    drawn = bars.quality_bars(measured, None).figure
     assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["4", "9"]
 
 

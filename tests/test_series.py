@@ -49,7 +49,7 @@ def test_a_few_images_have_separate_axes():
 
 
 def test_a_lossless_codec_is_a_line_at_its_rate():
-    figure = against_rate(files(), psnr, "PSNR, dB")
+    figure = against_rate(files(), psnr, "PSNR, dB").figure
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     assert list(lines["png"].get_xdata()) == [9.0, 9.0]
     assert list(lines["regular"].get_xdata()) == [1.0, 2.0]

@@ -8,23 +8,36 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from adaptive_kmeans.errors import counted
 from adaptive_kmeans.experiment.published import find
-from adaptive_kmeans.experiment.rows import Row
+from adaptive_kmeans.experiment.rows import SPLIT, Row
 from adaptive_kmeans.experiment.schema import Published, PublishedRow
 from adaptive_kmeans.experiment.series import Measured, finite, panels, values
-from adaptive_kmeans.experiment.style import COLORS, DPI, HATCHES
+from adaptive_kmeans.experiment.style import (
+    COLORS,
+    HATCHES,
+    TWO_COLUMNS,
+    Drawn,
+    blank,
+    plain,
+)
 
 MAX_GROUPS, MAX_BARS = 10, 40
 """Most groups side by side, and most bars below each other."""
 
+MAX_COLUMNS = 3
+"""Most images side by side."""
 
-def quality_bars(measured: Sequence[Measured], published: Published | None) -> Figure | None:
+LOSSLESS = "lossless"
+
+
+def quality_bars(measured: Sequence[Measured], published: Published | None) -> Drawn | None:
     """Draw PSNR above SSIM, a column for each image; groups are methods, bars codebook sizes.
 
     Files by quality have no codebook size, and are left to the curves. A black line across a bar is
-    the published number.
+    the published number. Each panel has an axis of its own, which says where it starts; a lossless
+    file has a word instead of a bar.
     """
     by_ssim = any(m.row.ssim_published is not None for m in measured)
     metrics: list[tuple[str, Callable[[Row | PublishedRow], float | None]]] = [
@@ -36,29 +49,45 @@ def quality_bars(measured: Sequence[Measured], published: Published | None) -> F
     ks, groups = {m.smaller_codebook for m in measured}, {m.series for m in measured}
     if not metrics or not ks or len(ks) > len(COLORS) or len(groups) > MAX_GROUPS:
         return None
-    columns = len(panels(measured, metrics[0][1]))
-    size = (max(6.0, 4.2 * columns), 2.6 * len(metrics) + 0.4)
-    figure = Figure(figsize=size, layout="constrained", dpi=DPI)
-    grid = figure.subplots(len(metrics), columns, squeeze=False, sharey="row")
-    for axes_row, (label, value) in zip(grid, metrics, strict=True):
-        of_panel = panels(measured, value)
-        for axes, (title, members) in zip(axes_row, of_panel.items(), strict=True):
+    titles = list(panels(measured, metrics[0][1]))
+    columns = min(len(titles), MAX_COLUMNS if len(groups) <= 4 else 1)
+    across = -(-len(titles) // columns)
+    figure = blank(TWO_COLUMNS, 0.3 + 2.0 * len(metrics) * across)
+    grid = figure.subplots(len(metrics) * across, columns, squeeze=False)
+    for unused in grid[:, len(titles) % columns or columns :][-len(metrics) :].ravel():
+        unused.remove()
+    for which, (label, value) in enumerate(metrics):
+        for i, (title, members) in enumerate(panels(measured, value).items()):
+            axes = grid[len(metrics) * (i // columns) + which, i % columns]
             _draw_bars(axes, members, value, published)
-            axes.set_title(title.replace("$", r"\$"), fontsize=10)
-        axes_row[0].set_ylabel(label)
-        printed = [find(published, m) for m in measured]
-        of_paper = finite([value(row) for row in printed if row is not None])
-        lowest, highest = _range([*values(measured, value), *of_paper])
-        margin = 0.15 * (highest - lowest) or 1e-3
-        axes_row[0].set_ylim(lowest - margin, highest + margin)
+            _set_range(axes, members, value, published)
+            axes.set_title(plain(title))
+            axes.set_ylabel(label)
     entries: dict[str, Any] = {}
-    for axes in grid.ravel():
+    for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()
         entries |= dict(zip(labels, handles, strict=True))
     published_last = sorted(entries, key=lambda label: label == "published")
-    handles = [entries[label] for label in published_last]
-    figure.legend(handles, published_last, loc="outside right upper", title="k or k1")
-    return figure
+    figure.legend(
+        [entries[label] for label in published_last],
+        published_last,
+        loc="outside lower center",
+        ncols=len(published_last),
+        title="k or k1",
+    )
+    images = counted(len({m.row.image for m in measured}), "image")
+    marks = (
+        "" if "published" not in entries else f" Black lines: published by {_source(published)}."
+    )
+    return Drawn(
+        figure,
+        f"Quality by method and codebook size: {images} ({'; '.join(titles)}). Axes do not start "
+        f"at zero, but where the note at their left says.{marks}",
+    )
+
+
+def _source(published: Published | None) -> str:
+    return "" if published is None else published.source
 
 
 def _draw_bars(
@@ -71,11 +100,13 @@ def _draw_bars(
     ks = sorted({m.smaller_codebook for m in members})
     width = 0.8 / len(ks)
     for i, k in enumerate(ks):
-        heights = [
-            _mean(values([m for m in members if (m.series, m.smaller_codebook) == (g, k)], value))
-            for g in groups
-        ]
         places = np.arange(len(groups)) + (i - (len(ks) - 1) / 2) * width
+        heights = []
+        for place, group in zip(places, groups, strict=True):
+            own = [m for m in members if (m.series, m.smaller_codebook) == (group, k)]
+            heights.append(_mean(values(own, value)))
+            if own and math.isnan(heights[-1]) and any(value(m.row) == math.inf for m in own):
+                _write_lossless(axes, place)
         color, hatch = COLORS[i % len(COLORS)], HATCHES[i % len(HATCHES)]
         axes.bar(places, heights, width, label=str(k), color=color, hatch=hatch, edgecolor="white")
     marked = {(m.series, m.smaller_codebook): find(published, m) for m in members}
@@ -85,53 +116,129 @@ def _draw_bars(
             middle = groups.index(group) + (ks.index(k) - (len(ks) - 1) / 2) * width
             ends = middle - width / 2, middle + width / 2
             axes.hlines(level, *ends, colors="black", linewidth=1.5, label="published")
-    axes.set_xticks(np.arange(len(groups)), groups, fontsize=8)
-    axes.grid(axis="y", alpha=0.3)
-    axes.set_axisbelow(True)
+    axes.set_xticks(np.arange(len(groups)), [group.replace(", ", ",\n") for group in groups])
+    if len(groups) > 3:
+        axes.tick_params(axis="x", labelsize=6)
+    axes.grid(axis="y")
 
 
-def rate_split(measured: Sequence[Measured]) -> Figure | None:
-    """Draw how bits divide into header, codebooks, region map and indices, as means over images."""
+def _write_lossless(axes: Axes, place: float) -> None:
+    axes.text(
+        place,
+        0.03,
+        LOSSLESS,
+        rotation=90,
+        fontsize=6,
+        ha="center",
+        va="bottom",
+        transform=axes.get_xaxis_transform(),
+    )
+
+
+def _set_range(
+    axes: Axes,
+    members: Sequence[Measured],
+    value: Callable[[Row | PublishedRow], float | None],
+    published: Published | None,
+) -> None:
+    """Leave out what all bars share, and say so."""
+    printed = [find(published, m) for m in members]
+    of_paper = finite([value(row) for row in printed if row is not None])
+    shown = [*values(members, value), *of_paper]
+    if not shown:
+        axes.set_yticks([])
+        return
+    margin = 0.15 * (max(shown) - min(shown)) or 1e-3
+    low = max(0.0, min(shown) - margin)
+    axes.set_ylim(low, max(shown) + margin)
+    if low:
+        axes.annotate(
+            f"axis starts at {low:.3g}",
+            (0, 0),
+            (2, 3),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            fontsize=6,
+            style="italic",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.8},
+            zorder=5,
+        )
+
+
+def rate_split(measured: Sequence[Measured], published: Published | None = None) -> Drawn | None:
+    """Draw how bits divide into the parts of a file, as means over images.
+
+    Files of other codecs and published sizes are whole bars, if not all of them are too many.
+    """
     ours = [m for m in measured if m.row.is_ours]
     groups: dict[str, list[Row]] = {}
-    for m in ours:
+    for m in measured:
         groups.setdefault(m.title, []).append(m.row)
-    if not 0 < len(groups) <= MAX_BARS:
+    sizes = _published_rates(measured, published)
+    if len(groups) + len(sizes) > MAX_BARS:
+        groups, sizes = {title: groups[title] for title in dict.fromkeys(m.title for m in ours)}, {}
+    if not ours or not 0 < len(groups) <= MAX_BARS:
         return None
-    figure = Figure(figsize=(8.0, 1.2 + 0.22 * len(groups)), layout="constrained")
+    figure = blank(TWO_COLUMNS, 0.8 + 0.17 * (len(groups) + len(sizes)))
     axes = figure.subplots()
+    names = list(groups)
     left = np.zeros(len(groups))
-    parts = ("header", "codebook", "region_map", "index_map")
-    for part, color, hatch in zip(parts, COLORS, HATCHES, strict=False):
-        widths = np.array(
-            [
-                np.mean([getattr(r, f"{part}_bytes") / r.bytes * r.bits_per_pixel for r in rows])
-                for rows in groups.values()
-            ]
-        )
-        label = part.replace("_", " ")
-        axes.barh(
-            list(groups),
-            widths,
-            left=left,
-            label=label,
-            color=color,
-            hatch=hatch,
-            edgecolor="white",
-        )
+    for i, part in enumerate(SPLIT):
+        widths = np.array([_mean([_share(row, part) for row in rows]) for rows in groups.values()])
+        if widths.any():
+            label = part.removesuffix("_bytes").replace("_", " ")
+            look: dict[str, Any] = {"color": COLORS[i], "hatch": HATCHES[i], "edgecolor": "white"}
+            axes.barh(names, widths, left=left, label=label, **look)
         left += widths
+    others = {n: rows for n, rows in groups.items() if not rows[0].is_ours}
+    whole = {name: _mean([row.bits_per_pixel for row in rows]) for name, rows in others.items()}
+    if whole:
+        axes.barh(list(whole), list(whole.values()), color="0.6", label="file of another codec")
+    if sizes:
+        axes.barh(
+            list(sizes),
+            list(sizes.values()),
+            color="white",
+            edgecolor="black",
+            hatch="////",
+            label="published",
+        )
+    for place, rate in enumerate([*(left + [whole.get(n, 0.0) for n in names]), *sizes.values()]):
+        axes.text(rate, place, f" {rate:.2f}", fontsize=6, va="center")
+    axes.margins(x=0.08, y=0.02)
     axes.invert_yaxis()
-    axes.tick_params(axis="y", labelsize=7)
+    axes.tick_params(axis="y", labelsize=6.5)
+    for tick in axes.get_yticklabels():
+        tick.set_parse_math(False)
     axes.set_xlabel("rate, bits per pixel of the file")
-    axes.grid(axis="x", alpha=0.3)
-    axes.set_axisbelow(True)
-    figure.legend(loc="outside upper center", ncols=len(parts), fontsize=8)
-    return figure
+    axes.grid(axis="x")
+    figure.legend(loc="outside upper center", ncols=5)
+    images = counted(len({m.row.image for m in measured}), "image")
+    source = f" Published: {_source(published)}." if sizes else ""
+    return Drawn(
+        figure,
+        f"How the bits of the files divide up: means over {images}; the number at the end of a "
+        f"bar is the rate of the whole file.{source}",
+    )
+
+
+def _share(row: Row, part: str) -> float:
+    return (getattr(row, part) or 0) / row.bytes * row.bits_per_pixel
+
+
+def _published_rates(measured: Sequence[Measured], published: Published | None) -> dict[str, float]:
+    """Return the rates of published file sizes, if their image was measured."""
+    if published is None:
+        return {}
+    pixels = [
+        8 * m.row.bytes / m.row.bits_per_pixel for m in measured if m.row.image == published.image
+    ]
+    return {
+        f"{row.method}, k = {row.k}, as published": 8 * row.bytes / pixels[0]
+        for row in published.rows
+        if row.bytes is not None and pixels
+    }
 
 
 def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else math.nan
-
-
-def _range(values: Sequence[float]) -> tuple[float, float]:
-    return min(values), max(values)

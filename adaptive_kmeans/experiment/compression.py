@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import MissingDependencyError
-from adaptive_kmeans.experiment import comparison, figures, published, tables
+from adaptive_kmeans.experiment import comparison, figures, published, style, tables
 from adaptive_kmeans.experiment.codec_trials import METRICS, CodecTrial, expand
 from adaptive_kmeans.experiment.findings import Ended, Findings, Shown
 from adaptive_kmeans.experiment.schema import CompressionConfig
@@ -59,13 +59,8 @@ def find(config: CompressionConfig, ended: Sequence[Ended], shown: Shown) -> Fin
         "comparison.csv": csv,
         "published.md": published.to_markdown(measured, config.published),
     }
-    draw = partial(
-        figures.draw_all,
-        measured=measured,
-        shown=shown,
-        config=config.figures,
-        published=config.published,
-    )
+    drawings = partial(figures.draw, measured, compared, shown, config.figures, config.published)
+    draw = partial(style.save, draw=drawings, config=config.name, suffixes=config.figures.formats)
     rows = [m.row for m in measured]
     settings = {
         name: metric.settings

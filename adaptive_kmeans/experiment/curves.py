@@ -1,15 +1,21 @@
-"""Curves of quality and time against the rate: a panel for each image, or a mean over images."""
+"""Curves of quality and time against the rate: a panel for each image, or a mean over images.
+
+At most `MAX_SERIES` series share a panel; more are split into families, and each panel shows the
+curves of the others in gray. Curves carry their names at their ends.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.lines import Line2D
 
+from adaptive_kmeans.errors import counted
+from adaptive_kmeans.experiment.families import Family, families
+from adaptive_kmeans.experiment.labels import End, label_ends
 from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.series import (
     Measured,
@@ -20,81 +26,175 @@ from adaptive_kmeans.experiment.series import (
     panels,
     values,
 )
-from adaptive_kmeans.experiment.style import COLORS, LINES, MARKERS
-from adaptive_kmeans.metrics import front
+from adaptive_kmeans.experiment.style import (
+    CONTEXT,
+    ONE_COLUMN,
+    TWO_COLUMNS,
+    Drawn,
+    blank,
+    looks,
+    number_axis,
+    plain,
+    wrapped,
+)
+from adaptive_kmeans.metrics import Curve, front
 
-LONG_NAME = 32
-LEGEND_ROW_INCHES = 0.2
+PANEL_HEIGHT = 2.5
+MAX_BANDS = 4
+"""Most series with bands in a panel; more would cover each other."""
+
+GRAY = "Gray: the series of the other panels, as far as they come into view."
+
+Score = Callable[[Row], float | None]
 
 
-def against_rate(
-    measured: Sequence[Measured], quality: Callable[[Row], float | None], label: str
-) -> Figure | None:
+def against_rate(measured: Sequence[Measured], quality: Score, label: str) -> Drawn | None:
     """Plot quality against bits per pixel, a curve for each series through its best choices.
 
-    Choices of parameters that another choice of the series beats in both are faint dots. Where
-    images are averaged, a band covers the middle half of the images. A lossless codec is a vertical
-    line.
+    Choices of parameters that another choice of the series beats in both are faint dots. Where few
+    series of many images are averaged, a band covers the middle half of the images. A lossless
+    codec is a vertical line.
     """
     grouped = panels(measured, quality)
     if not any(values(members, quality) for members in grouped.values()):
         return None
-    figure = Figure(figsize=(max(7.0, 4.2 * len(grouped) + 1.5), 4.2), layout="constrained")
-    grid = figure.subplots(1, len(grouped), squeeze=False)[0]
-    looks = {name: _look(i) for i, name in enumerate(by_series(measured))}
+    grid = _Grid(measured, grouped, f"{label.partition(', ')[0]} against the rate of the files")
     is_wide = _is_wide(grouped.values())
-    entries: dict[str, Any] = {}
-    for axes, (title, members) in zip(grid, grouped.items(), strict=True):
+    said: dict[str, None] = {}  # a set in order
+    for axes, members, family, ends in grid.panels():
+        own = by_series(members)
         averaged = len({m.row.image for m in members}) > 1
-        for name, of_series in by_series(members).items():
-            _draw_series(axes, name, of_series, quality, looks[name])
-            if averaged:
-                _draw_band(axes, of_series, quality, looks[name]["color"])
+        has_bands = averaged and len(family.names) <= MAX_BANDS
+        for name, of_series in own.items():
+            if name not in family.names:
+                _draw_context(axes, front(curve(of_series, quality)))
+                said[GRAY] = None
+        for name, short in family.names.items():
+            of_series, look = own.get(name, []), grid.looks[name]
+            if not of_series:
+                continue
+            if is_lossless(of_series, quality):
+                _draw_lossless(axes, name, short, of_series, look)
+                said["Dotted lines: lossless codecs, at their rate."] = None
+                continue
+            found = curve(of_series, quality)
+            best = front(found)
+            _draw_curve(axes, name, best, look)
+            others = sorted(set(found) - set(best))
+            axes.plot(*_columns(others), ".", color=look["color"], alpha=0.3)
+            if others:
+                said["Dots: choices of parameters that others of the series beat."] = None
+            if best:
+                ends.append(End(short, *best[-1], look["color"]))
+            if has_bands:
+                _draw_band(axes, of_series, quality, look["color"])
+                said["Bands: the middle half of the images."] = None
         _set_rate_axis(axes, is_wide)
-        axes.set_title(title.replace("$", r"\$"), fontsize=10)
-        axes.grid(alpha=0.3)
-        handles, names = axes.get_legend_handles_labels()
-        entries |= dict(zip(names, handles, strict=True))
-    grid[0].set_ylabel(label)
-    ordered = [name for name in looks if name in entries]
-    handles = [entries[name] for name in ordered]
-    _add_legend(figure, handles, ordered)
-    return figure
+        axes.set_ylabel(label)
+    return grid.drawn(said)
 
 
-def _add_legend(figure: Figure, handles: list[Any], names: list[str]) -> None:
-    """Put the legend beside the panels, or below them where long names would squeeze them."""
-    place: Any = "outside right upper"
-    if max(map(len, names), default=0) > LONG_NAME:
-        place = "outside lower center"
-        figure.set_figheight(figure.get_figheight() + LEGEND_ROW_INCHES * len(names))
-    figure.legend(handles, names, loc=place, fontsize=8)
+def time_against_rate(measured: Sequence[Measured]) -> Drawn | None:
+    """Plot seconds to encode against bits per pixel, if times were measured."""
+    timed = [m for m in measured if m.row.encode_s]
+    if not timed:
+        return None
+    images = len({m.row.image for m in timed})
+    of = f"mean of {counted(images, 'image')}"
+    grid = _Grid(timed, {of: timed}, "Seconds to encode an image, against the rate of the files")
+    own = {name: curve(members, _seconds) for name, members in by_series(timed).items()}
+    said: dict[str, None] = {}
+    for axes, _, family, ends in grid.panels():
+        for name, points in own.items():
+            if name in family.names:
+                _draw_curve(axes, name, points, grid.looks[name])
+                ends += [
+                    End(family.names[name], *point, grid.looks[name]["color"])
+                    for point in points[-1:]
+                ]
+            else:
+                _draw_context(axes, points)
+                said[GRAY] = None
+        axes.set_yscale("log")
+        number_axis(axes.yaxis)
+        _set_rate_axis(axes, _is_wide([timed]))
+        axes.set_ylabel("encoding, seconds per image")
+    return grid.drawn(said)
 
 
-def _look(i: int) -> dict[str, Any]:
-    """Return color, marker and line of the i-th series."""
-    color, marker = COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)]
-    return {"color": color, "marker": marker, "linestyle": LINES[i // len(COLORS) % len(LINES)]}
+class _Grid:
+    """A panel for each family of series of each group of images."""
+
+    def __init__(
+        self, measured: Sequence[Measured], grouped: Mapping[str, Sequence[Measured]], what: str
+    ) -> None:
+        groups = by_series(measured)
+        self._what, self._measured, self._grouped = what, measured, grouped
+        self._families = families(groups)
+        self.looks: dict[str, dict[str, Any]] = {}
+        for family in self._families:
+            methods = [groups[name][0].row.label for name in family.names]
+            self.looks |= dict(zip(family.names, looks(methods), strict=True))
+        shown = [(title, i) for title in grouped for i in range(len(self._families))]
+        columns = min(2, len(shown))
+        rows = -(-len(shown) // columns)
+        self._figure = blank(ONE_COLUMN if columns == 1 else TWO_COLUMNS, PANEL_HEIGHT * rows)
+        grid = self._figure.subplots(rows, columns, squeeze=False)
+        self._axes = dict(zip(shown, grid.ravel(), strict=False))
+        for unused in grid.ravel()[len(shown) :]:
+            unused.remove()
+        self._ends: dict[Axes, list[End]] = {axes: [] for axes in self._axes.values()}
+
+    def panels(self) -> Iterable[tuple[Axes, Sequence[Measured], Family, list[End]]]:
+        """Yield the axes of each panel, its files, its family, and a list for ends of curves."""
+        for title, members in self._grouped.items():
+            for i, family in enumerate(self._families):
+                axes = self._axes[title, i]
+                axes.set_title("\n".join(wrapped(text) for text in (title, family.title) if text))
+                axes.grid()
+                yield axes, members, family, self._ends[axes]
+
+    def drawn(self, said: Iterable[str]) -> Drawn:
+        """Write the names of the curves and the caption."""
+        label_ends(self._figure, self._ends)
+        series = sum(len(family.names) for family in self._families)
+        panels = "; ".join(self._grouped)
+        images = counted(len({m.row.image for m in self._measured}), "image")
+        return Drawn(
+            self._figure, " ".join([f"{self._what}: {series} series, {images} ({panels}).", *said])
+        )
 
 
-def _draw_series(
-    axes: Axes,
-    name: str,
-    members: Sequence[Measured],
-    quality: Callable[[Row], float | None],
-    look: dict[str, Any],
-) -> None:
-    if is_lossless(members, quality):
-        rate = float(np.mean([m.row.bits_per_pixel for m in members]))
-        axes.axvline(rate, color=look["color"], linestyle=":", label=name, linewidth=1.3)
-        return
-    points = curve(members, quality)
-    best = front(points)
+def _seconds(row: Row) -> float | None:
+    return row.encode_s
+
+
+def _draw_curve(axes: Axes, name: str, points: Curve, look: dict[str, Any]) -> None:
     # Hollow markers keep curves visible that lie on top of each other.
-    hollow: dict[str, Any] = {"markersize": 5, "markerfacecolor": "none", "linewidth": 1.3}
-    axes.plot(*_columns(best), label=name, **look, **hollow)
-    others = sorted(set(points) - set(best))
-    axes.plot(*_columns(others), ".", color=look["color"], alpha=0.3)
+    axes.plot(*_columns(points), label=name, markerfacecolor="none", **look)
+
+
+def _draw_context(axes: Axes, points: Curve) -> None:
+    # An artist does not widen the axes, as a plot would.
+    axes.add_artist(Line2D(*_columns(points), color=CONTEXT, linewidth=0.8, zorder=0))
+
+
+def _draw_lossless(
+    axes: Axes, name: str, short: str, members: Sequence[Measured], look: dict[str, Any]
+) -> None:
+    rate = float(np.mean([m.row.bits_per_pixel for m in members]))
+    axes.axvline(rate, color=look["color"], linestyle=":", label=name)
+    axes.text(
+        rate,
+        0.02,
+        plain(short),
+        color=look["color"],
+        fontsize=6.5,
+        rotation=90,
+        ha="right",
+        va="bottom",
+        transform=axes.get_xaxis_transform(),
+    )
 
 
 def _is_wide(panels: Iterable[Sequence[Measured]]) -> bool:
@@ -107,36 +207,10 @@ def _set_rate_axis(axes: Axes, is_wide: bool) -> None:
     axes.set_xlabel("rate, bits per pixel of the file")
     if is_wide:
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(lambda rate, _: f"{rate:g}")
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        number_axis(axes.xaxis)
 
 
-def time_against_rate(measured: Sequence[Measured]) -> Figure | None:
-    """Plot seconds to encode against bits per pixel, if times were measured."""
-    timed = [m for m in measured if m.row.encode_s]
-    if not timed:
-        return None
-    figure = Figure(figsize=(7.0, 4.0), layout="constrained")
-    axes = figure.subplots()
-    for i, (name, members) in enumerate(by_series(timed).items()):
-        points = curve(members, lambda row: row.encode_s)
-        color, marker = COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)]
-        axes.plot(*_columns(points), marker=marker, color=color, linestyle="", label=name)
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("rate, bits per pixel of the file, mean over the images")
-    axes.set_ylabel("encoding, seconds per image")
-    axes.grid(alpha=0.3)
-    _add_legend(figure, *axes.get_legend_handles_labels())
-    return figure
-
-
-def _draw_band(
-    axes: Axes, members: Sequence[Measured], quality: Callable[[Row], float | None], color: str
-) -> None:
+def _draw_band(axes: Axes, members: Sequence[Measured], quality: Score, color: str) -> None:
     """Fill between the quartiles of quality over images, for series with one swept parameter."""
     groups: dict[tuple[object, ...], list[Row]] = {}
     for m in members:

@@ -1,4 +1,4 @@
-"""Figures of an experiment, from its store: PNG files, and PDF files of plots.
+"""Figures of an experiment, from its store: PNG and PDF files, each with its caption.
 
 A figure is left out if the trials have no data for it. Several images have separate axes; many are
 averaged.
@@ -6,14 +6,13 @@ averaged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-
-from matplotlib.figure import Figure
+from collections.abc import Callable, Iterator, Sequence
 
 from adaptive_kmeans.experiment.bars import quality_bars, rate_split
+from adaptive_kmeans.experiment.comparison import ComparisonRow
 from adaptive_kmeans.experiment.curves import against_rate, time_against_rate
 from adaptive_kmeans.experiment.findings import Shown
+from adaptive_kmeans.experiment.forest import bd_rate
 from adaptive_kmeans.experiment.pictures import classification_maps, details, reconstructions
 from adaptive_kmeans.experiment.schema import Figures, Published
 from adaptive_kmeans.experiment.series import (
@@ -23,54 +22,58 @@ from adaptive_kmeans.experiment.series import (
     ssim_db,
     ssimulacra2,
 )
-from adaptive_kmeans.experiment.style import DPI, UNDATED
+from adaptive_kmeans.experiment.style import Drawn
 
 
-def draw_all(
-    folder: Path,
+def draw(
     measured: Sequence[Measured],
+    compared: Sequence[ComparisonRow],
     shown: Shown,
     config: Figures,
     published: Published | None = None,
-) -> None:
-    """Draw the figures that the trials have data for, into a folder.
+) -> Iterator[tuple[str, Drawn]]:
+    """Draw the figures that the trials have data for.
 
     Parameters
     ----------
-    folder : Path
-        Folder to write to.
     measured : sequence of Measured
         The trials that succeeded, with the names of their series.
+    compared : sequence of ComparisonRow
+        The comparison of the series at equal quality.
     shown : Shown
         The image to show; its trials have their files.
     config : Figures
-        Which figures, in which formats.
+        Which figures.
     published : Published, optional
         Published numbers to mark in the bar charts.
+
+    Yields
+    ------
+    name : str
+    figure : Drawn
     """
-    drawings: dict[str, Callable[[], Figure | None]] = {
+    drawings: dict[str, Callable[[], Drawn | None]] = {
         "quality": lambda: quality_bars(measured, published),
+        "bd_rate": lambda: bd_rate(compared, measured),
         "psnr_against_rate": lambda: against_rate(measured, psnr, "PSNR, dB"),
-        "ssim_against_rate": lambda: against_rate(measured, ssim_db, "−10 log10(1 − SSIM), dB"),
+        "ssim_against_rate": lambda: against_rate(
+            measured, ssim_db, "SSIM, −10 log10(1 − SSIM) dB"
+        ),
         "ssimulacra2_against_rate": lambda: against_rate(measured, ssimulacra2, "SSIMULACRA 2"),
         "ciede2000_against_rate": lambda: against_rate(
-            measured, minus_ciede2000, "−CIEDE2000, mean over pixels"
+            measured, minus_ciede2000, "CIEDE2000, negated mean over pixels"
         ),
-        "rate_split": lambda: rate_split(measured),
+        "rate_split": lambda: rate_split(measured, published),
         "time_against_rate": lambda: time_against_rate(measured),
     }
-    for name, draw in drawings.items():
-        if name in config.draw and (figure := draw()) is not None:
-            for suffix in config.formats:
-                figure.savefig(folder / f"{name}.{suffix}", dpi=DPI, metadata=UNDATED.get(suffix))
+    pixels = shown.pixels
     pictured = [m for m in measured if m.row.image == shown.name and m.data is not None]
-    if shown.pixels is None or not pictured:
-        return
-    grids = {
-        "classification": classification_maps,
-        "reconstructions": reconstructions,
-        "details": details,
-    }
-    for name, arrange in grids.items():
-        if name in config.draw and (figure := arrange(shown.pixels, pictured)) is not None:
-            figure.savefig(folder / f"{name}.png", pil_kwargs={"compress_level": 3})
+    if pixels is not None and pictured:
+        drawings |= {
+            "classification": lambda: classification_maps(pixels, pictured),
+            "reconstructions": lambda: reconstructions(pixels, pictured),
+            "details": lambda: details(pixels, pictured),
+        }
+    for name, make in drawings.items():
+        if name in config.draw and (drawn := make()) is not None:
+            yield name, drawn

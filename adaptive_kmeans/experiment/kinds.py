@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.experiment import compression
+from adaptive_kmeans.experiment import compression, style
 from adaptive_kmeans.experiment.findings import Ended, Findings, Shown, all_rows
 from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
@@ -53,7 +53,8 @@ def _of_study(study: Study) -> Kind:
     def find(config: Any, ended: Sequence[Ended], _: Shown) -> Findings:
         rows = all_rows(ended) if study.combine is None else study.combine(ended)
         summary = study.summarize(rows) if rows else ""
-        return Findings(rows, partial(study.draw, rows=rows), {"summary.md": summary})
+        draw = partial(style.save, draw=partial(study.draw, rows), config=config.name)
+        return Findings(rows, draw, {"summary.md": summary})
 
     return Kind(study.config, study.row, study.plan, find, study.is_timed)
 

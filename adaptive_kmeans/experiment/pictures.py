@@ -1,126 +1,141 @@
 """Pictures of an experiment: its regions, and its decoded images.
 
-All pictures but the original are decoded from the files of the trials.
+All pictures but the original are decoded from the files of the trials. A grid is as wide as two
+columns of a paper; its titles are text, and its pictures lie on whole pixels.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from adaptive_kmeans import container
-from adaptive_kmeans.experiment.series import Measured
+from adaptive_kmeans.experiment.series import Measured, by_series
+from adaptive_kmeans.experiment.style import TWO_COLUMNS, Drawn, plain
 from adaptive_kmeans.regions import LOW_DETAIL
 
 Pixels = npt.NDArray[np.uint8]
 
-PICTURE_DPI = 110
+PICTURE_DPI = 200
 
-TITLE_HEIGHT, GAP, LETTER = 42, 8, 7
-"""In pixels: two title lines above a picture, the gap between pictures, a letter's width."""
+LINE_HEIGHT, GAP, LETTER = 18, 10, 8
+"""In pixels: a line of a title, the gap between pictures, a letter's width."""
 
-MAX_HEIGHT = 800
-"""Greatest height of a picture in a grid, in pixels."""
+FONT_SIZE = 6.0
 
-MAX_ROWS, MAX_COLUMNS = 6, 8
+MAX_WIDTH, MAX_HEIGHT = 440, 480
+"""Greatest size of a picture in a grid, in pixels."""
+
+MAX_COLUMNS, MAX_CELLS = 6, 36
 """Limits of a grid; a figure that needs more is left out."""
-
-MAX_CROPS = 6
-"""Most crops side by side, so that they can be magnified."""
 
 CROP = 96
 """Side of the magnified part of a picture, in pixels."""
 
+ERRORS = "magma_r"
 MAX_ERROR = 32
-"""Error, in levels of 255, that is black in an error map."""
+"""Error, in levels of 255, at which the colors of an error map end."""
 
 
-def classification_maps(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
+class Cell(NamedTuple):
+    """A picture below its title, and a rectangle on it: left, top, width and height."""
+
+    title: str
+    picture: Pixels
+    rectangle: tuple[int, int, int, int] | None = None
+
+
+def classification_maps(original: Pixels, measured: Sequence[Measured]) -> Drawn | None:
     """Draw the original, and for each measure the image with its low-detail blocks in black."""
     adaptive = [m for m in reversed(measured) if m.row.method == "region-adaptive"]
     first = {m.row.label if m.row.threshold == "median" else m.series: m for m in adaptive}
-    if not 0 < len(first) <= MAX_COLUMNS:
+    if not 0 < len(first) < MAX_CELLS:
         return None
-    titles, pictures = ["original"], [original]
+    cells = [Cell("original", original)]
     for series, m in sorted(first.items()):
         low = container.read(m.file).pixel_regions == LOW_DETAIL
-        titles.append(f"{series}\n{100 * low.mean():.1f} % low detail, black")
-        pictures.append(np.where(low[..., None], np.uint8(0), original))
-    return picture_grid([titles], [pictures])
+        title = f"{series}\n{100 * low.mean():.1f} % low detail"
+        cells.append(Cell(title, np.where(low[..., None], np.uint8(0), original)))
+    what = f"Regions of {measured[0].row.image}: blocks of low detail are black."
+    return Drawn(grid_of(_wrapped(cells)), what)
 
 
-def reconstructions(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
-    """Draw a row for each k1 and a column for each method, with the first trial of each cell.
+def reconstructions(original: Pixels, measured: Sequence[Measured]) -> Drawn | None:
+    """Draw the original and the decoded files of ours: a row for each k1, a column for each method.
 
-    Files by quality, which have no k1, stand in the first rows, the worst first.
+    Where the methods have different codebook sizes, only the common ones have a row, and without
+    common ones the pictures follow each other, method by method.
     """
-    measured = [m for m in measured if m.row.is_ours]
-    columns = list(dict.fromkeys(m.series for m in measured))
-    by_quality = sorted({m.row.quality for m in measured if m.row.quality is not None})
-    sizes = sorted({m.smaller_codebook for m in measured if m.row.codebook_sizes})
-    rows = range(max(len(sizes), len(by_quality)))
-    if not (0 < len(rows) <= MAX_ROWS and 0 < len(columns) <= MAX_COLUMNS):
+    ours = [m for m in measured if m.row.is_ours]
+    if not ours:
         return None
+    cells: dict[str, dict[object, Measured]] = {}
+    for m in ours:
+        key = m.row.quality if not m.row.codebook_sizes else m.smaller_codebook
+        cells.setdefault(m.series, {}).setdefault(m.row.target_value or key, m)
+    common = set.intersection(*(set(of_series) for of_series in cells.values()))
+    first = Cell("original", original)
+    image = f"{measured[0].row.image} and its decoded files"
+    if common and len(cells) < MAX_COLUMNS and len(common) * len(cells) < MAX_CELLS:
+        keys = [key for key in next(iter(cells.values())) if key in common]
+        shown = [[_cell(of_series[key]) for of_series in cells.values()] for key in keys]
+        if len(cells) == 1:
+            return Drawn(grid_of(_wrapped([first, *(row[0] for row in shown)])), f"{image}.")
+        left_out = sum(len(of_series) for of_series in cells.values()) > len(common) * len(cells)
+        note = " Only codebook sizes that all methods have." if left_out else ""
+        return Drawn(grid_of(shown, beside=first), f"{image}: a column a method.{note}")
+    flat = [first, *(_cell(m) for of_series in cells.values() for m in of_series.values())]
+    return Drawn(grid_of(_wrapped(flat)), f"{image}.") if len(flat) <= MAX_CELLS else None
 
-    def row_of(m: Measured) -> int:
-        if m.row.quality is not None:
-            return by_quality.index(m.row.quality)
-        return sizes.index(m.smaller_codebook)
 
-    cells = {(row_of(m), m.series): m for m in reversed(measured)}
-    titles, pictures = [], []
-    for row in rows:
-        of_row = [cells.get((row, series)) for series in columns]
-        titles.append([_cell_title(m) for m in of_row])
-        pictures.append([None if m is None else m.decode() for m in of_row])
-    return picture_grid(titles, pictures, original.shape)
-
-
-def details(original: Pixels, measured: Sequence[Measured]) -> Figure | None:
+def details(original: Pixels, measured: Sequence[Measured]) -> Drawn | None:
     """Magnify the busiest part of the image: the original, then each series at its median rate.
 
-    Below each crop is its error, the largest of the three channels', black at `MAX_ERROR` levels.
+    Below each crop is its error, the largest of the three channels'; below the original's crop, the
+    whole image shows where it lies.
     """
-    by_series: dict[str, list[Measured]] = {}
-    for m in measured:
-        by_series.setdefault(m.series, []).append(m)
-    if not by_series or len(by_series) >= 2 * MAX_COLUMNS:
+    groups = by_series(measured)
+    if not groups or 2 * (1 + len(groups)) > MAX_CELLS:
         return None
     top, left = _busiest(original)
     crop = slice(top, top + CROP), slice(left, left + CROP)
-    titles, crops, errors = ["original"], [original[crop]], [np.full_like(original[crop], 255)]
-    for members in by_series.values():
+    cells = [Cell("original", original[crop])]
+    below = [Cell("where it lies", original, (left, top, CROP, CROP))]
+    for members in groups.values():
         ranked = sorted(members, key=lambda m: m.row.bytes)
         chosen = ranked[len(ranked) // 2]
         decoded = chosen.decode()[crop]
-        titles.append(_cell_title(chosen))
-        crops.append(decoded)
-        errors.append(_error_map(original[crop], decoded))
-    captions = [""] + [f"error, black is {MAX_ERROR} levels"] * (len(titles) - 1)
-    return picture_grid(*_wrap((titles, captions), (crops, errors)))
+        cells.append(_cell(chosen)._replace(picture=decoded))
+        below.append(Cell("error", _error_map(original[crop], decoded)))
+    rows: list[Sequence[Cell | None]] = []
+    for upper, lower in zip(_wrapped(cells), _wrapped(below), strict=True):
+        rows += [upper, lower]
+    side = original[crop].shape
+    return Drawn(
+        grid_of(rows, shape=side, has_errors=True),
+        f"The busiest {side[1]}×{side[0]} pixels of {measured[0].row.image}, of each series the "
+        "file of its median size. Below each crop its error: the largest of the three channels.",
+    )
 
 
-def _wrap(
-    titles: Sequence[list[str]], pictures: Sequence[list[Pixels]]
-) -> tuple[list[list[str]], list[list[Pixels | None]]]:
-    """Wrap rows of pictures at `MAX_CROPS`, keeping those of a column below each other."""
-    wrapped_titles: list[list[str]] = []
-    wrapped: list[list[Pixels | None]] = []
-    total = len(titles[0])
-    rows = -(-total // MAX_CROPS)
-    across = -(-total // rows)
-    for start in range(0, total, across):
-        for line, row in zip(titles, pictures, strict=True):
-            missing = across - len(row[start : start + across])
-            wrapped_titles.append(line[start : start + across] + [""] * missing)
-            wrapped.append([*row[start : start + across], *[None] * missing])
-    return wrapped_titles, wrapped
+def _wrapped(cells: Sequence[Cell]) -> list[list[Cell | None]]:
+    """Wrap cells into rows, of a length that leaves the fewest places empty."""
+    count = len(cells)
+    fewest = min(count, 3)
+    widths = range(min(count, MAX_COLUMNS), fewest - 1, -1)
+    across = min(widths, key=lambda width: (-count % width, -(-count // width)))
+    padded: list[Cell | None] = [*cells, *[None] * (-count % across)]
+    return [padded[start : start + across] for start in range(0, count, across)]
 
 
 def _busiest(original: Pixels) -> tuple[int, int]:
@@ -136,54 +151,143 @@ def _busiest(original: Pixels) -> tuple[int, int]:
 
 def _error_map(original: Pixels, decoded: Pixels) -> Pixels:
     error = np.abs(original.astype(np.int16) - decoded).max(axis=-1)
-    shades = colormaps["magma_r"](np.minimum(error / MAX_ERROR, 1.0), bytes=True)
+    shades = colormaps[ERRORS](np.minimum(error / MAX_ERROR, 1.0), bytes=True)
     return np.ascontiguousarray(shades[..., :3])
 
 
-def _cell_title(m: Measured | None) -> str:
-    if m is None:
-        return ""
+def _cell(m: Measured) -> Cell:
     psnr_db = m.row.psnr_db
     lossless = psnr_db is not None and math.isinf(psnr_db)
     quality = "" if psnr_db is None else "lossless, " if lossless else f"{psnr_db:.2f} dB, "
-    rate = f"{m.row.bits_per_pixel:.2f} bits per pixel"
-    return f"{m.title}\n{quality}{rate}"
+    return Cell(f"{m.title}\n{quality}{m.row.bits_per_pixel:.2f} bpp", m.decode())
 
 
-def picture_grid(
-    titles: Sequence[Sequence[str]],
-    pictures: Sequence[Sequence[Pixels | None]],
+def grid_of(
+    rows: Sequence[Sequence[Cell | None]],
+    *,
+    beside: Cell | None = None,
     shape: tuple[int, ...] | None = None,
+    has_errors: bool = False,
 ) -> Figure:
-    """Arrange pictures of one size in a grid, each below its title, at whole pixels.
+    """Arrange pictures in a grid, each below its title.
 
-    Small pictures are magnified by integer factors. Large ones are shrunk first, since matplotlib
-    would take much longer to do it.
+    Small pictures are magnified by integer factors, and large ones shrunk, so that one pixel of the
+    shown picture is one of the file.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of Cell or None
+        The pictures, rows of equal length.
+    beside : Cell, optional
+        A picture to the left of the grid, in the middle of its height.
+    shape : tuple, optional
+        Height and width of the cells, by default those of the first picture. A picture of another
+        shape is fitted into its cell.
+    has_errors : bool
+        Whether to add the color bar of errors.
     """
-    height, width = (pictures[0][0].shape if shape is None else shape)[:2]  # type: ignore[union-attr]
-    rows, columns = len(pictures), len(pictures[0])
-    wanted = min(3.2, 13 / columns) * PICTURE_DPI
-    wanted = min(wanted, MAX_HEIGHT * width / height)
-    scale = max(1, int(wanted / width)) if width < wanted else wanted / width
+    first = next(cell for row in rows for cell in row if cell is not None)
+    height, width = (first.picture.shape if shape is None else shape)[:2]
+    columns = len(rows[0]) + (beside is not None)
+    pitch = int(TWO_COLUMNS * PICTURE_DPI / columns)
+    wanted = min(pitch - GAP, MAX_WIDTH, MAX_HEIGHT * width / height)
+    scale = _scale(width, wanted)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    longest = max(len(line) for of_row in titles for title in of_row for line in title.split("\n"))
-    cell = max(size[0], LETTER * longest) + GAP, size[1] + TITLE_HEIGHT + GAP
-    inches = (columns * cell[0] / PICTURE_DPI, rows * cell[1] / PICTURE_DPI)
-    figure = Figure(figsize=inches, dpi=PICTURE_DPI)
-    method = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS
-    for row in range(rows):
-        for column in range(columns):
-            middle, bottom = (column + 0.5) * cell[0], (rows - 1 - row) * cell[1] + GAP / 2
-            figure.text(
-                middle / PICTURE_DPI / inches[0],
-                (bottom + size[1] + 4) / PICTURE_DPI / inches[1],
-                titles[row][column].replace("$", r"\$"),
-                fontsize=8,
-                ha="center",
-                va="bottom",
-            )
-            picture = pictures[row][column]
-            if picture is not None:
-                shown = np.asarray(Image.fromarray(picture).resize(size, method))
-                figure.figimage(shown, round(middle - size[0] / 2), round(bottom), origin="upper")
+    pitch = min(pitch, max(size[0], MAX_WIDTH // 2) + GAP)
+    placed = [
+        [(cell, None if cell is None else _broken(cell.title, pitch)) for cell in row]
+        for row in rows
+    ]
+    heads = [
+        LINE_HEIGHT * max(0 if title is None else title.count("\n") + 1 for _, title in row)
+        for row in placed
+    ]
+    bar = 4 * LINE_HEIGHT if has_errors else 0
+    pixels = columns * pitch, sum(heads) + len(rows) * (size[1] + 2 * GAP) + bar
+    figure = Figure(figsize=(pixels[0] / PICTURE_DPI, pixels[1] / PICTURE_DPI), dpi=PICTURE_DPI)
+    top = pixels[1]
+    for row, head in zip(placed, heads, strict=True):
+        top -= head
+        for i, (cell, title) in enumerate(row):
+            if cell is not None:
+                left = (i + (beside is not None)) * pitch
+                _place(figure, pixels, cell, str(title), left + pitch / 2, top, size)
+        top -= size[1] + 2 * GAP
+    if beside is not None:
+        middle = (pixels[1] + size[1] - LINE_HEIGHT) / 2
+        _place(figure, pixels, beside, beside.title, pitch / 2, middle, size)
+    if has_errors:
+        _add_color_bar(figure, pixels)
     return figure
+
+
+def _scale(width: int, wanted: float) -> float:
+    return max(1, int(wanted / width)) if width <= wanted else wanted / width
+
+
+def _broken(title: str, pitch: int) -> str:
+    """Break the lines of a title at commas, where they are wider than a picture."""
+    lines: list[str] = []
+    for line in title.split("\n"):
+        lines.append("")
+        for part in line.split(", "):
+            joined = f"{lines[-1]}, {part}" if lines[-1] else part
+            if lines[-1] and LETTER * len(joined) > pitch:
+                lines[-1] += ","
+                lines.append(part)
+            else:
+                lines[-1] = joined
+    return "\n".join(lines)
+
+
+def _place(
+    figure: Figure,
+    pixels: tuple[int, int],
+    cell: Cell,
+    title: str,
+    middle: float,
+    top: float,
+    size: tuple[int, int],
+) -> None:
+    """Put a picture with its top at a height, in pixels, and its title above it."""
+    figure.text(
+        middle / pixels[0],
+        (top + 4) / pixels[1],
+        plain(title),
+        fontsize=FONT_SIZE,
+        ha="center",
+        va="bottom",
+        linespacing=1.0,
+    )
+    height, width = cell.picture.shape[:2]
+    factor = min(size[0] / width, size[1] / height)
+    own = max(1, round(width * factor)), max(1, round(height * factor))
+    method = Image.Resampling.NEAREST if factor >= 1 else Image.Resampling.LANCZOS
+    shown = np.asarray(Image.fromarray(cell.picture).resize(own, method))
+    corner = round(middle - own[0] / 2), round(top - own[1])
+    axes = figure.add_axes(
+        (
+            corner[0] / pixels[0],
+            corner[1] / pixels[1],
+            own[0] / pixels[0],
+            own[1] / pixels[1],
+        )
+    )
+    axes.imshow(shown, interpolation="none", aspect="auto")
+    axes.set_axis_off()
+    if cell.rectangle is not None:
+        left, upper, across, down = (side * factor for side in cell.rectangle)
+        for color, line in (("black", 1.6), ("white", 0.7)):
+            look: dict[str, Any] = {"fill": False, "edgecolor": color, "linewidth": line}
+            axes.add_patch(Rectangle((left, upper), across, down, **look))
+
+
+def _add_color_bar(figure: Figure, pixels: tuple[int, int]) -> None:
+    place = 0.35, 2.2 * LINE_HEIGHT / pixels[1], 0.3, 0.5 * LINE_HEIGHT / pixels[1]
+    shades = ScalarMappable(Normalize(0, MAX_ERROR), ERRORS)
+    bar = figure.colorbar(shades, cax=figure.add_axes(place), orientation="horizontal")
+    bar.set_ticks(
+        [0, MAX_ERROR // 4, MAX_ERROR // 2, MAX_ERROR],
+        labels=["0", f"{MAX_ERROR // 4}", f"{MAX_ERROR // 2}", f"≥ {MAX_ERROR} levels of 255"],
+    )
+    bar.ax.tick_params(labelsize=FONT_SIZE, length=2, pad=1)

@@ -59,10 +59,11 @@ class Results:
     seconds: float
 
     def paths(self) -> list[Path]:
-        """List the tables and the figures."""
+        """List the tables and the figures, without their captions."""
         written = [self.folder / name for name in ("table.md", "summary.md", "published.md")]
         tables = [path for path in written if path.exists()]
-        return [*tables, *sorted((self.folder / "figures").iterdir())]
+        figures = sorted((self.folder / "figures").iterdir())
+        return [*tables, *(path for path in figures if path.suffix != ".txt")]
 
 
 def run_experiment(

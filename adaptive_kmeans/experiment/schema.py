@@ -14,7 +14,7 @@
     picture = "chelsea"                 # image to show in figures; by default the first one
     anchor = "regular"                  # method to compare the others with, or several
     draw = ["quality"]                  # figures; all by default
-    formats = ["png", "pdf"]            # of plots; grids of pictures are PNG files
+    formats = ["png", "pdf"]            # and "svg"
 
     [published]                         # numbers of a paper to compare with; optional
     source = "A. Author, Title, 2020"
@@ -85,6 +85,7 @@ Drawing = Literal[
     "reconstructions",
     "details",
     "quality",
+    "bd_rate",
     "psnr_against_rate",
     "ssim_against_rate",
     "ssimulacra2_against_rate",

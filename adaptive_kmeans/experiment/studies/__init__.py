@@ -11,15 +11,14 @@
 `restoration-crops`   crops of images before and after restoration
 ===================== ==========================================================================
 
-A study is one module, with its config, the rows of its table, its trials, its summary, and a line
-in `STUDIES`. Its figures are in a module beside it.
+A study is one module, with its config, the rows of its table, its trials, its summary and its
+figures, and a line in `STUDIES`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from adaptive_kmeans.datasets import ImageSource
@@ -29,20 +28,19 @@ from adaptive_kmeans.experiment.studies import (
     classifiers,
     clustering_speed,
     coder_ablation,
-    coding_figures,
     coding_size,
     elbow,
     explorer_latency,
     filter_training,
     restoration_crops,
-    speed_figures,
-    study_figures,
 )
+from adaptive_kmeans.experiment.style import Drawn
 from adaptive_kmeans.experiment.trials import StudyTrial
 
 
-def draw_nothing(folder: Path, rows: Sequence[Any]) -> None:
+def draw_nothing(rows: Sequence[Any]) -> Iterable[tuple[str, Drawn]]:
     """Draw no figure: the table says all."""
+    return ()
 
 
 def _never(config: Experiment) -> bool:
@@ -68,7 +66,7 @@ class Study:
     summarize : callable
         Takes rows; returns Markdown.
     draw : callable
-        Takes a folder and rows; draws figures into the folder.
+        Takes rows; returns the figures with their names.
     combine : callable, optional
         Makes the rows from what all trials gave; by default they are the rows of all trials.
     is_timed : callable
@@ -79,7 +77,7 @@ class Study:
     row: type[Any]
     plan: Callable[[Any, Sequence[ImageSource]], list[StudyTrial]]
     summarize: Callable[[Any], str]
-    draw: Callable[..., None] = draw_nothing
+    draw: Callable[[Any], Iterable[tuple[str, Drawn]]] = draw_nothing
     combine: Callable[[Sequence[Ended]], list[Any]] | None = None
     is_timed: Callable[[Any], bool] = _never
 
@@ -90,14 +88,14 @@ STUDIES = {
         classifiers.ClassifierRow,
         classifiers.plan,
         classifiers.summarize,
-        study_figures.draw_classifiers,
+        classifiers.draw,
     ),
     "clustering-speed": Study(
         clustering_speed.ClusteringSpeedConfig,
         clustering_speed.SpeedRow,
         clustering_speed.plan,
         clustering_speed.summarize,
-        speed_figures.draw_all,
+        clustering_speed.draw,
         is_timed=_always,
     ),
     "coder-ablation": Study(
@@ -105,14 +103,14 @@ STUDIES = {
         coder_ablation.AblationRow,
         coder_ablation.plan,
         coder_ablation.summarize,
-        coding_figures.draw_ablation,
+        coder_ablation.draw,
     ),
     "coding-size": Study(
         coding_size.CodingSizeConfig,
         coding_size.CodingSizeRow,
         coding_size.plan,
         coding_size.summarize,
-        coding_figures.draw_sizes,
+        coding_size.draw,
         is_timed=lambda config: config.repeats > 1,
     ),
     "explorer-latency": Study(
@@ -143,6 +141,6 @@ STUDIES = {
         elbow.ElbowRow,
         elbow.plan,
         elbow.summarize,
-        study_figures.draw_elbows,
+        elbow.draw,
     ),
 }

@@ -29,12 +29,14 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
 from pydantic import Field
 
 from adaptive_kmeans import codec
@@ -42,9 +44,11 @@ from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.detail import measures
-from adaptive_kmeans.errors import ConfigError
+from adaptive_kmeans.errors import ConfigError, counted
+from adaptive_kmeans.experiment.labels import End, label_ends
 from adaptive_kmeans.experiment.schema import Experiment, Integers, Names, check_once
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
+from adaptive_kmeans.experiment.style import TWO_COLUMNS, Drawn, blank, label_doubling, looks
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
 from adaptive_kmeans.regions import HIGH_DETAIL, LOW_DETAIL, classify, thresholds
 
@@ -284,3 +288,76 @@ def mean(values: Sequence[float | None]) -> float:
     """Return the mean of the values that are not None, NaN if there are none."""
     there = [value for value in values if value is not None]
     return float(np.mean(there)) if there else math.nan
+
+
+def draw(rows: Sequence[ClassifierRow]) -> Iterator[tuple[str, Drawn]]:
+    """Draw how close measures come to the rate–distortion choice, against the block size."""
+    members = [row for row in rows if row.other == BEST]
+    figures: dict[str, tuple[str, Callable[[ClassifierRow], float | None]]] = {
+        "benefit_against_block_size": (
+            "distortion saved, relative to the rate–distortion choice",
+            lambda row: row.benefit_percent,
+        ),
+        "agreement_against_block_size": (
+            "blocks in the same region as by the rate–distortion choice",
+            lambda row: row.agreement_percent,
+        ),
+    }
+    for name, (label, value) in figures.items():
+        if any(value(row) is not None for row in members):
+            chance = _chance if name.startswith("agreement") else None
+            yield name, _against_block_size(members, value, label, chance)
+
+
+def _against_block_size(
+    rows: Sequence[ClassifierRow],
+    value: Callable[[ClassifierRow], float | None],
+    label: str,
+    chance: Callable[[ClassifierRow], float] | None,
+) -> Drawn:
+    """Draw means over images: a row per set, a column per threshold, a line per measure."""
+    sets = list(dict.fromkeys(row.image_set for row in rows))
+    splits = list(dict.fromkeys(row.threshold for row in rows))
+    details = list(dict.fromkeys(row.detail for row in rows))
+    sizes = sorted({row.block_size for row in rows})
+    figure = blank(TWO_COLUMNS, 0.5 + 1.7 * len(sets))
+    grid = figure.subplots(len(sets), len(splits), squeeze=False, sharex=True, sharey=True)
+    ends: dict[Axes, list[End]] = {}
+    for axes_row, name in zip(grid, sets, strict=True):
+        for axes, split in zip(axes_row, splits, strict=True):
+            chosen = [row for row in rows if (row.image_set, row.threshold) == (name, split)]
+            for detail, style in zip(details, looks(details), strict=True):
+                groups = [
+                    [r for r in chosen if (r.detail, r.block_size) == (detail, size)]
+                    for size in sizes
+                ]
+                means = [mean([value(row) for row in group]) for group in groups]
+                axes.plot(sizes, means, label=detail, **style)
+                if split == splits[-1] and math.isfinite(means[-1]):
+                    ends.setdefault(axes, []).append(
+                        End(detail, sizes[-1], means[-1], style["color"])
+                    )
+                if chance is not None:
+                    by_chance = [mean([chance(row) for row in group]) for group in groups]
+                    axes.plot(sizes, by_chance, linestyle=":", color=style["color"])
+            label_doubling(axes, sizes)
+            images = len({row.image for row in chosen})
+            axes.set_title(f"{split}\n{name}, {counted(images, 'image')}")
+            axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
+            axes.grid()
+    figure.supylabel(label, fontsize=8)
+    figure.supxlabel("side of a block, pixels", fontsize=8)
+    label_ends(figure, ends)
+    dotted = "" if chance is None else " Dotted: by chance, at the same share of blocks."
+    count = counted(len({row.image for row in rows}), "image")
+    return Drawn(
+        figure,
+        f"{label.capitalize()}, by detail measure, threshold and block size: means over {count}. "
+        f"The names at the right hold for the whole row.{dotted}",
+    )
+
+
+def _chance(row: ClassifierRow) -> float:
+    """Return the percentage of blocks on which two random choices of that share agree."""
+    share = row.high_percent / 100
+    return 100 * (share**2 + (1 - share) ** 2)

@@ -28,7 +28,7 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -36,6 +36,7 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from pydantic import Field
 
 from adaptive_kmeans.alpha import require_opaque
@@ -45,10 +46,21 @@ from adaptive_kmeans.errors import (
     AdaptiveKMeansError,
     MissingDependencyError,
     TrialsFailedError,
+    counted,
     one_line,
 )
+from adaptive_kmeans.experiment.labels import End, label_ends
 from adaptive_kmeans.experiment.memory import PeakMemory
 from adaptive_kmeans.experiment.schema import Experiment, Integers, Strict
+from adaptive_kmeans.experiment.style import (
+    CONTEXT,
+    ONE_COLUMN,
+    TWO_COLUMNS,
+    Drawn,
+    blank,
+    look,
+    number_axis,
+)
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
 from adaptive_kmeans.processes import THREAD_VARIABLES
 from adaptive_kmeans.progress import trial_bar
@@ -272,3 +284,64 @@ def _mean_squared_error(
 ) -> float:
     difference = image.reshape(-1, 3).astype(np.int32) - codebook[labels.ravel()]
     return float(np.square(difference).mean())
+
+
+def draw(rows: list[SpeedRow]) -> Iterator[tuple[str, Drawn]]:
+    """Draw time against mean squared error for each k, as means over the images.
+
+    Times are geometric means, errors arithmetic. Lower left is better; the gray line joins the
+    engines that no other beats in both.
+    """
+    if not rows:
+        return
+    ks = sorted({row.k for row in rows})
+    engines = list(dict.fromkeys(row.engine for row in rows))
+    columns = min(2, len(ks))
+    across = -(-len(ks) // columns)
+    figure = blank(ONE_COLUMN if columns == 1 else TWO_COLUMNS, 2.6 * across)
+    grid = figure.subplots(across, columns, squeeze=False)
+    for unused in grid.ravel()[len(ks) :]:
+        unused.remove()
+    ends: dict[Axes, list[End]] = {}
+    for axes, k in zip(grid.ravel(), ks, strict=False):
+        points: list[tuple[float, float]] = []
+        for i, engine in enumerate(engines):
+            style = look(i)
+            threads = sorted({row.threads for row in rows if row.engine == engine})
+            own = [mean_point(rows, engine, n, k) for n in threads]
+            axes.plot(*zip(*own, strict=True), color=style["color"], linewidth=0.6)
+            for n, point in zip(threads, own, strict=True):
+                face = "none" if n == 1 else style["color"]
+                axes.plot(*point, style["marker"], color=style["color"], markerfacecolor=face)
+            points += own
+            if math.isfinite(own[-1][0]):
+                ends.setdefault(axes, []).append(End(engine, *own[-1], style["color"]))
+        axes.plot(*zip(*_front(points), strict=True), color=CONTEXT, zorder=0)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        number_axis(axes.xaxis, (1,))
+        number_axis(axes.yaxis, (1, 2, 3, 5, 7))
+        axes.set_title(f"k = {k}")
+        axes.set_xlabel("time, s")
+        axes.set_ylabel("mean squared error")
+        axes.grid()
+    label_ends(figure, ends)
+    images = counted(len({row.image for row in rows}), "image")
+    yield (
+        "time_against_error",
+        Drawn(
+            figure,
+            "Time and mean squared error of the 8-bit pixels of clustering engines: geometric and "
+            f"arithmetic means over {images}. Hollow: one thread; filled: several. Gray line: "
+            "engines that no other beats in both.",
+        ),
+    )
+
+
+def _front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the points that no other beats in both, sorted by time."""
+    front: list[tuple[float, float]] = []
+    for point in sorted(points):
+        if not front or point[1] < front[-1][1]:
+            front.append(point)
+    return front

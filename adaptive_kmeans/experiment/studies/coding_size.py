@@ -23,21 +23,30 @@ import contextlib
 import functools
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from pydantic import BeforeValidator, Field
 
 from adaptive_kmeans import container
 from adaptive_kmeans.baselines.lossless import Peer, peers
 from adaptive_kmeans.codec import Settings, decode, quantize
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import CorruptError, MissingDependencyError
+from adaptive_kmeans.errors import CorruptError, MissingDependencyError, counted
 from adaptive_kmeans.experiment.schema import Experiment, Integers, Names, check_once, listed
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
+from adaptive_kmeans.experiment.style import (
+    ONE_COLUMN,
+    TWO_COLUMNS,
+    Drawn,
+    blank,
+    look,
+    number_axis,
+)
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
 from adaptive_kmeans.metrics import bits_per_pixel
 from adaptive_kmeans.progress import trial_bar
@@ -260,3 +269,82 @@ def summarize(rows: Sequence[CodingSizeRow]) -> str:
 
 def _is_peer(name: str) -> bool:
     return name.partition(":")[0] in peers.names()
+
+
+def draw(rows: Sequence[CodingSizeRow]) -> Iterator[tuple[str, Drawn]]:
+    """Draw the sizes relative to the smallest peer's, if there are peers: a panel for each set.
+
+    For each k and coder there is a point for each image, and a line at the mean.
+    """
+    comparisons = compare(rows)
+    if not comparisons:
+        return
+    sets = list(dict.fromkeys(c.image_set for c in comparisons))
+    coders = list(dict.fromkeys(c.coder for c in comparisons))
+    ks = sorted({c.k for c in comparisons})
+    figure = blank(ONE_COLUMN if len(sets) == 1 else TWO_COLUMNS, 3.0)
+    grid = figure.subplots(1, len(sets), squeeze=False, sharey=True)[0]
+    width = 0.8 / len(coders)
+    for axes, name in zip(grid, sets, strict=True):
+        for i, coder in enumerate(coders):
+            for place, k in enumerate(ks):
+                sizes = [
+                    c.percent_of_best_peer
+                    for c in comparisons
+                    if (c.image_set, c.k, c.coder) == (name, k, coder)
+                ]
+                if sizes:
+                    middle = place + (i - (len(coders) - 1) / 2) * width
+                    _draw_group(axes, sizes, i, middle, width, coder if place == 0 else "")
+        axes.axhline(100, color="black", linestyle="--", linewidth=0.8, label="smallest peer")
+        images = len({c.image for c in comparisons if c.image_set == name})
+        axes.set_title(f"{name}, {counted(images, 'image')}")
+        axes.set_xticks(range(len(ks)), [str(k) for k in ks])
+        axes.set_xlim(-0.55, len(ks) - 0.35)
+        axes.set_xlabel("codewords k")
+        axes.set_yscale("log")
+        axes.grid(axis="y")
+    number_axis(grid[0].yaxis, (1, 2, 3, 4, 5, 7))
+    grid[0].set_ylabel("size, % of the smallest peer's")
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    count = counted(len({c.image for c in comparisons}), "image")
+    largest = max(comparisons, key=lambda c: c.percent_of_best_peer)
+    yield (
+        "size_against_best_peer",
+        Drawn(
+            figure,
+            f"Files of our coders as a percentage of the smallest lossless peer's, of {count}: a "
+            "point an image, a line and a number the mean. The axis is logarithmic. Largest: "
+            f"{largest.percent_of_best_peer:.0f} % ({largest.image}, k = {largest.k}, "
+            f"{largest.coder}).",
+        ),
+    )
+
+
+def _draw_group(
+    axes: Axes, sizes: Sequence[float], which: int, middle: float, width: float, label: str
+) -> None:
+    """Draw a point for each image and a line at their mean; an empty label has no legend entry."""
+    style: dict[str, Any] = {**look(which), "linestyle": ""}
+    spread = np.linspace(-0.3, 0.3, len(sizes)) if len(sizes) > 1 else np.zeros(1)
+    axes.plot(
+        middle + width * spread,
+        sizes,
+        **style,
+        markersize=2.5,
+        alpha=0.6,
+        label=label or "_",
+    )
+    mean = statistics.fmean(sizes)
+    axes.hlines(
+        mean, middle - 0.42 * width, middle + 0.42 * width, color=style["color"], linewidth=1.8
+    )
+    axes.annotate(
+        f"{mean:.0f}",
+        (middle, max(sizes)),
+        (0, 3),
+        textcoords="offset points",
+        ha="center",
+        fontsize=6,
+    )

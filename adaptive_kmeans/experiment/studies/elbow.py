@@ -17,23 +17,37 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from pydantic import Field
 
 from adaptive_kmeans.clustering import elbow
 from adaptive_kmeans.clustering.elbow import KS
 from adaptive_kmeans.codec import AdaptiveKMeans, Settings
 from adaptive_kmeans.datasets import ImageSource
+from adaptive_kmeans.errors import counted
 from adaptive_kmeans.experiment.codec_trials import expand
+from adaptive_kmeans.experiment.labels import End, label_ends
 from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.runner import run_trials
 from adaptive_kmeans.experiment.schema import Experiment, check_once
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
-from adaptive_kmeans.experiment.style import COLORS
+from adaptive_kmeans.experiment.style import (
+    COLORS,
+    CONTEXT,
+    HATCHES,
+    MAX_SERIES,
+    TWO_COLUMNS,
+    Drawn,
+    blank,
+    label_doubling,
+    look,
+)
 from adaptive_kmeans.experiment.trials import Measurement, Outcome, StudyTrial, run_trial
 from adaptive_kmeans.metrics import PEAK
 
@@ -223,3 +237,101 @@ def draw_elbow(curve: ElbowCurve) -> Figure:
         axes.grid(alpha=0.3)
     figure.suptitle(f"{curve.rows[0].image}: elbow at k = {curve.k}", fontsize=11)
     return figure
+
+
+def draw(rows: Sequence[ElbowRow]) -> Iterator[tuple[str, Drawn]]:
+    """Draw where elbows lie, and the curves that they lie on: a row for each set.
+
+    The first panel counts the images with their elbow at each k, by the rule over k and over log k.
+    The others show every image's distortion, scaled as the rule does, and its PSNR against its
+    rate, with a marker at the elbow.
+    """
+    if not rows:
+        return
+    sets = list(dict.fromkeys(row.image_set for row in rows))
+    ks = sorted({row.k for row in rows})
+    figure = blank(TWO_COLUMNS, 0.35 + 2.1 * len(sets))
+    grid = figure.subplots(len(sets), 3, squeeze=False)
+    ends: dict[Axes, list[End]] = {}
+    for axes_row, name in zip(grid, sets, strict=True):
+        curves: dict[str, list[ElbowRow]] = {}
+        for row in rows:
+            if row.image_set == name:
+                curves.setdefault(row.image, []).append(row)
+        counts, scaled, quality = axes_row
+        _draw_counts(counts, list(curves.values()), ks)
+        counts.set_title(f"{name}, {counted(len(curves), 'image')}")
+        few = len(curves) <= MAX_SERIES
+        for i, (image, curve) in enumerate(curves.items()):
+            at = next(place for place, row in enumerate(curve) if row.is_elbow)
+            style = look(i if few else ks.index(curve[at].k))
+            rates, psnrs = [r.bits_per_pixel for r in curve], [r.psnr_db for r in curve]
+            lines = (scaled, [r.k for r in curve], _normalized(curve)), (quality, rates, psnrs)
+            for axes, across, up in lines:
+                axes.plot(
+                    across, up, color=style["color"] if few else CONTEXT, linewidth=0.7, zorder=1
+                )
+                axes.plot(
+                    across[at],
+                    up[at],
+                    style["marker"],
+                    color=style["color"],
+                    markeredgecolor="white",
+                    markeredgewidth=0.4,
+                    zorder=3,
+                    label=f"elbow at k = {curve[at].k}",
+                )
+            if few:
+                end = End(f"{image}: {curve[at].k}", rates[-1], psnrs[-1], style["color"])
+                ends.setdefault(quality, []).append(end)
+        label_doubling(scaled, ks)
+        scaled.set_xlabel("k, codewords")
+        scaled.set_ylabel("mean squared error, scaled")
+        quality.set_xlabel("rate, bits per pixel")
+        quality.set_ylabel("PSNR, dB")
+        for axes in (scaled, quality):
+            axes.grid()
+        if not few:
+            known = dict(zip(*reversed(quality.get_legend_handles_labels()), strict=True))
+            order = [f"elbow at k = {k}" for k in ks if f"elbow at k = {k}" in known]
+            scaled.legend([known[label] for label in order], order, loc="upper right")
+    label_ends(figure, ends)
+    images = counted(len({(row.image_set, row.image) for row in rows}), "image")
+    yield (
+        "elbows",
+        Drawn(
+            figure,
+            f"Elbows of {images}: on how many they lie at each k, by the rule over k and over "
+            "log k; the mean squared error of each image, scaled to 0..1; its PSNR against its "
+            "rate. Markers: the elbow over k.",
+        ),
+    )
+
+
+def _draw_counts(axes: Axes, curves: Sequence[Sequence[ElbowRow]], ks: Sequence[int]) -> None:
+    """Count the images with their elbow at each k, by both rules."""
+    rules = {
+        "over k": [next(row.k for row in curve if row.is_elbow) for curve in curves],
+        "over log k": [
+            elbow([row.k for row in curve], [row.mse for row in curve], log_k=True)
+            for curve in curves
+        ],
+    }
+    for i, (name, chosen) in enumerate(rules.items()):
+        often = [chosen.count(k) for k in ks]
+        places = [place + 0.4 * (i - 0.5) for place in range(len(ks))]
+        style: dict[str, Any] = {"color": COLORS[i], "hatch": 2 * HATCHES[i], "edgecolor": "white"}
+        bars = axes.bar(places, often, 0.4, label=name, **style)
+        axes.bar_label(bars, [str(n) if n else "" for n in often], fontsize=6, padding=1)
+    axes.set_xticks(range(len(ks)), [str(k) for k in ks])
+    axes.set_xlabel("k at the elbow")
+    axes.set_ylabel("images")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend()
+
+
+def _normalized(curve: Sequence[ElbowRow]) -> list[float]:
+    """Scale distortion to 0..1, as the rule of the elbow does; a flat curve is 0 everywhere."""
+    mses = [row.mse for row in curve]
+    height = mses[0] - mses[-1]
+    return [(mse - mses[-1]) / height if height > 0 else 0.0 for mse in mses]

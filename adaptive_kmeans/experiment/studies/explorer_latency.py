@@ -29,16 +29,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from matplotlib.figure import Figure
 from pydantic import Field
 
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError
+from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError, counted
 from adaptive_kmeans.experiment.schema import Experiment, Integers, Numbers
-from adaptive_kmeans.experiment.style import COLORS, DPI
+from adaptive_kmeans.experiment.style import TWO_COLUMNS, Drawn, blank, looks
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial
 from adaptive_kmeans.explorer.images import offer_source
 from adaptive_kmeans.explorer.state import ExplorerState
@@ -270,24 +268,37 @@ def summarize(rows: Sequence[LatencyRow]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def draw(folder: Path, rows: Sequence[LatencyRow]) -> None:
+def draw(rows: Sequence[LatencyRow]) -> Iterator[tuple[str, Drawn]]:
     """Draw the medians, and up to where 95 % of the moves are, by method and setting."""
     pauses = list(dict.fromkeys(row.pause_ms for row in rows))
-    figure = Figure(figsize=(4.5 * len(pauses), 3.4), layout="constrained")
+    if not rows:
+        return
+    figure = blank(TWO_COLUMNS, 2.5)
     panels = figure.subplots(1, len(pauses), sharey=True, squeeze=False)[0]
     for axes, pause_ms in zip(panels, pauses, strict=True):
         own = [row for row in rows if row.pause_ms == pause_ms]
         names = list(dict.fromkeys((row.method, row.around) for row in own))
+        methods = list(dict.fromkeys(method for method, _ in names))
+        styles = dict(zip(methods, looks(methods), strict=True))
         for place, name in enumerate(names):
             found = [row for row in own if (row.method, row.around) == name]
             median = statistics.fmean(row.median_ms for row in found)
             most = max(row.p95_ms for row in found)
-            color = COLORS[list(dict.fromkeys(n for n, _ in names)).index(name[0])]
-            axes.bar(place, median, color=color)
-            axes.plot([place, place], [median, most], color="black", linewidth=1)
-        axes.axhline(WANTED_MS, color="gray", linestyle="--", linewidth=1)
+            axes.bar(place, median, color=styles[name[0]]["color"])
+            axes.plot([place, place], [median, most], color="black")
+        axes.axhline(WANTED_MS, color="gray", linestyle="--")
         labels = [f"{method}\n{around:g}" for method, around in names]
-        axes.set_xticks(range(len(names)), labels, fontsize=8)
-        axes.set_title(f"pause of {pause_ms} ms", fontsize=10)
+        axes.set_xticks(range(len(names)), labels, fontsize=6)
+        axes.set_title(f"pause of {pause_ms} ms")
+        axes.grid(axis="y")
     panels[0].set_ylabel("slider to picture, ms")
-    figure.savefig(folder / "latency.png", dpi=DPI)
+    images = counted(len({row.image for row in rows}), "image")
+    yield (
+        "latency",
+        Drawn(
+            figure,
+            f"From a slider's move to the picture, by method and setting, on {images}: bars are "
+            "medians, lines reach the slowest image's 95th percentile, and the dashed line is "
+            f"{WANTED_MS:g} ms.",
+        ),
+    )

@@ -20,9 +20,8 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -34,9 +33,10 @@ from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import ConfigError
 from adaptive_kmeans.experiment.findings import Ended
-from adaptive_kmeans.experiment.pictures import CROP, PICTURE_DPI, picture_grid
+from adaptive_kmeans.experiment.pictures import CROP, Cell, grid_of
 from adaptive_kmeans.experiment.schema import Experiment, Strict
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
+from adaptive_kmeans.experiment.style import Drawn
 from adaptive_kmeans.experiment.tables import NO_COLUMN
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
 
@@ -152,16 +152,19 @@ def summarize(rows: Sequence[CropRow]) -> str:
     return ""
 
 
-def draw(folder: Path, rows: Sequence[CropRow]) -> None:
+def draw(rows: Sequence[CropRow]) -> Iterator[tuple[str, Drawn]]:
     """Draw a row of pictures for each crop: the original, without restoration, with it."""
-    titles = [
-        [
+    grid = []
+    for row in rows:
+        titles = (
             f"{row.image}, {row.what}\noriginal",
             f"k = {row.k}\n{row.bytes:,} B, {row.psnr_db:.1f} dB",
             f"restored\n{row.restored_bytes:,} B, {row.restored_psnr_db:.1f} dB",
-        ]
-        for row in rows
-    ]
+        )
+        grid.append([Cell(title, crop) for title, crop in zip(titles, row.pictures, strict=True)])
     if rows:
-        figure = picture_grid(titles, [row.pictures for row in rows])
-        figure.savefig(folder / "crops.png", dpi=PICTURE_DPI)
+        caption = (
+            f"Crops of {CROP}×{CROP} pixels: the original, the file without restoration, and with "
+            "it; bytes and PSNR are those of the whole file."
+        )
+        yield "crops", Drawn(grid_of(grid), caption)

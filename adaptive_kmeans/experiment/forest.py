@@ -1,0 +1,183 @@
+"""The forest plot of BD-rates: a row for each series, with its mean, its interval and its wins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, MaxNLocator
+
+from adaptive_kmeans.errors import counted
+from adaptive_kmeans.experiment.comparison import DELTAS, ComparisonRow
+from adaptive_kmeans.experiment.series import Measured
+from adaptive_kmeans.experiment.statistics import Delta, summarize
+from adaptive_kmeans.experiment.style import COLORS, TWO_COLUMNS, Drawn, blank, plain
+
+ROW_HEIGHT, HEAD_HEIGHT = 0.165, 0.75
+"""Height of a row, and of the title and the axis of a set, in inches."""
+
+MAX_ROWS = 60
+"""Most rows of a figure; one that needs more is left out."""
+
+WIDE = 100.0
+"""A BD-rate in percent beyond which the axis is logarithmic in the ratio of the rates."""
+
+RATIO_TICKS = (-90, -75, -50, -25, 0, 50, 100, 300, 1000, 3000, 10000)
+
+
+class _Line(NamedTuple):
+    """A row of the figure: a heading, or a series with a delta for each metric."""
+
+    name: str
+    deltas: dict[str, Delta] | None
+
+
+def bd_rate(compared: Sequence[ComparisonRow], measured: Sequence[Measured]) -> Drawn | None:
+    """Draw the BD-rates of series against their anchors, a column of panels a metric.
+
+    Where other codecs are the anchors, only our series have rows.
+
+    Parameters
+    ----------
+    compared : sequence of ComparisonRow
+        The comparison of every image.
+    measured : sequence of Measured
+        The files, which tell which series are ours.
+    """
+    ours = {m.series for m in measured if m.row.is_ours}
+    if ours and any(row.anchor not in ours for row in compared):
+        compared = [row for row in compared if row.series in ours]
+    metrics = {
+        title.removesuffix(" %"): column
+        for title, (column, *_) in DELTAS.items()
+        if column.startswith("bd_rate")
+        and any(getattr(row, column) is not None for row in compared)
+    }
+    sets = {
+        name: _lines([row for row in compared if row.image_set == name], list(metrics.values()))
+        for name in dict.fromkeys(row.image_set for row in compared)
+    }
+    rows = [len(lines) for lines in sets.values()]
+    if not metrics or sum(rows) > MAX_ROWS:
+        return None
+    heights = [HEAD_HEIGHT + ROW_HEIGHT * count for count in rows]
+    figure = blank(TWO_COLUMNS, sum(heights))
+    grid = figure.subplots(
+        len(sets), len(metrics), squeeze=False, gridspec_kw={"height_ratios": heights}
+    )
+    for axes_row, (name, lines) in zip(grid, sets.items(), strict=True):
+        images = len({row.image for row in compared if row.image_set == name})
+        for axes, (title, column) in zip(axes_row, metrics.items(), strict=True):
+            metric = title.partition(" by ")[2] or "PSNR"
+            _draw_panel(axes, lines, column)
+            axes.set_title(plain(f"{metric}\n{name}, {counted(images, 'image')}"))
+            axes.set_xlabel("BD-rate, %")
+        _name_rows(axes_row[0], lines)
+        for axes in axes_row[1:]:
+            axes.set_yticks([])
+    images = len({row.image for row in compared})
+    return Drawn(
+        figure,
+        f"BD-rate on {counted(images, 'image')}: how many more bytes a series needs than the one "
+        "it is compared with (bold) at equal quality; below 0 it needs fewer. Points: means over "
+        "the images; lines: 95 % intervals of the mean, from bootstrapped images. Beside them: the "
+        "mean, and on how many of the images that can be compared the series needs fewer bytes.",
+    )
+
+
+def _lines(compared: Sequence[ComparisonRow], columns: Sequence[str]) -> list[_Line]:
+    """Return a heading for each anchor, and below it its series."""
+    lines = []
+    for anchor in dict.fromkeys(row.anchor for row in compared):
+        lines.append(_Line(f"against {anchor}", None))
+        own = [row for row in compared if row.anchor == anchor]
+        for series in dict.fromkeys(row.series for row in own):
+            members = [row for row in own if row.series == series]
+            deltas = {
+                column: summarize([getattr(row, column) for row in members], "lower")
+                for column in columns
+            }
+            lines.append(_Line(series, deltas))
+    return lines
+
+
+def _draw_panel(axes: Axes, lines: Sequence[_Line], column: str) -> None:
+    deltas = {
+        place: line.deltas[column] for place, line in enumerate(lines) if line.deltas is not None
+    }
+    for place, delta in deltas.items():
+        if not delta.images:
+            continue
+        is_sure = not (delta.low <= 0 <= delta.high)
+        color = COLORS[0] if delta.mean < 0 else COLORS[1]
+        if not math.isnan(delta.low):
+            axes.plot([delta.low, delta.high], [place, place], color=color, linewidth=1.2)
+        face = color if is_sure else "white"
+        axes.plot(delta.mean, place, "s", markersize=3.5, color=color, markerfacecolor=face)
+    axes.axvline(0, color="black", linewidth=0.6)
+    ends = [end for d in deltas.values() for end in (d.low, d.mean, d.high) if math.isfinite(end)]
+    if max(map(abs, ends), default=0) > WIDE:
+        axes.set_xscale("function", functions=(_log_ratio, _percent))
+        axes.xaxis.set_major_locator(FixedLocator(_few_ticks(min(ends), max(ends))))
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    for place, delta in deltas.items():
+        shown = f"{delta.mean:+.1f}".replace("-", "−") if delta.images else "–"
+        _write_beside(axes, place, shown, f"{delta.wins}/{delta.images}")
+    for place, line in enumerate(lines):
+        if line.deltas is None:
+            _write_beside(axes, place, "mean", "wins/N", style="italic")
+    axes.set_ylim(len(lines) - 0.4, -0.6)
+    axes.grid(axis="x")
+    axes.spines["left"].set_visible(False)
+
+
+def _write_beside(axes: Axes, place: float, mean: str, wins: str, **look: Any) -> None:
+    """Write two columns to the right of a row."""
+    for text, points in ((mean, 26), (wins, 54)):
+        axes.annotate(
+            text,
+            (1, place),
+            (points, 0),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points",
+            fontsize=6.5,
+            ha="right",
+            va="center",
+            **look,
+        )
+
+
+def _log_ratio(percent: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    ratio = np.maximum(1 + np.asarray(percent, dtype=np.float64) / 100, 1e-3)
+    return np.asarray(np.log(ratio))
+
+
+def _percent(log_ratio: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    return np.asarray(100 * (np.exp(log_ratio) - 1))
+
+
+def _few_ticks(low: float, high: float) -> list[float]:
+    """Return ticks of `RATIO_TICKS` in a range that stand well apart."""
+    inside = [tick for tick in RATIO_TICKS if low <= tick <= high]
+    whole = float(_log_ratio(max(high, 0.0)) - _log_ratio(min(low, 0.0)))
+    kept: list[float] = [0]
+    for side in ([t for t in inside if t > 0], [t for t in reversed(inside) if t < 0]):
+        last = 0.0
+        for tick in side:
+            if abs(_log_ratio(tick) - _log_ratio(last)) > 0.3 * whole:
+                kept.append(tick)
+                last = tick
+    return sorted(kept)
+
+
+def _name_rows(axes: Axes, lines: Sequence[_Line]) -> None:
+    axes.set_yticks(range(len(lines)), [plain(line.name) for line in lines], fontsize=6.5)
+    axes.tick_params(axis="y", length=0)
+    for label, line in zip(axes.get_yticklabels(), lines, strict=True):
+        if line.deltas is None:
+            label.set_fontweight("bold")

@@ -1,0 +1,120 @@
+"""Names at the ends of curves, which keep clear of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from adaptive_kmeans.experiment.style import wrapped
+
+WIDTH = 21
+"""Most letters of a line of a name."""
+GAP = 1.5
+"""Space between two names, in points."""
+
+
+class End(NamedTuple):
+    """The end of a curve: its name, its place in the data, its color."""
+
+    name: str
+    x: float
+    y: float
+    color: str
+
+
+def label_ends(figure: Figure, ends: Mapping[Axes, Sequence[End]]) -> None:
+    """Write names to the right of the axes, each joined to the end of its curve.
+
+    The axes keep their limits. Names that would overlap move up and down, as little as possible in
+    the sum of squares.
+
+    Parameters
+    ----------
+    figure : Figure
+        The figure, all of whose curves are drawn; it is laid out.
+    ends : mapping of Axes to sequence of End
+        The ends of the curves in each panel.
+    """
+    written: dict[Axes, list[Any]] = {}
+    for axes, of_axes in ends.items():
+        axes.set_xlim(axes.get_xlim())
+        axes.set_ylim(axes.get_ylim())
+        written[axes] = [
+            axes.annotate(
+                wrapped(end.name, WIDTH),
+                (end.x, end.y),
+                (1.04, 0.5),
+                textcoords="axes fraction",
+                color=end.color,
+                fontsize=6.5,
+                linespacing=0.95,
+                ha="left",
+                va="center",
+                arrowprops={
+                    "arrowstyle": "-",
+                    "color": end.color,
+                    "linewidth": 0.5,
+                    "alpha": 0.7,
+                    "shrinkA": 0,
+                    "shrinkB": 2,
+                    "relpos": (0, 0.5),
+                },
+            )
+            for end in of_axes
+        ]
+    figure.draw_without_rendering()
+    for axes, texts in written.items():
+        if not texts:
+            continue
+        box = axes.get_window_extent()
+        wanted = [axes.transData.transform(text.xy)[1] for text in texts]
+        gap = GAP * figure.dpi / 72
+        # Of the text alone, without the line to the curve.
+        heights = [Text.get_window_extent(text).height + gap for text in texts]
+        for text, middle in zip(texts, spread(wanted, heights, box.y0, box.y1), strict=True):
+            text.set_position((1.04, (middle - box.y0) / box.height))
+
+
+def spread(
+    wanted: Sequence[float], heights: Sequence[float], low: float, high: float
+) -> list[float]:
+    """Place boxes as near as possible to where they are wanted, without overlap.
+
+    Parameters
+    ----------
+    wanted : sequence of float
+        The middles that the boxes would have.
+    heights : sequence of float
+        Their heights.
+    low, high : float
+        Where the lowest may start, and the highest end, if all fit in between.
+
+    Returns
+    -------
+    list of float
+        The middles of the boxes; their order is that of `wanted`.
+
+    Examples
+    --------
+    >>> spread([5.0, 5.0, 9.0], [2.0, 2.0, 2.0], 0.0, 20.0)
+    [4.0, 6.0, 9.0]
+    """
+    from sklearn.isotonic import isotonic_regression
+
+    order = np.argsort(wanted, kind="stable")
+    sizes = np.asarray(heights, dtype=np.float64)[order]
+    # Where each would be if all were stacked on the first: the distances to keep.
+    stacked = np.concatenate([[0.0], np.cumsum((sizes[1:] + sizes[:-1]) / 2)])
+    least, most = low + sizes[0] / 2, high - sizes[-1] / 2 - stacked[-1]
+    if most < least:  # they do not fit, and stand out equally on both sides
+        least = most = (least + most) / 2
+    moved = np.asarray(wanted, dtype=np.float64)[order] - stacked
+    placed = isotonic_regression(moved, y_min=least, y_max=most) + stacked
+    middles = np.empty(len(order))
+    middles[order] = placed
+    return [float(middle) for middle in middles]
