@@ -60,9 +60,9 @@ def quality_bars(measured: Sequence[Measured], published: Published | None) -> D
         for i, (title, members) in enumerate(panels(measured, value).items()):
             axes = grid[len(metrics) * (i // columns) + which, i % columns]
             _draw_bars(axes, members, value, published)
-            _set_range(axes, members, value, published)
             axes.set_title(plain(title))
             axes.set_ylabel(label)
+            _set_range(axes, members, value, published)
     entries: dict[str, Any] = {}
     for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()
@@ -81,8 +81,8 @@ def quality_bars(measured: Sequence[Measured], published: Published | None) -> D
     )
     return Drawn(
         figure,
-        f"Quality by method and codebook size: {images} ({'; '.join(titles)}). Axes do not start "
-        f"at zero, but where the note at their left says.{marks}",
+        f"Quality by method and codebook size: {images} ({'; '.join(titles)}). Axes start where "
+        f"their labels say.{marks}",
     )
 
 
@@ -152,17 +152,7 @@ def _set_range(
     low = max(0.0, min(shown) - margin)
     axes.set_ylim(low, max(shown) + margin)
     if low:
-        axes.annotate(
-            f"axis starts at {low:.3g}",
-            (0, 0),
-            (2, 3),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            fontsize=6,
-            style="italic",
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.8},
-            zorder=5,
-        )
+        axes.set_ylabel(f"{axes.get_ylabel()}\n(axis starts at {low:.3g})")
 
 
 def rate_split(measured: Sequence[Measured], published: Published | None = None) -> Drawn | None:

@@ -63,7 +63,7 @@ def _named(names: list[str], groups: Mapping[str, Sequence[Measured]]) -> Family
     common = [part for part in parts[names[0]][1:] if all(part in p[1:] for p in parts.values())]
     title = ", ".join(common)
     ours = {groups[name][0].row.is_ours for name in names}
-    if not title and len(ours) == 1:
+    if not title and len(ours) == 1 and len({of[0].row.is_ours for of in groups.values()}) == 2:
         title = OURS if ours == {True} else OTHERS
     short = {
         name: ", ".join(part for i, part in enumerate(own) if i == 0 or part not in common)

@@ -28,7 +28,7 @@ Pixels = npt.NDArray[np.uint8]
 
 PICTURE_DPI = 200
 
-LINE_HEIGHT, GAP, LETTER = 18, 10, 8
+LINE_HEIGHT, GAP, LETTER = 21, 10, 8
 """In pixels: a line of a title, the gap between pictures, a letter's width."""
 
 FONT_SIZE = 6.0

@@ -81,6 +81,7 @@ def _page(folder: Path, seen: view.Seen) -> str:
     found = seen.findings
     parts = {
         "title": html.escape(folder.resolve().name),
+        "question": html.escape(seen.config.question),
         "count": str(seen.trials),
         "failures": "".join(f"<li>{html.escape(str(failure))}</li>" for failure in seen.failures),
         "summary": _titled_table(folder / "summary.md", "Compared"),
@@ -128,8 +129,10 @@ def _is_numbers(column: Sequence[str]) -> bool:
 
 def _figure(path: Path) -> str:
     name = html.escape(path.stem.replace("_", " "))
+    caption = path.with_suffix(".txt")
+    text = html.escape(caption.read_text("utf-8").strip()) if caption.exists() else name
     data = _inline(path.read_bytes())
-    return f'<figure><img alt="{name}" src="{data}"><figcaption>{name}</figcaption></figure>\n'
+    return f'<figure><img alt="{name}" src="{data}"><figcaption>{text}</figcaption></figure>\n'
 
 
 def _swipe(pictures: Mapping[str, Callable[[], npt.NDArray[np.uint8]]]) -> str:
@@ -177,6 +180,7 @@ th[data-order="1"]::after { content: " ▲"; } th[data-order="-1"]::after { cont
 #slider { width: 100%; margin: 0.4em 0 0; }
 </style></head><body>
 <h1>$title</h1>
+<p><strong>$question</strong></p>
 <p>$count trials. Rate is 8 × file bytes / pixels, of files that have been decoded.</p>
 <ul>$failures</ul>
 $summary

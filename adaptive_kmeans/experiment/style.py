@@ -159,7 +159,7 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def wrapped(title: str, width: int = 44) -> str:
+def wrapped(title: str, width: int = 50) -> str:
     """Return a title in lines that are not wider than a panel."""
     return plain("\n".join(textwrap.wrap(title, width, break_on_hyphens=False)))
 
