@@ -27,6 +27,7 @@ from adaptive_kmeans.cli.decompress import decompress
 from adaptive_kmeans.cli.explore import explore
 from adaptive_kmeans.cli.export import export
 from adaptive_kmeans.cli.info import info
+from adaptive_kmeans.cli.interchange import export_results
 from adaptive_kmeans.cli.manual import man
 from adaptive_kmeans.errors import AdaptiveKMeansError
 
@@ -69,6 +70,7 @@ for command in (
     experiments.run,
     experiments.report,
     experiments.reproduce,
+    export_results,
     man,
 ):
     app.command()(command)

@@ -183,6 +183,10 @@ def run(
         bool,
         Option("--repair", help="Drop damaged trials of the store, and measure them again."),
     ] = False,
+    keep_files: Annotated[
+        bool,
+        Option("--keep-files", help="Store the file of every trial, for export-results."),
+    ] = False,
     dry_run: Annotated[
         bool, Option("--dry-run", help="Print the number of trials and an estimate of their time.")
     ] = False,
@@ -221,6 +225,7 @@ def run(
         retry_failed=retry_failed,
         force=force,
         repair=repair,
+        keep_files=keep_files,
     )
     if 0 < len(outcome.rows) <= MAX_PRINTED:
         print_table(tables.to_terminal(outcome.rows))

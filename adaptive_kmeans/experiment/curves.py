@@ -15,7 +15,9 @@ from matplotlib.lines import Line2D
 
 from adaptive_kmeans.errors import counted
 from adaptive_kmeans.experiment.families import Family, families
+from adaptive_kmeans.experiment.findings import OtherCurve
 from adaptive_kmeans.experiment.labels import End, label_ends
+from adaptive_kmeans.experiment.others import comparable, draw_others
 from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.series import (
     Measured,
@@ -48,12 +50,18 @@ GRAY = "Gray: the series of the other panels, as far as they come into view."
 Score = Callable[[Row], float | None]
 
 
-def against_rate(measured: Sequence[Measured], quality: Score, label: str) -> Drawn | None:
+def against_rate(
+    measured: Sequence[Measured],
+    quality: Score,
+    label: str,
+    theirs: Sequence[OtherCurve] = (),
+) -> Drawn | None:
     """Plot quality against bits per pixel, a curve for each series through its best choices.
 
     Choices of parameters that another choice of the series beats in both are faint dots. Where few
     series of many images are averaged, a band covers the middle half of the images. A lossless
-    codec is a vertical line.
+    codec is a vertical line. Curves of others are gray, and only where all images of their set are
+    averaged.
     """
     grouped = panels(measured, quality)
     if not any(values(members, quality) for members in grouped.values()):
@@ -65,6 +73,10 @@ def against_rate(measured: Sequence[Measured], quality: Score, label: str) -> Dr
         own = by_series(members)
         averaged = len({m.row.image for m in members}) > 1
         has_bands = averaged and len(family.names) <= MAX_BANDS
+        published = draw_others(axes, comparable(theirs, members, measured))
+        if published:
+            ends += published
+            said["Gray, named: as published by others."] = None
         for name, of_series in own.items():
             if name not in family.names:
                 _draw_context(axes, front(curve(of_series, quality)))

@@ -41,7 +41,7 @@ def draw(
     compared : sequence of ComparisonRow
         The comparison of the series at equal quality.
     shown : Shown
-        The image to show; its trials have their files.
+        The image to show, whose trials have their files, and the curves of others.
     config : Figures
         Which figures.
     published : Published, optional
@@ -55,7 +55,7 @@ def draw(
     drawings: dict[str, Callable[[], Drawn | None]] = {
         "quality": lambda: quality_bars(measured, published),
         "bd_rate": lambda: bd_rate(compared, measured),
-        "psnr_against_rate": lambda: against_rate(measured, psnr, "PSNR, dB"),
+        "psnr_against_rate": lambda: against_rate(measured, psnr, "PSNR, dB", shown.others),
         "ssim_against_rate": lambda: against_rate(
             measured, ssim_db, "SSIM, −10 log10(1 − SSIM) dB"
         ),

@@ -26,8 +26,27 @@ class Ended(NamedTuple):
     data: bytes | None
 
 
+@dataclass(frozen=True)
+class OtherCurve:
+    """A curve that others have published, for figures alone: it is of no file measured here.
+
+    Parameters
+    ----------
+    name : str
+        What its file calls it.
+    image_set : str
+        The set of images over which its numbers are means.
+    psnr_db : list of (float, float)
+        Rate in bits per pixel and PSNR in dB, sorted by rate.
+    """
+
+    name: str
+    image_set: str
+    psnr_db: Sequence[tuple[float, float]]
+
+
 class Shown(NamedTuple):
-    """The image that figures show.
+    """What figures show besides the rows: an image, and what others have published.
 
     Parameters
     ----------
@@ -35,10 +54,13 @@ class Shown(NamedTuple):
         Its name; None if the experiment shows none, or no image could be read.
     pixels : (H, W, 3) or (H, W, 4) uint8, or None
         The image.
+    others : sequence of OtherCurve
+        Curves of others.
     """
 
     name: str | None
     pixels: npt.NDArray[np.uint8] | None
+    others: Sequence[OtherCurve] = ()
 
 
 NOTHING_SHOWN = Shown(None, None)

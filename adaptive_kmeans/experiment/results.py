@@ -25,6 +25,7 @@ from adaptive_kmeans.experiment import environment, origin, tables, view
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.kinds import KINDS
 from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
+from adaptive_kmeans.experiment.series import MAX_IMAGES
 from adaptive_kmeans.experiment.store import Store
 from adaptive_kmeans.progress import say
 from adaptive_kmeans.threads import thread_count
@@ -77,6 +78,7 @@ def run_experiment(
     retry_failed: bool = False,
     force: bool = False,
     repair: bool = False,
+    keep_files: bool = False,
 ) -> Results:
     """Run the experiment of a config file and write its folder of results.
 
@@ -103,6 +105,8 @@ def run_experiment(
         Whether to replace results of another config, of other images, or of other versions.
     repair : bool
         Whether to drop what is damaged in the store, which is printed, and measure it again.
+    keep_files : bool
+        Whether the store keeps the files of all trials, for `interchange.reconstructions`.
 
     Raises
     ------
@@ -130,7 +134,13 @@ def run_experiment(
         for dropped in store.repair() if repair else ():
             say(f"dropped: damage in {dropped}")
         shown = view.run(
-            config, sources, store, jobs=jobs, scheduler=scheduler, retry_failed=retry_failed
+            config,
+            sources,
+            store,
+            jobs=jobs,
+            scheduler=scheduler,
+            retry_failed=retry_failed,
+            keep_files=keep_files,
         )
         with publishing(store, folder):
             seen = view.see(store, shown)
@@ -147,6 +157,8 @@ def read_experiment(
     sources = find_images(config.images)
     if isinstance(config, CompressionConfig) and images is None:
         _check_picture(config, sources)
+        _check_others(config, sources)
+    view.read_others(config, sources)  # what cannot be read is an error before anything is run
     return config, sources
 
 
@@ -226,6 +238,15 @@ def _check_picture(config: CompressionConfig, sources: list[ImageSource]) -> Non
     if config.figures.picture not in (None, *names):
         expected = f"one of {', '.join(names)}"
         raise ConfigError("figures.picture", expected, config.figures.picture)
+
+
+def _check_others(config: CompressionConfig, sources: list[ImageSource]) -> None:
+    sets = dict.fromkeys(source.set_name for source in sources)
+    for name in config.figures.others:
+        if name not in sets:
+            raise ConfigError("figures.others", f"a set of the images, {' or '.join(sets)}", name)
+    if config.figures.others and len(sources) <= MAX_IMAGES:
+        say(f"note: figures.others are means, not drawn beside {MAX_IMAGES} images or fewer")
 
 
 @contextlib.contextmanager

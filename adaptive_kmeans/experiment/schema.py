@@ -15,6 +15,7 @@
     anchor = "regular"                  # method to compare the others with, or several
     draw = ["quality"]                  # figures; all by default
     formats = ["png", "pdf"]            # and "svg"
+    others = { kodak = ["elic.json"] }  # curves of others, means over a set: JSON of CompressAI
 
     [published]                         # numbers of a paper to compare with; optional
     source = "A. Author, Title, 2020"
@@ -290,6 +291,7 @@ class Figures(Strict):
     anchor: Names = ["regular"]
     draw: Annotated[list[Drawing], Field(min_length=1)] = list(get_args(Drawing))
     formats: Annotated[list[Literal["png", "pdf", "svg"]], Field(min_length=1)] = ["png", "pdf"]
+    others: dict[str, Names] = {}
 
 
 class PublishedRow(Strict):

@@ -10,17 +10,19 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from adaptive_kmeans import image
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError, ReadError, TrialsFailedError
 from adaptive_kmeans.experiment.config import check_config
-from adaptive_kmeans.experiment.findings import NOTHING_SHOWN, Ended, Findings, Shown
+from adaptive_kmeans.experiment.findings import NOTHING_SHOWN, Ended, Findings, OtherCurve, Shown
+from adaptive_kmeans.experiment.interchange import compressai
 from adaptive_kmeans.experiment.kinds import KINDS
 from adaptive_kmeans.experiment.runner import run_stored
-from adaptive_kmeans.experiment.schema import Experiment
+from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
 from adaptive_kmeans.experiment.store import Store, Stored
 from adaptive_kmeans.experiment.trials import UNREADABLE, Trial, hash_images, load
 
@@ -42,12 +44,18 @@ class View:
         Name of the image that figures show.
     original : str or None
         Key of the stored file with the original of this image.
+    originals : dict of str to str
+        Keys of the originals of all images by their names, if all files are kept.
+    others : list of dict
+        Curves that others have published; see `OtherCurve`.
     """
 
     config: dict[str, Any]
     trials: list[tuple[str, str, str]]
     picture: str | None = None
     original: str | None = None
+    originals: dict[str, str] = field(default_factory=dict)
+    others: list[dict[str, Any]] = field(default_factory=list)
 
 
 def plan_keyed(config: Experiment, sources: Sequence[ImageSource]) -> dict[str, Trial]:
@@ -63,6 +71,7 @@ def run(
     jobs: int,
     scheduler: str | None = None,
     retry_failed: bool = False,
+    keep_files: bool = False,
 ) -> View:
     """Run the trials that the store does not hold yet; store the view and return it.
 
@@ -78,7 +87,11 @@ def run(
         See `run_stored`.
     retry_failed : bool
         Whether to run failed trials again.
+    keep_files : bool
+        Whether to store the file of every trial and the original of every image, not only those of
+        the image that figures show.
     """
+    others = [dataclasses.asdict(curve) for curve in read_others(config, sources)]
     hashes = hash_images(sources, config.background)
     shown: list[tuple[str, str, str]] = []
     trials: dict[str, Trial] = {}
@@ -88,7 +101,8 @@ def run(
     picture, original = None, None
     if KINDS[config.kind].shows_picture:
         picture, original = _store_picture(config, sources, hashes, store)
-    view = View(config.model_dump(mode="json"), shown, picture, original)
+    originals = _store_originals(config, sources, hashes, store) if keep_files else {}
+    view = View(config.model_dump(mode="json"), shown, picture, original, originals, others)
     store.add((key, trial.summary) for key, trial in trials.items())
     store.put_file(VIEW, json.dumps(dataclasses.asdict(view)).encode())
     kept = _kept(view)
@@ -102,7 +116,8 @@ def run(
 
 def _kept(view: View) -> Collection[str]:
     """Return the keys of the trials whose data are kept."""
-    return {key for key, name, _ in view.trials if view.picture in (None, name)}
+    shown = (None, *view.originals) if view.originals else (None, view.picture)
+    return {key for key, name, _ in view.trials if view.picture is None or name in shown}
 
 
 @dataclass(frozen=True)
@@ -119,6 +134,10 @@ class Seen:
         How many trials have ended.
     seconds : float
         Total time of all trials, including those of earlier runs.
+    keys : list of str
+        For each row of the trials, the key of its trial in the store.
+    originals : dict of str to str
+        The stored originals, if all files are kept; see `View`.
     """
 
     config: Experiment
@@ -126,6 +145,8 @@ class Seen:
     failures: list[AdaptiveKMeansError]
     trials: int
     seconds: float
+    keys: list[str] = field(default_factory=list)
+    originals: dict[str, str] = field(default_factory=dict)
 
 
 def see(store: Store, view: View | None = None) -> Seen:
@@ -157,9 +178,12 @@ def see(store: Store, view: View | None = None) -> Seen:
     shown = NOTHING_SHOWN
     if kind.shows_picture:
         png = None if view.original is None else store.file(view.original)
-        shown = Shown(view.picture, None if png is None else image.decode_image(png).pixels)
+        pixels = None if png is None else image.decode_image(png).pixels
+        shown = Shown(view.picture, pixels, _others(view, store))
     seconds = sum(trial.seconds for trial in over.values())
-    return Seen(config, kind.find(config, ended, shown), failures, len(over), seconds)
+    findings = kind.find(config, ended, shown)
+    measured = [key for key in keys if key in over for _ in over[key].rows]
+    return Seen(config, findings, failures, len(over), seconds, measured, view.originals)
 
 
 def _read(store: Store) -> View:
@@ -169,6 +193,34 @@ def _read(store: Store) -> View:
     try:
         return View(**json.loads(document))
     except (TypeError, ValueError) as error:
+        raise _of_another_version(store, error) from error
+
+
+def read_others(config: Experiment, sources: Sequence[ImageSource]) -> list[OtherCurve]:
+    """Read the curves of others that the figures of a config name.
+
+    Those that are means over another set than the images are of are left out.
+
+    Raises
+    ------
+    ReadError
+        A file cannot be read.
+    """
+    if not isinstance(config, CompressionConfig):
+        return []
+    sets = {source.set_name for source in sources}
+    return [
+        compressai.read(Path(path), name)
+        for name, paths in config.figures.others.items()
+        for path in paths
+        if name in sets
+    ]
+
+
+def _others(view: View, store: Store) -> list[OtherCurve]:
+    try:
+        return [OtherCurve(**curve) for curve in view.others]
+    except TypeError as error:
         raise _of_another_version(store, error) from error
 
 
@@ -218,7 +270,21 @@ def _store_picture(
     wanted = config.model_dump()["figures"]["picture"]
     picture = wanted if wanted in names else names[0]
     source = next(source for source in sources if source.name == picture)
-    original = f"original {hashes[picture]}"
+    return picture, _store_original(config, source, hashes, store)
+
+
+def _store_originals(
+    config: Experiment, sources: Sequence[ImageSource], hashes: dict[str, str], store: Store
+) -> dict[str, str]:
+    """Store the originals of all readable images; return their keys by name."""
+    readable = [source for source in sources if not hashes[source.name].startswith(UNREADABLE)]
+    return {source.name: _store_original(config, source, hashes, store) for source in readable}
+
+
+def _store_original(
+    config: Experiment, source: ImageSource, hashes: dict[str, str], store: Store
+) -> str:
+    original = f"original {hashes[source.name]}"
     if store.file(original) is None:
         store.put_file(original, image.encode_image(load(source, config.background)))
-    return picture, original
+    return original

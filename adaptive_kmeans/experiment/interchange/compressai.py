@@ -1,0 +1,155 @@
+"""The JSON of CompressAI: the curve of a codec, as means over a set of images.
+
+CompressAI (J. Bégaint et al., "CompressAI: a PyTorch library and evaluation platform for
+end-to-end compression research", 2020, github.com/InterDigitalInc/CompressAI) publishes and plots
+results as
+
+.. code-block:: json
+
+    {
+      "name": "cheng2020-attn",
+      "description": "Inference (ans)",
+      "results": {"bpp": [0.116, 0.174], "psnr-rgb": [28.43, 29.77], "ms-ssim-rgb": [0.92, 0.95]}
+    }
+
+in which the i-th numbers of all lists belong together. Each is an arithmetic mean over the images
+of a set, as the points of our curves are. Its ``python -m compressai.utils.plot`` reads what
+`write` returns, and `read` takes what its ``results/image/`` holds. Of the metrics only PSNR is
+the same as ours: MS-SSIM is not our SSIM.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adaptive_kmeans import files
+from adaptive_kmeans.errors import AdaptiveKMeansError, ReadError, printable
+from adaptive_kmeans.experiment.findings import OtherCurve
+from adaptive_kmeans.experiment.interchange.names import distinct
+from adaptive_kmeans.experiment.rows import Row
+from adaptive_kmeans.experiment.series import Measured, by_series, curve, psnr
+
+if TYPE_CHECKING:
+    from adaptive_kmeans.experiment.interchange.measurements import Measurements
+
+RATE, PSNR = "bpp", ("psnr-rgb", "psnr")
+"""Keys of the results; older files have the second name of PSNR, which is of RGB as well."""
+
+SCORES: dict[str, Callable[[Row], float | None]] = {
+    PSNR[0]: psnr,
+    "ssim-rgb": lambda row: row.ssim,
+    "ssimulacra2": lambda row: row.ssimulacra2,
+    "ciede2000": lambda row: row.ciede2000,
+    "encoding_time": lambda row: row.encode_s,
+    "decoding_time": lambda row: row.decode_s,
+}
+"""What is written besides the rate, where all files have it."""
+
+MAX_BYTES, MAX_POINTS, MAX_NAME = 2**20, 4096, 60
+MAX_BPP, MAX_DB = 1e4, 1e3
+
+
+def write(found: Measurements) -> dict[str, str]:
+    """Return a JSON file for each set of images and each series, by its path.
+
+    A point of a curve is one choice of parameters that all images of the set have; those with a
+    file of infinite PSNR are left out, since they have no mean.
+    """
+    made: dict[str, str] = {}
+    sets = dict.fromkeys(m.row.image_set for m in found.files)
+    folders = distinct(sets)
+    for name in sets:
+        series = by_series([m for m in found.files if m.row.image_set == name])
+        titles = distinct(series)
+        for title, members in series.items():
+            results = _results(members)
+            if not results[RATE]:
+                continue
+            count = len({m.row.image for m in members})
+            document = {
+                "name": f"adaptive-kmeans {title}" if members[0].row.is_ours else title,
+                "description": f"adaptive-kmeans, experiment {found.name}: mean of {count} "
+                f"image{'' if count == 1 else 's'} of {name or 'no set'}, bytes of real files",
+                "results": results,
+            }
+            text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+            made[f"{folders[name]}/{titles[title]}.json"] = f"{text}\n"
+    return made
+
+
+def _results(members: list[Measured]) -> dict[str, list[float]]:
+    """Return the lists of one curve; the points are those of PSNR, if it was measured."""
+    measured = {name: curve(members, score) for name, score in SCORES.items()}
+    points = measured[PSNR[0]] or next(filter(None, measured.values()), [])
+    results = {RATE: [rate for rate, _ in points]}
+    for name, of_metric in measured.items():
+        # A metric without a mean at some point has another number of them.
+        if [rate for rate, _ in of_metric] == results[RATE] and points:
+            results[name] = [value for _, value in of_metric]
+    return results
+
+
+def read(path: Path, image_set: str) -> OtherCurve:
+    """Read the curve of PSNR from a file of CompressAI's format.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    image_set : str
+        The set of images over which its numbers are means, which it does not say.
+
+    Raises
+    ------
+    ReadError
+        It cannot be read, is not of this format, or has no PSNR.
+    LimitError
+        It is larger than any such file.
+    """
+    try:
+        document = json.loads(files.read_bytes(path, MAX_BYTES))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, AdaptiveKMeansError):
+            raise
+        raise ReadError(str(path), "JSON of CompressAI's format", _reason(error)) from error
+    if not isinstance(document, dict):
+        raise ReadError(str(path), "a JSON object", type(document).__name__)
+    results = document.get("results", document)
+    if not isinstance(results, dict):
+        raise ReadError(f"{path}: results", "an object of lists", type(results).__name__)
+    key = next((key for key in PSNR if key in results), None)
+    if key is None:
+        received = ", ".join(map(printable, list(results)[:6])) or "none"
+        raise ReadError(f"{path}: results", f"the key {PSNR[0]}", received)
+    rates = _numbers(path, RATE, results, MAX_BPP)
+    values = _numbers(path, key, results, MAX_DB)
+    if len(rates) != len(values):
+        expected = f"as many numbers as in {RATE}, {len(rates)}"
+        raise ReadError(f"{path}: {key}", expected, len(values))
+    name = document.get("name", path.stem)
+    if not isinstance(name, str):
+        raise ReadError(f"{path}: name", "a text", type(name).__name__)
+    points = sorted(zip(rates, values, strict=True))
+    return OtherCurve(printable(name).strip()[:MAX_NAME] or path.stem, image_set, points)
+
+
+def _numbers(path: Path, key: str, results: Mapping[str, Any], most: float) -> list[float]:
+    """Return a list of numbers above 0."""
+    values = results.get(key)
+    if not isinstance(values, list) or not 1 <= len(values) <= MAX_POINTS:
+        received = f"{len(values)} of them" if isinstance(values, list) else type(values).__name__
+        raise ReadError(f"{path}: {key}", f"a list of 1..{MAX_POINTS} numbers", received)
+    for value in values:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not math.isfinite(value) or not 0 < value <= most:
+            expected = f"numbers above 0, at most {most:g}"
+            raise ReadError(f"{path}: {key}", expected, printable(repr(value))[:40])
+    return [float(value) for value in values]
+
+
+def _reason(error: Exception) -> str:
+    return "brackets too deep" if isinstance(error, RecursionError) else str(error)

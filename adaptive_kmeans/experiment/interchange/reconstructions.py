@@ -1,0 +1,102 @@
+"""What the files of an experiment decode to, as PNG beside the originals.
+
+They come from the store alone, which keeps the files of the image that figures show, and after
+``run --keep-files`` those of all images.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from adaptive_kmeans import image
+from adaptive_kmeans.errors import ReadError
+from adaptive_kmeans.experiment import view
+from adaptive_kmeans.experiment.interchange.measurements import Measurements
+from adaptive_kmeans.experiment.interchange.names import distinct
+from adaptive_kmeans.experiment.series import Measured
+from adaptive_kmeans.experiment.store import Store
+
+ORIGINAL = "original"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG file to write.
+
+    Parameters
+    ----------
+    path : Path
+        Where.
+    pixels : callable
+        Returns the image.
+    """
+
+    path: Path
+    pixels: Callable[[], npt.NDArray[np.uint8]]
+
+
+def plan(
+    found: Measurements, results: Path, folder: Path
+) -> tuple[list[Picture], dict[int, tuple[Path, Path]]]:
+    """List the pictures of an experiment: what all files decode to, and the originals.
+
+    Parameters
+    ----------
+    found : Measurements
+        What was measured.
+    results : Path
+        The folder of results, whose store has the files.
+    folder : Path
+        Where to write ``IMAGE/original.png``, and for each file ``IMAGE/SERIES.png``.
+
+    Returns
+    -------
+    pictures : list of Picture
+    paths : dict
+        By the place of a file among `found.files`, the paths of its original and its picture.
+
+    Raises
+    ------
+    ReadError
+        There is no store, or it has not kept all files.
+    """
+    expected = "the file of every trial in its store, as after `run --keep-files`"
+    if not found.keys:
+        raise ReadError(str(results), expected, "no store")
+    with Store(results, create=False) as store:
+        originals = {name: store.file(key) for name, key in view.see(store).originals.items()}
+        data = [store.file(key) for key in found.keys]
+    if None in data or not originals:
+        missing = sum(file is None for file in data) or len(data)
+        raise ReadError(str(results), expected, f"{len(data) - missing} of {len(data)}")
+    images = distinct(m.row.image for m in found.files)
+    has_seeds = len({m.row.seed for m in found.files} - {None}) > 1
+    titles = distinct([ORIGINAL, *(_title(m, has_seeds) for m in found.files)])
+    pictures: dict[Path, Picture] = {}
+    paths = {}
+    for place, (m, file) in enumerate(zip(found.files, data, strict=True)):
+        whole = dataclasses.replace(m, data=file)
+        original = folder / images[m.row.image] / f"{titles[ORIGINAL]}.png"
+        decoded = original.with_name(f"{titles[_title(m, has_seeds)]}.png")
+        png = originals.get(m.row.image)
+        if png is None:
+            raise ReadError(str(results), f"the original of {m.row.image} in its store", "none")
+        pictures.setdefault(original, Picture(original, partial(_pixels, png)))
+        pictures[decoded] = Picture(decoded, whole.decode)
+        paths[place] = original, decoded
+    return list(pictures.values()), paths
+
+
+def _title(m: Measured, has_seeds: bool) -> str:
+    return f"{m.title}, seed {m.row.seed}" if has_seeds and m.row.is_ours else m.title
+
+
+def _pixels(png: bytes) -> npt.NDArray[np.uint8]:
+    return image.decode_image(png).pixels

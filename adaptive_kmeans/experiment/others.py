@@ -1,0 +1,56 @@
+"""Curves that others have published, in our figures: gray, and named as theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from adaptive_kmeans.experiment.findings import OtherCurve
+from adaptive_kmeans.experiment.labels import End
+from adaptive_kmeans.experiment.series import Measured
+from adaptive_kmeans.experiment.style import LINES
+
+GRAY = "#707070"
+PUBLISHED = "as published"
+
+
+def other_label(curve: OtherCurve) -> str:
+    """Return the name of a curve in legends, which says that we have not measured it.
+
+    Examples
+    --------
+    >>> other_label(OtherCurve("BPG 4:4:4", "kodak", [(0.5, 31.0)]))
+    'BPG 4:4:4, as published'
+    """
+    return f"{curve.name}, {PUBLISHED}"
+
+
+def comparable(
+    others: Sequence[OtherCurve], panel: Sequence[Measured], measured: Sequence[Measured]
+) -> list[OtherCurve]:
+    """Return the curves that are means over all that a panel averages, and nothing else."""
+    shown = {(m.row.image_set, m.row.image) for m in panel}
+    found = []
+    for other in others:
+        images = {m.row.image for m in measured if m.row.image_set == other.image_set}
+        if len(shown) > 1 and shown == {(other.image_set, image) for image in images}:
+            found.append(other)
+    return found
+
+
+def draw_others(axes: Axes, curves: Sequence[OtherCurve]) -> list[End]:
+    """Draw curves of others below ours, and return their ends."""
+    ends = []
+    for i, curve in enumerate(curves):
+        rates, values = zip(*curve.psnr_db, strict=True)
+        look: dict[str, Any] = {
+            "color": GRAY,
+            "linestyle": LINES[i % len(LINES)],
+            "marker": ".",
+            "markersize": 3,
+        }
+        axes.plot(rates, values, label=other_label(curve), linewidth=1.0, zorder=1.5, **look)
+        ends.append(End(other_label(curve), *curve.psnr_db[-1], GRAY))
+    return ends
