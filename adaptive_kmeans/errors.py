@@ -210,6 +210,10 @@ class TrialsFailedError(AdaptiveKMeansError, RuntimeError):
     exit_code = 6
 
 
+class PluginError(TrialsFailedError):
+    """A member that another package adds to a family failed, or returned what it must not."""
+
+
 class NotWrittenError(AdaptiveKMeansError, ValueError):
     """A file that is not written, since it would not be as the options ask."""
 

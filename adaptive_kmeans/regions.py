@@ -1,20 +1,24 @@
 """Thresholds: from block scores to the region map.
 
 A block is high detail (region 1) when its score is at or above the threshold, as published; else it
-is low detail (region 0). In a flat image every block is at the median, so that all blocks are
+is low detail (region 0). Other packages add thresholds through the entry-point group
+``adaptive_kmeans.thresholds``. In a flat image every block is at the median, so that all blocks are
 region 1 and region 0 is empty, which is allowed everywhere.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+import math
+import numbers
+import reprlib
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans.errors import ConfigError
-from adaptive_kmeans.registry import Registry
+from adaptive_kmeans.errors import ConfigError, PluginError
+from adaptive_kmeans.registry import Registry, blaming, group
 
 LOW_DETAIL, HIGH_DETAIL = 0, 1
 ONE_SIDED_PERCENT = 99.0
@@ -120,8 +124,43 @@ class Quantile:
         return float(np.quantile(scores, self.share))
 
 
+@dataclass(frozen=True)
+class Checked:
+    """A threshold of another package, which returns a score or fails with a line that names it.
+
+    Parameters
+    ----------
+    what : str
+        The family and the spec.
+    threshold : Threshold
+        The member.
+    """
+
+    what: str
+    threshold: Threshold = field(compare=False)
+
+    def __call__(self, scores: Scores) -> float:
+        """Return the score at which high detail begins.
+
+        Raises
+        ------
+        PluginError
+            The threshold raised an error, or returned something else.
+        """
+        expected = "a finite number"
+        with blaming(PluginError, self.what, expected):
+            found: Any = self.threshold(scores)
+        is_number = isinstance(found, numbers.Real) and not isinstance(found, bool)
+        if not is_number or not math.isfinite(found):
+            raise PluginError(self.what, expected, reprlib.repr(found))
+        return float(found)
+
+
 thresholds: Registry[Threshold] = Registry(
-    "threshold", {"median": Median, "mean": Mean, "otsu": Otsu, "quantile": Quantile}
+    "threshold",
+    {"median": Median, "mean": Mean, "otsu": Otsu, "quantile": Quantile},
+    entry_point_group=group("thresholds"),
+    check=Checked,
 )
 
 

@@ -10,6 +10,9 @@ Other packages add members through entry points, by name:
 
     [project.entry-points."adaptive_kmeans.detail"]
     entropy = "my_package:Entropy"
+
+What such a member returns is checked where it enters: its family wraps it in what checks it.
+`CONTRIBUTING.md` has a page on writing one.
 """
 
 from __future__ import annotations
@@ -29,6 +32,35 @@ from adaptive_kmeans.errors import (
 )
 
 Member = TypeVar("Member")
+
+FAMILIES = {
+    "detail": "--detail",
+    "thresholds": "--threshold",
+    "dithering": "--dither",
+    "baselines": "codec of method baseline",
+}
+"""The families that other packages add to, and where their names are given."""
+
+
+def group(family: str) -> str:
+    """Return the group of entry points of a family."""
+    return f"adaptive_kmeans.{family}"
+
+
+def installed(family: str) -> tuple[str, ...]:
+    """Return the names that installed packages add to a family; nothing is imported."""
+    return tuple(sorted(entry.name for entry in metadata.entry_points(group=group(family))))
+
+
+@contextlib.contextmanager
+def blaming(kind: type[AdaptiveKMeansError], what: str, expected: str) -> Iterator[None]:
+    """Turn whatever the code of another package raises into one line that names it."""
+    try:
+        yield
+    except (AdaptiveKMeansError, MemoryError):
+        raise
+    except Exception as error:
+        raise kind(what, expected, one_line(error)) from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +86,9 @@ class Registry(Generic[Member]):
     entry_point_group : str, optional
         Group of entry points under which other packages register members. They are searched when
         a name is not in the table, or to list all names; each is loaded when it is first used.
+    check : callable, optional
+        Takes what a member of another package is called in messages, and the member; returns one
+        that does the same and checks what it returns.
 
     Examples
     --------
@@ -71,8 +106,11 @@ class Registry(Generic[Member]):
         family: str,
         members: Mapping[str, type[Member]],
         entry_point_group: str | None = None,
+        check: Callable[[str, Member], Member] | None = None,
     ) -> None:
         self.family = family
+        self._check = check
+        self._own = frozenset(members)
         self._members: dict[str, type[Member] | _Later] = {}
         self._group = entry_point_group
         self._pending = entry_point_group is not None
@@ -121,15 +159,24 @@ class Registry(Generic[Member]):
         if colon and setting is None:
             raise ConfigError(f"{self.family} {name}", "no value after the name", spec)
         with self._making(name):
-            if setting is None or not colon:
-                return member()
-            kind = get_type_hints(member)[setting]
-            try:
-                value = kind(text) if kind in (int, float) else text
-            except ValueError:
-                expected = f"{setting} as {kind.__name__} after the colon"
-                raise ConfigError(f"{self.family} {name}", expected, text) from None
-            return member(value)  # type: ignore[call-arg]
+            made = self._make(member, name, setting, text if colon else None)
+        if self._check is None or name in self._own:
+            return made
+        return self._check(f"{self.family} {spec}", made)
+
+    def _make(
+        self, member: type[Member], name: str, setting: str | None, text: str | None
+    ) -> Member:
+        """Make a member with the value of its setting, if there is one."""
+        if setting is None or text is None:
+            return member()
+        kind = get_type_hints(member)[setting]
+        try:
+            value = kind(text) if kind in (int, float) else text
+        except ValueError:
+            expected = f"{setting} as {kind.__name__} after the colon"
+            raise ConfigError(f"{self.family} {name}", expected, text) from None
+        return member(value)  # type: ignore[call-arg]
 
     def setting(self, spec: str) -> str | None:
         """Return the name of the field that the value in a spec sets; None without fields.

@@ -7,12 +7,11 @@ trial.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 import numbers
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,12 +21,8 @@ from adaptive_kmeans.alpha import require_opaque
 from adaptive_kmeans.baselines.formats import Pixels
 from adaptive_kmeans.baselines.image_codecs import baselines
 from adaptive_kmeans.codec import Codec
-from adaptive_kmeans.errors import (
-    AdaptiveKMeansError,
-    ConfigError,
-    TrialsFailedError,
-    one_line,
-)
+from adaptive_kmeans.errors import ConfigError, TrialsFailedError
+from adaptive_kmeans.registry import blaming
 
 COLUMNS = ("k", "quality")
 """Settings of baselines that are columns of a table."""
@@ -80,7 +75,7 @@ class Baseline:
         """
         codec = baselines.create(spec)
         name, setting = spec.partition(":")[0], baselines.setting(spec)
-        with _blaming(ConfigError, f"baseline {spec}", "a version and settings that can be read"):
+        with blaming(ConfigError, f"baseline {spec}", "a version and settings that can be read"):
             version = codec.version
             values = {key: getattr(codec, key, None) for key in COLUMNS}
             full_spec = name if setting is None else f"{name}:{getattr(codec, setting)}"
@@ -147,7 +142,7 @@ class Baseline:
         if not getattr(self.codec, "has_alpha", False):
             require_opaque(f"image for baseline {self.label}", image)
         what, expected = f"encode of baseline {self.label}", "bytes, at least one"
-        with _blaming(TrialsFailedError, what, expected):
+        with blaming(TrialsFailedError, what, expected):
             data = self.codec.encode(image)
         if not isinstance(data, bytes) or not data:
             received = "none" if isinstance(data, bytes) else type(data).__name__
@@ -166,7 +161,7 @@ class Baseline:
         channels = (3, 4) if getattr(self.codec, "has_alpha", False) else (3,)
         shape = f"(height, width, {' or '.join(map(str, channels))})"
         expected = f"an array of shape {shape} and dtype uint8"
-        with _blaming(TrialsFailedError, what, expected):
+        with blaming(TrialsFailedError, what, expected):
             pixels = self.codec.decode(data)
         if not isinstance(pixels, np.ndarray):
             raise TrialsFailedError(what, expected, type(pixels).__name__)
@@ -179,17 +174,6 @@ def decoder(method: str, columns: Mapping[str, float | None]) -> Baseline:
     """Return the baseline that decodes the file of a row, by its method and its other columns."""
     value = columns.get(baselines.setting(method) or "")
     return Baseline.create(method if value is None else f"{method}:{value:g}")
-
-
-@contextlib.contextmanager
-def _blaming(kind: type[AdaptiveKMeansError], what: str, expected: str) -> Iterator[None]:
-    """Turn whatever a codec raises into one line that names it."""
-    try:
-        yield
-    except (AdaptiveKMeansError, MemoryError):
-        raise
-    except Exception as error:
-        raise kind(what, expected, one_line(error)) from error
 
 
 def _number(what: str, value: object) -> float:

@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from adaptive_kmeans.baselines import palette_codecs, pixel_codecs
 from adaptive_kmeans.codec import Codec
-from adaptive_kmeans.registry import Registry
+from adaptive_kmeans.registry import Registry, group
 
 baselines: Registry[Codec] = Registry(
     "baseline",
@@ -55,5 +55,5 @@ baselines: Registry[Codec] = Registry(
         "k-compress": palette_codecs.KCompress,
         "npz": palette_codecs.Npz,
     },
-    "adaptive_kmeans.baselines",
+    group("baselines"),
 )

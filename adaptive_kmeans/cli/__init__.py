@@ -29,6 +29,7 @@ from adaptive_kmeans.cli.export import export
 from adaptive_kmeans.cli.info import info
 from adaptive_kmeans.cli.interchange import export_results
 from adaptive_kmeans.cli.manual import man
+from adaptive_kmeans.cli.plugins import Command
 from adaptive_kmeans.errors import AdaptiveKMeansError
 
 app = typer.Typer(
@@ -73,7 +74,7 @@ for command in (
     export_results,
     man,
 ):
-    app.command()(command)
+    app.command(cls=Command)(command)
 
 
 def main() -> None:

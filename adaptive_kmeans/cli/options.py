@@ -20,6 +20,7 @@ from typer import Option
 from adaptive_kmeans.codec import DEFAULT_QUALITY, Settings
 from adaptive_kmeans.errors import ConfigError
 from adaptive_kmeans.limits import MAX_BLOCK_SIZE, MAX_CODEWORDS, PRESETS
+from adaptive_kmeans.registry import installed
 
 _CODEWORDS = f"1..{MAX_CODEWORDS}"
 DEFAULT_K1, DEFAULT_K2 = 64, 256
@@ -49,9 +50,15 @@ LimitsName = Annotated[
 ]
 
 
-def _named(help_text: str, *names: str) -> Any:
-    """Return an option whose value is one of a few names, which the shell completes."""
-    return Option(help=help_text, autocompletion=lambda: list(names))
+def _named(help_text: str, *names: str, family: str | None = None) -> Any:
+    """Return an option whose value is one of a few names, which the shell completes.
+
+    Those that installed packages add to a family are completed too.
+    """
+    return Option(
+        help=help_text,
+        autocompletion=lambda: [*names, *(() if family is None else installed(family))],
+    )
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,7 @@ class BlockOptions(ClusterOptions):
         _named(
             f"median, mean, otsu, or quantile:SHARE; by default {Settings.threshold}.",
             *("median", "mean", "otsu"),
+            family="thresholds",
         ),
     ] = None
     block_size: Annotated[
@@ -156,6 +164,7 @@ class EncoderOptions(BlockOptions):
             f"eigenvalue, eigenvalue:largest, variance or total-variation; by default "
             f"{Settings.detail}.",
             *("eigenvalue", "eigenvalue:largest", "variance", "total-variation"),
+            family="detail",
         ),
     ] = None
     lambda_: Annotated[
@@ -196,6 +205,7 @@ class EncoderOptions(BlockOptions):
             "With --k, or --k1 and --k2: none, diffusion:STRENGTH or blue-noise:STRENGTH, 0 to 1, "
             f"by default 1; by default {Settings.dither}. Costs bytes.",
             *("none", "diffusion", "blue-noise"),
+            family="dithering",
         ),
     ] = None
 

@@ -18,30 +18,19 @@ region map is in the file.
 
 from __future__ import annotations
 
-from typing import Protocol
-
-import numpy as np
-import numpy.typing as npt
-
-from adaptive_kmeans.blocks import BlockGrid
+from adaptive_kmeans.detail.checked import Checked
 from adaptive_kmeans.detail.eigenvalue import Eigenvalue
+from adaptive_kmeans.detail.protocol import DetailMeasure
 from adaptive_kmeans.detail.total_variation import TotalVariation
 from adaptive_kmeans.detail.variance import Variance
-from adaptive_kmeans.registry import Registry
+from adaptive_kmeans.registry import Registry, group
 
 __all__ = ["DetailMeasure", "Eigenvalue", "TotalVariation", "Variance", "measures"]
-
-
-class DetailMeasure(Protocol):
-    """A detail measure."""
-
-    def __call__(self, image: npt.NDArray[np.uint8], grid: BlockGrid) -> npt.NDArray[np.float64]:
-        """Score the blocks of an (H, W, 3) uint8 image: (rows, columns) float64, finite."""
-        ...
 
 
 measures: Registry[DetailMeasure] = Registry(
     "detail measure",
     {"eigenvalue": Eigenvalue, "variance": Variance, "total-variation": TotalVariation},
-    entry_point_group="adaptive_kmeans.detail",
+    entry_point_group=group("detail"),
+    check=Checked,
 )

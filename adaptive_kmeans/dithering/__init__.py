@@ -17,7 +17,7 @@ same on every machine. Other packages add ditherings through the entry-point gro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -26,8 +26,9 @@ import numpy.typing as npt
 from adaptive_kmeans.dithering.blue_noise import BlueNoise
 from adaptive_kmeans.dithering.diffusion import Diffusion
 from adaptive_kmeans.dithering.nearest import Nearest
+from adaptive_kmeans.errors import PluginError
 from adaptive_kmeans.progress import Progress
-from adaptive_kmeans.registry import Registry
+from adaptive_kmeans.registry import Registry, blaming, group
 
 __all__ = ["NONE", "BlueNoise", "Diffusion", "Dithering", "Nearest", "Undithered", "ditherings"]
 
@@ -54,8 +55,47 @@ class Undithered:
         return start.index_map
 
 
+@dataclass(frozen=True)
+class Checked:
+    """A dithering of another package, which fails with a line that names it.
+
+    Parameters
+    ----------
+    what : str
+        The family and the spec.
+    dithering : Dithering
+        The member.
+    """
+
+    what: str
+    dithering: Dithering = field(compare=False)
+
+    def __call__(self, start: Nearest, progress: Progress | None) -> npt.NDArray[np.uint16]:
+        """Return the dithered index map.
+
+        Raises
+        ------
+        PluginError
+            The dithering raised an error, or returned something else.
+        """
+        shape = start.index_map.shape
+        expected = f"a {shape} uint16 array of indices inside the region's codebook"
+        with blaming(PluginError, self.what, expected):
+            found = self.dithering(start, progress)
+        if not isinstance(found, np.ndarray):
+            raise PluginError(self.what, expected, type(found).__name__)
+        if found.shape != shape or found.dtype != np.uint16:
+            raise PluginError(self.what, expected, f"{found.shape} {found.dtype}")
+        for region, codebook in enumerate(start.codebooks):
+            indices = found[start.visible & (start.pixel_regions == region)]
+            if indices.size and int(indices.max()) >= len(codebook):
+                raise PluginError(self.what, expected, f"{indices.max()} of {len(codebook)}")
+        return np.where(start.visible, found, np.uint16(0))
+
+
 ditherings: Registry[Dithering] = Registry(
     "dithering",
     {NONE: Undithered, "diffusion": Diffusion, "blue-noise": BlueNoise},
-    entry_point_group="adaptive_kmeans.dithering",
+    entry_point_group=group("dithering"),
+    check=Checked,
 )

@@ -44,6 +44,13 @@ class Nearest:
     codebooks: tuple[npt.NDArray[np.uint8], ...]
     index_map: npt.NDArray[np.uint16]
 
+    @property
+    def visible(self) -> npt.NDArray[np.bool_]:
+        """Whether each pixel is seen: (H, W)."""
+        if self.alpha is None:
+            return np.ones(self.index_map.shape, dtype=np.bool_)
+        return self.alpha > 0
+
     def planes(self) -> tuple[Plane, Plane, Plane]:
         """Return image, alpha and regions as read-only arrays, for which kernels are compiled."""
         alpha = self.alpha

@@ -10,7 +10,7 @@ What the trials gave is shown: `series` names its curves, `statistics` and `comp
 beside each other, `published` beside what a paper says; `tables` writes them, `figures` draws them
 (`bars`, `curves`, `pictures`, in one `style`). `findings` collects that, `results` writes the
 folder with its `environment`, unless its `origin` is another, and `report` a page for a browser.
-`interchange` writes it for other projects and reads curves of theirs, which figures show (`others`).
+`interchange` writes it for other projects, and reads curves of theirs, which `others` draws.
 `estimate` says how long a run may take, `reproduction` runs committed ones again.
 """
 
