@@ -252,6 +252,11 @@ def test_the_set_of_others_must_be_among_the_images(folder, monkeypatch):
         ConfigError, match=r"figures\.others: expected a set of the images, kodak, rec"
     ):
         run_experiment(Path("mine.toml"), jobs=1, changes=changes)
+    changes[0] = 'figures.others=["elic.json"]'
+    with pytest.raises(
+        ConfigError, match=r"the set that they are means over, as in others\.kodak ="
+    ):
+        run_experiment(Path("mine.toml"), jobs=1, changes=changes)
     assert not Path("results/other").exists()
     # Other images than the config's are not of its sets.
     changes = ['name="other"', 'figures.others={ kodak = ["elic.json"] }']

@@ -64,6 +64,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from adaptive_kmeans.baselines.checked import Baseline
 from adaptive_kmeans.baselines.image_codecs import baselines
@@ -284,6 +285,14 @@ Method = Annotated[
 ]
 
 
+def by_set(value: object) -> object:
+    """Refuse files of others without the set over which their numbers are means."""
+    if not isinstance(value, dict):
+        expected = 'the set that they are means over, as in {set} = ["elic.json"]'
+        raise PydanticCustomError("by_set", "Expected " + expected, {"set": "others.kodak"})
+    return value
+
+
 class Figures(Strict):
     """Which figures to draw, and what to compare the series with."""
 
@@ -291,7 +300,7 @@ class Figures(Strict):
     anchor: Names = ["regular"]
     draw: Annotated[list[Drawing], Field(min_length=1)] = list(get_args(Drawing))
     formats: Annotated[list[Literal["png", "pdf", "svg"]], Field(min_length=1)] = ["png", "pdf"]
-    others: dict[str, Names] = {}
+    others: Annotated[dict[str, Names], BeforeValidator(by_set)] = {}
 
 
 class PublishedRow(Strict):
