@@ -550,7 +550,9 @@ def test_an_interrupted_compress_writes_no_file(command, monkeypatch):
     assert not Path("cat.akm").exists()
 
 
-@pytest.mark.parametrize("name", ["", "compress", "decompress", "info", "compare", "elbow", "run"])
+@pytest.mark.parametrize(
+    "name", ["", "compress", "decompress", "info", "compare", "elbow", "run", "init-config"]
+)
 def test_every_command_has_help(command, name):
     code, out, err = command(*name.split(), "--help")
     assert (code, err) == (0, "")

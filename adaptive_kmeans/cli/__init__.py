@@ -27,6 +27,7 @@ from adaptive_kmeans.cli.decompress import decompress
 from adaptive_kmeans.cli.explore import explore
 from adaptive_kmeans.cli.export import export
 from adaptive_kmeans.cli.info import info
+from adaptive_kmeans.cli.init_config import init_config
 from adaptive_kmeans.cli.interchange import export_results
 from adaptive_kmeans.cli.manual import man
 from adaptive_kmeans.cli.plugins import Command
@@ -68,6 +69,7 @@ for command in (
     explore,
     experiments.compare,
     experiments.elbow,
+    init_config,
     experiments.run,
     experiments.report,
     experiments.reproduce,

@@ -1,86 +1,52 @@
 """The keys of an experiment's config: images, methods and swept parameters.
 
-.. code-block:: toml
-
-    name = "quickstart"
-    question = "What do regions do at the same codebook sizes?"
-    images = ["chelsea", "coffee"]      # bundled names, files, folders, globs
-    background = "white"                # flattens translucent images; by default alpha is kept
-    metrics = ["psnr", "ssim"]          # and "ssim-published", "ciede2000", "ssimulacra2"
-    timing = false                      # true measures times, and runs trials one at a time
-    repeats = 1                         # of encoding and decoding, for the median of the times
-
-    [figures]
-    picture = "chelsea"                 # image to show in figures; by default the first one
-    anchor = "regular"                  # method to compare the others with, or several
-    draw = ["quality"]                  # figures; all by default
-    formats = ["png", "pdf"]            # and "svg"
-    others = { kodak = ["elic.json"] }  # curves of others, means over a set: JSON of CompressAI
-
-    [published]                         # numbers of a paper to compare with; optional
-    source = "A. Author, Title, 2020"
-    image = "chelsea"
-    rows = [{ method = "regular", k = 16, psnr_db = 30.5 }]     # k is k1 of two codebooks
-
-    [[methods]]
-    method = "regular"
-    k = [16, 64]
-    restoration = ["none", "auto"]      # filter of the decoder; "none" by default
-    correction = "none"                 # coarse correction, "none" or "auto"
-    dither = ["none", "diffusion:0.8"]  # and "blue-noise"; "none" by default
-    alpha_levels = [16]                 # of translucent images; without loss by default
-
-    [[methods]]
-    method = "rate-distortion"          # codewords chosen by distortion and bits
-    quality = [50, 75, 90]              # or price = [10, 40], λ, and k, or k1 and k2
-    tune = "perceptual"                 # or "psnr"
-    effort = [5, 9]                     # restoration and correction are "auto" here
-
-    [[methods]]
-    method = "rate-distortion"          # each image at the quality that reaches a target
-    target_bpp = [0.5, 1]               # or target_size = ["40 kB"], target_psnr, target_ssim,
-                                        # target_ssimulacra2; likewise for baselines by quality
-
-    [[methods]]
-    method = "region-adaptive"
-    detail = ["eigenvalue", "variance"]
-    k1 = [16, 64]
-    k2 = 256
-
-    [[methods]]
-    method = "baseline"
-    codec = ["jpeg", "webp"]            # see `adaptive_kmeans.baselines.image_codecs`
-    quality = [50, 75, 90]              # or k, for those that have a palette
-
+``adaptive-kmeans init-config`` writes a config with all keys, their meaning, choices and defaults.
 Every parameter of a method takes a value or a list; all combinations of the lists are run.
 
-Configs of other kinds have a key ``kind`` and are documented in their modules: see `studies`.
+Configs of other kinds have a key ``kind``, and their keys in their modules: see `studies`.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from adaptive_kmeans.baselines.checked import Baseline
 from adaptive_kmeans.baselines.image_codecs import baselines
 from adaptive_kmeans.codec import AdaptiveKMeans, NamedCodec, Settings
+from adaptive_kmeans.datasets import BUNDLED, REMOTE, TRANSPARENCY_SET
 from adaptive_kmeans.errors import ConfigError, MissingDependencyError
+from adaptive_kmeans.experiment.keys import (
+    AlphaLevels,
+    BlockSizes,
+    Coders,
+    ColorSpaces,
+    Corrections,
+    Details,
+    Dithers,
+    Integers,
+    K1s,
+    K2s,
+    Ks,
+    Names,
+    Numbers,
+    OneOf,
+    Restorations,
+    Seeds,
+    Sizes,
+    Strict,
+    Thresholds,
+)
 from adaptive_kmeans.image import parse_color
+from adaptive_kmeans.rate_distortion import TUNES
 from adaptive_kmeans.restoration import AUTO, NONE
 from adaptive_kmeans.targets import Target, Targeted
 
 Metric = Literal["psnr", "ssim", "ssim-published", "ciede2000", "ssimulacra2"]
-
-
-def listed(value: object) -> object:
-    """Return a single value as a list."""
-    return value if isinstance(value, list) else [value]
-
 
 Drawing = Literal[
     "classification",
@@ -97,34 +63,28 @@ Drawing = Literal[
 ]
 """The figures; one is left out if no trial has data for it."""
 
-Integers = Annotated[list[int], BeforeValidator(listed), Field(min_length=1)]
-Numbers = Annotated[
-    list[Annotated[float, Field(strict=False)]], BeforeValidator(listed), Field(min_length=1)
-]
-Names = Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
-
-
-class Strict(BaseModel):
-    """A section of a config: unknown keys are refused, and no value is converted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
 Skip = Callable[[str, MissingDependencyError], None]
 """Called with the name of a codec whose library is missing, and the error."""
-
-
-Sizes = Annotated[list[int | str], BeforeValidator(listed), Field(min_length=1)]
 
 
 class _Targets(Strict):
     """Targets, which quality is found for; all of them are run."""
 
-    target_size: Sizes | None = None
-    target_bpp: Numbers | None = None
-    target_psnr: Numbers | None = None
-    target_ssim: Numbers | None = None
-    target_ssimulacra2: Numbers | None = None
+    target_size: Sizes | None = Field(
+        None,
+        description="Instead of quality: the best file of at most so many bytes.",
+        examples=[["40 kB"]],
+    )
+    target_bpp: Numbers | None = Field(
+        None, description="Likewise, in bits per pixel.", examples=[[0.5, 1.0]]
+    )
+    target_psnr: Numbers | None = Field(
+        None, description="Likewise, the smallest file of at least this PSNR.", examples=[[38.0]]
+    )
+    target_ssim: Numbers | None = Field(None, description="Likewise, by SSIM.", examples=[[0.95]])
+    target_ssimulacra2: Numbers | None = Field(
+        None, description="Likewise, by SSIMULACRA 2.", examples=[[80.0]]
+    )
 
     def targets(self, skip: Skip) -> list[Target]:
         """Return the targets, without those whose library is missing."""
@@ -146,13 +106,13 @@ class _Targets(Strict):
 class _OurMethod(Strict):
     """Parameters that both of our methods have."""
 
-    block_size: Integers = [Settings.block_size]
-    coder: Names = [Settings.coder]
-    color_space: Names = [Settings.color_space]
-    seed: Integers = [Settings.seed]
-    restoration: Names = [NONE]
-    correction: Names = [NONE]
-    alpha_levels: Integers | None = None
+    block_size: BlockSizes = Field([Settings.block_size])
+    coder: Coders = Field([Settings.coder])
+    color_space: ColorSpaces = Field([Settings.color_space])
+    seed: Seeds = Field([Settings.seed])
+    restoration: Restorations = Field([NONE])
+    correction: Corrections = Field([NONE])
+    alpha_levels: AlphaLevels | None = None
 
     def swept(self) -> dict[str, list[Any]]:
         """Return the values of each parameter that has any."""
@@ -176,14 +136,16 @@ class _OurMethod(Strict):
 class _PlainMethod(_OurMethod):
     """Parameters that both forms of plain K-means have."""
 
-    dither: Names = [Settings.dither]
+    dither: Dithers = Field([Settings.dither])
 
 
 class RegularMethod(_PlainMethod):
     """Regular K-means: one region, one codebook."""
 
+    SAMPLE: ClassVar = {"k": [16, 32, 64, 128]}
+
     method: Literal["regular"]
-    k: Integers
+    k: Ks
 
     def settings(self, **parameters: Any) -> Settings:
         """Return the settings of one combination of parameters."""
@@ -193,18 +155,32 @@ class RegularMethod(_PlainMethod):
 class RateDistortionMethod(_OurMethod, _Targets):
     """Codewords chosen by distortion and bits, by quality, or with codebooks at prices of a bit."""
 
+    SAMPLE: ClassVar = {"quality": [40, 60, 75, 85]}
+
     method: Literal["rate-distortion"]
-    quality: Numbers | None = None
-    k: Integers | None = None
-    k1: Integers | None = None
-    k2: Integers | None = None
-    price: Numbers | None = None
-    detail: Names = [Settings.detail]
-    detail_power: Numbers = [Settings.detail_power]
-    tune: Names = [Settings.tune]
-    effort: Integers = [Settings.effort]
-    restoration: Names = [AUTO]
-    correction: Names = [AUTO]
+    quality: Numbers | None = Field(
+        None, description="0 to 100; sets the price of a bit and the codebook."
+    )
+    price: Numbers | None = Field(
+        None,
+        description="Instead of quality: λ, the squared error that a bit is worth, with k, or "
+        "with k1 and k2.",
+        examples=[[10.0, 40.0]],
+    )
+    k: Ks | None = Field(None, examples=[[64]])
+    k1: K1s | None = Field(None, examples=[[64]])
+    k2: K2s | None = Field(None, examples=[[256]])
+    detail: Details = Field([Settings.detail])
+    detail_power: Numbers = Field(
+        [Settings.detail_power],
+        description="How much the price depends on a block's detail: the power, -1 to 1.",
+    )
+    tune: Annotated[Names, OneOf(lambda: TUNES)] = Field(
+        [Settings.tune], description="The distortion: what is seen, or the squared error of RGB."
+    )
+    effort: Integers = Field([Settings.effort], description="1, fast, to 9, the smallest file.")
+    restoration: Restorations = Field([AUTO])
+    correction: Corrections = Field([AUTO])
 
     def swept(self) -> dict[str, list[Any]]:
         """Return the values of each parameter; k is k1 without k2."""
@@ -235,20 +211,33 @@ class RateDistortionMethod(_OurMethod, _Targets):
 class RegionAdaptiveMethod(_PlainMethod):
     """One codebook for low detail, one for high detail."""
 
+    SAMPLE: ClassVar = {"detail": ["eigenvalue"], "k1": [16, 32, 64], "k2": [128]}
+
     method: Literal["region-adaptive"]
-    detail: Names
-    k1: Integers
-    k2: Integers
-    threshold: Names = [Settings.threshold]
+    detail: Details
+    k1: K1s
+    k2: K2s
+    threshold: Thresholds = Field([Settings.threshold])
 
 
 class BaselineMethod(_Targets):
     """Other codecs, with their own settings."""
 
+    SAMPLE: ClassVar = {"codec": ["jpeg"], "quality": [30, 50, 75, 90]}
+
     method: Literal["baseline"]
-    codec: Names
-    quality: Integers | None = None
-    k: Integers | None = None
+    codec: Annotated[Names, OneOf(baselines.names)] = Field(
+        description='Codecs; "webp-lossless:6" sets the first setting of one, and most need the '
+        "extra peers."
+    )
+    quality: Integers | None = Field(
+        None, description="1 to 100, of codecs that have a quality; by default each has its own."
+    )
+    k: Ks | None = Field(
+        None,
+        description="Instead of quality: colors, of codecs that have a palette.",
+        examples=[[64]],
+    )
 
     def codecs(self, skip: Skip) -> Iterator[NamedCodec]:
         """Yield every codec with every setting."""
@@ -296,40 +285,69 @@ def by_set(value: object) -> object:
 class Figures(Strict):
     """Which figures to draw, and what to compare the series with."""
 
-    picture: str | None = None
-    anchor: Names = ["regular"]
-    draw: Annotated[list[Drawing], Field(min_length=1)] = list(get_args(Drawing))
-    formats: Annotated[list[Literal["png", "pdf", "svg"]], Field(min_length=1)] = ["png", "pdf"]
-    others: Annotated[dict[str, Names], BeforeValidator(by_set)] = {}
+    picture: str | None = Field(
+        None,
+        description="Image that figures show; the first one if it is not named.",
+        examples=["chelsea"],
+    )
+    anchor: Names = Field(["regular"], description="Methods to compare the others with.")
+    draw: Annotated[list[Drawing], Field(min_length=1)] = Field(
+        list(get_args(Drawing)), description="Figures; one without data is left out."
+    )
+    formats: Annotated[list[Literal["png", "pdf", "svg"]], Field(min_length=1)] = Field(
+        ["png", "pdf"], description="Files of figures."
+    )
+    others: Annotated[dict[str, Names], BeforeValidator(by_set)] = Field(
+        {},
+        description="Curves of others, means over a set of images: files in CompressAI's format.",
+        examples=[{"kodak": ["elic.json"]}],
+    )
 
 
 class PublishedRow(Strict):
-    """A paper's numbers for one file; `method` is "regular", a detail measure or a baseline."""
+    """A paper's numbers for one file."""
 
-    method: str
-    k: int
-    psnr_db: float | None = None
-    ssim: float | None = None
-    ssim_published: float | None = None
-    bytes: int | None = None
+    SAMPLE: ClassVar = {"method": "regular", "k": 16}
+
+    method: str = Field(description='"regular", a detail measure, or a baseline.')
+    k: int = Field(description="Codewords; of two codebooks, k1.")
+    psnr_db: float | None = Field(None, description="PSNR in dB.", examples=[30.5])
+    ssim: float | None = Field(None, description="SSIM.", examples=[0.85])
+    ssim_published: float | None = Field(
+        None, description='SSIM as the metric "ssim-published" takes it.', examples=[0.8]
+    )
+    bytes: int | None = Field(None, description="Bytes of the file.", examples=[40000])
 
 
 class Published(Strict):
-    """A paper's numbers for one image."""
+    """A paper's numbers for one image, to stand beside those that are measured."""
 
-    source: str
-    image: str
+    SAMPLE: ClassVar = {"source": "A. Author, Title, 2020", "image": "chelsea"}
+
+    source: str = Field(description="The paper.")
+    image: str = Field(description="Name of the image.")
     rows: Annotated[list[PublishedRow], Field(min_length=1)]
 
 
 class Experiment(Strict):
     """The keys of every experiment, whatever its kind."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
-    question: str = ""
-    images: Annotated[list[str], Field(min_length=1)]
-    background: str | None = None
-    kind: str
+    SAMPLE: ClassVar = {"name": "my_experiment", "images": ["chelsea", "coffee"]}
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = Field(
+        description="Name of the folder of results: letters a to z, digits and underscores."
+    )
+    question: str = Field("", description="What the experiment is to answer; opens its page.")
+    images: Annotated[list[str], Field(min_length=1)] = Field(
+        description=f"Files, folders, globs, bundled images ({', '.join(BUNDLED)}, or all as "
+        f'"bundled", and "{TRANSPARENCY_SET}"), or a set to download ({", ".join(REMOTE)}).'
+    )
+    background: str | None = Field(
+        None,
+        description="Color over which translucent images are flattened; alpha is kept without.",
+        examples=["white"],
+    )
+    kind: str = Field(description="Kind of the experiment.")
 
     def check(self) -> None:
         """Check values beyond their types.
@@ -346,11 +364,19 @@ class Experiment(Strict):
 class CompressionConfig(Experiment):
     """Images × methods × parameters, measured on the files that they write."""
 
+    SAMPLE: ClassVar = {"question": "What do regions gain, and what a choice by rate?"}
+
     kind: Literal["compression"] = "compression"
-    metrics: Annotated[list[Metric], Field(min_length=1)] = ["psnr", "ssim"]
-    timing: bool = False
-    repeats: Annotated[int, Field(ge=1)] = 1
-    figures: Figures = Figures()
+    metrics: Annotated[list[Metric], Field(min_length=1)] = Field(
+        ["psnr", "ssim"], description="Metrics of quality; ssimulacra2 needs the extra metrics."
+    )
+    timing: bool = Field(
+        False, description="Whether to measure times; trials then run one at a time."
+    )
+    repeats: Annotated[int, Field(ge=1)] = Field(
+        1, description="With timing: how often each file is coded, for the median."
+    )
+    figures: Figures = Figures.model_validate({})
     published: Published | None = None
     methods: Annotated[list[Method], Field(min_length=1)]
 

@@ -9,19 +9,6 @@ bit, whatever the other blocks get: Y. Shoham, A. Gersho, "Efficient bit allocat
 set of quantizers", IEEE Trans. ASSP 36(9), 1988. As λ falls, blocks are added in the order of what
 they save per pixel. A measure and a threshold give a share of high-detail pixels, and so a rate;
 the best choice at this rate takes blocks in that order until it has the same share.
-
-A config:
-
-.. code-block:: toml
-
-    kind = "classifiers"
-    name = "classifiers"
-    images = ["chelsea"]
-    detail = ["eigenvalue", "variance"]
-    threshold = ["median", "quantile:0.75"]
-    block_size = [4, 16]
-    k1 = 32                             # codebooks of the whole image, for the
-    k2 = 256                            # rate–distortion choice; k1 < k2
 """
 
 from __future__ import annotations
@@ -45,8 +32,9 @@ from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.detail import measures
 from adaptive_kmeans.errors import ConfigError, counted
+from adaptive_kmeans.experiment.keys import BlockSizes, Details, Thresholds
 from adaptive_kmeans.experiment.labels import End, label_ends
-from adaptive_kmeans.experiment.schema import Experiment, Integers, Names, check_once
+from adaptive_kmeans.experiment.schema import Experiment, check_once
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.style import TWO_COLUMNS, Drawn, blank, label_doubling, looks
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
@@ -63,12 +51,16 @@ RegionMap = npt.NDArray[np.uint8]
 class ClassifiersConfig(Experiment):
     """Detail measures × thresholds × block sizes × images: which blocks they select."""
 
+    SAMPLE: ClassVar = {"detail": ["eigenvalue", "variance"]}
+
     kind: Literal["classifiers"]
-    detail: Names
-    threshold: Names = Field(["median"])
-    block_size: Integers = Field([2, 4, 8, 16, 32])
-    k1: int = 32
-    k2: int = 256
+    detail: Details
+    threshold: Thresholds = Field(["median"])
+    block_size: BlockSizes = Field([2, 4, 8, 16, 32])
+    k1: int = Field(
+        32, description="Codewords of the whole image, for the rate–distortion choice; below k2."
+    )
+    k2: int = Field(256, description="Likewise, of the large codebook.")
 
     def check(self) -> None:
         """Check all measures and thresholds."""

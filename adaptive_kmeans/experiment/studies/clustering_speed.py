@@ -4,21 +4,6 @@ Each engine and number of threads has its own process, in which it is warmed up 
 For each image and k the engines alternate, repeat by repeat, so that all of them see the same
 conditions; nothing else runs at the same time. An engine that has used up its time budget for an
 image and k skips the remaining repeats.
-
-A config:
-
-.. code-block:: toml
-
-    kind = "clustering-speed"
-    name = "clustering_speed"
-    images = ["chelsea"]
-    k = [16, 256]
-    repeats = 5                         # for the median and the range
-    budget_s = 10.0                     # time of an engine for an image and k
-
-    [[engines]]
-    engine = "adaptive-kmeans:exact"
-    threads = [1, 2]
 """
 
 from __future__ import annotations
@@ -49,9 +34,10 @@ from adaptive_kmeans.errors import (
     counted,
     one_line,
 )
+from adaptive_kmeans.experiment.keys import Integers, Ks, OneOf, Strict
 from adaptive_kmeans.experiment.labels import End, label_ends
 from adaptive_kmeans.experiment.memory import PeakMemory
-from adaptive_kmeans.experiment.schema import Experiment, Integers, Strict
+from adaptive_kmeans.experiment.schema import Experiment
 from adaptive_kmeans.experiment.style import (
     CONTEXT,
     ONE_COLUMN,
@@ -72,18 +58,26 @@ WARM_UP_SIDE, WARM_UP_K = 64, 8
 class EngineConfig(Strict):
     """A clustering engine and its numbers of threads."""
 
-    engine: str
-    threads: Integers = Field([2])
+    SAMPLE: ClassVar = {"engine": "adaptive-kmeans:exact"}
+
+    engine: Annotated[str, OneOf(engines.names)] = Field(description="The engine.")
+    threads: Integers = Field([2], description="Numbers of threads.")
 
 
 class ClusteringSpeedConfig(Experiment):
     """Clustering engines × images × k × threads, timed alternately."""
 
+    SAMPLE: ClassVar = {"k": [16, 256]}
+
     kind: Literal["clustering-speed"]
-    k: Integers
+    k: Ks
     engines: Annotated[list[EngineConfig], Field(min_length=1)]
-    repeats: Annotated[int, Field(ge=1)] = 3
-    budget_s: float = 10.0
+    repeats: Annotated[int, Field(ge=1)] = Field(
+        3, description="Runs, for the median and the range."
+    )
+    budget_s: float = Field(
+        10.0, description="Seconds of an engine for an image and k; it then skips more runs."
+    )
 
     def check(self) -> None:
         """Check that all engines exist."""

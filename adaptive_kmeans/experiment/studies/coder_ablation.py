@@ -1,14 +1,4 @@
-"""What each group of contexts saves: index maps coded without it, against all contexts.
-
-A config:
-
-.. code-block:: toml
-
-    kind = "coder-ablation"
-    name = "coder_ablation"
-    images = ["chelsea"]
-    k = [16, 256]
-"""
+"""What each group of contexts saves: index maps coded without it, against all contexts."""
 
 from __future__ import annotations
 
@@ -24,7 +14,8 @@ from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.coding.context_mixing.ablation import groups, index_map_bytes
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import counted
-from adaptive_kmeans.experiment.schema import Experiment, Integers
+from adaptive_kmeans.experiment.keys import Ks
+from adaptive_kmeans.experiment.schema import Experiment
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.style import CONTEXT, TWO_COLUMNS, Drawn, blank, look
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
@@ -39,8 +30,10 @@ GROWTH_TICKS = (-1, 0, 1, 2, 5, 10, 20, 50, 100)
 class CoderAblationConfig(Experiment):
     """Groups of contexts × images × k: index maps coded without each group."""
 
+    SAMPLE: ClassVar = {"k": [16, 64]}
+
     kind: Literal["coder-ablation"]
-    k: Integers
+    k: Ks
 
     def check(self) -> None:
         """Check the codebook sizes."""

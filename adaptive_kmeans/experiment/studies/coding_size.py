@@ -3,18 +3,6 @@
 Every image is quantized once for each k, by regular K-means. Each of our coders and each peer codes
 the result; a file counts only if it decodes to exactly the reconstruction. Peers run on one thread,
 ours on the usual number, of which an image of one band uses one.
-
-A config:
-
-.. code-block:: toml
-
-    kind = "coding-size"
-    name = "coding_size"
-    images = ["chelsea"]                # translucent ones are skipped without a background
-    k = [16, 256]
-    coders = ["context-mixing"]
-    peers = ["png8-oxipng", "jpeg-xl:9"]
-    repeats = 1                         # for the median of the times
 """
 
 from __future__ import annotations
@@ -37,7 +25,8 @@ from adaptive_kmeans.baselines.lossless import Peer, peers
 from adaptive_kmeans.codec import Settings, decode, quantize
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import CorruptError, MissingDependencyError, counted
-from adaptive_kmeans.experiment.schema import Experiment, Integers, Names, check_once, listed
+from adaptive_kmeans.experiment.keys import Coders, Ks, OneOf, listed
+from adaptive_kmeans.experiment.schema import Experiment, check_once
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.style import (
     ONE_COLUMN,
@@ -54,16 +43,23 @@ from adaptive_kmeans.quantize import Quantized
 
 VERSION = 1
 WARM_UP_SIDE, WARM_UP_K = 32, 4
+Peers = Annotated[list[str], BeforeValidator(listed), OneOf(peers.names)]
 
 
 class CodingSizeConfig(Experiment):
     """Coders and lossless peers × images × k: whole files of the same reconstruction."""
 
+    SAMPLE: ClassVar = {"k": [16, 64], "coders": ["context-mixing", "deflate"]}
+
     kind: Literal["coding-size"]
-    k: Integers
-    coders: Names = Field(["context-mixing"])
-    peers: Annotated[list[str], BeforeValidator(listed)] = Field([])
-    repeats: Annotated[int, Field(ge=1)] = 1
+    k: Ks
+    coders: Coders = Field(["context-mixing"])
+    peers: Peers = Field(
+        [], description="Lossless codecs of others, of the extra peers.", examples=[["jpeg-xl:9"]]
+    )
+    repeats: Annotated[int, Field(ge=1)] = Field(
+        1, description="Times that each file is coded, for the median of the times."
+    )
 
     def check(self) -> None:
         """Check all coders and peers."""

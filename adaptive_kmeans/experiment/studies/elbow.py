@@ -1,17 +1,4 @@
-"""The elbow of an image: distortion, PSNR and bytes of real files against k.
-
-A config:
-
-.. code-block:: toml
-
-    kind = "elbow"
-    name = "elbow"
-    images = ["chelsea"]
-    k = [2, 4, 8, 16, 32, 64, 128, 256]
-    coder = "context-mixing"
-    color_space = "rgb"
-    seed = 0
-"""
+"""The elbow of an image: distortion, PSNR and bytes of real files against k."""
 
 from __future__ import annotations
 
@@ -32,6 +19,7 @@ from adaptive_kmeans.codec import AdaptiveKMeans, Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import counted
 from adaptive_kmeans.experiment.codec_trials import expand
+from adaptive_kmeans.experiment.keys import Coder, ColorSpace
 from adaptive_kmeans.experiment.labels import End, label_ends
 from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.runner import run_trials
@@ -112,10 +100,13 @@ class ElbowConfig(Experiment):
     """Files of regular K-means over k, and the k at the elbow of each image's distortion."""
 
     kind: Literal["elbow"]
-    k: Annotated[list[int], Field(min_length=2)] = Field([2, 4, 8, 16, 32, 64, 128, 256])
-    coder: str = "deflate"
-    color_space: str = "rgb"
-    seed: int = 0
+    k: Annotated[list[int], Field(min_length=2)] = Field(
+        [2, 4, 8, 16, 32, 64, 128, 256],
+        description="Codewords where the curve is measured; the elbow depends on the largest.",
+    )
+    coder: Coder = "deflate"
+    color_space: ColorSpace = "rgb"
+    seed: int = Field(0, description="Seed of the clustering.")
 
     def settings(self, k: int) -> Settings:
         """Return the settings of the file with k codewords."""

@@ -4,19 +4,6 @@ The server runs in this process, and a client moves a slider as a page does: it 
 waits for the picture. ``k`` moves by up to a quarter around each of its values; of two regions it
 is k1. With a pause of 0 the next move follows the picture at once, as when a slider is dragged; a
 longer one lets the encoding of the file begin, which the next move ends.
-
-A config:
-
-.. code-block:: toml
-
-    kind = "explorer-latency"
-    name = "explorer_latency"
-    images = ["astronaut"]
-    k = [16, 64, 256]                   # one codebook, and k1 of two
-    k2 = 256
-    quality = [75]                      # likewise, by quality
-    moves = 50
-    pause_ms = [0, 300]
 """
 
 from __future__ import annotations
@@ -35,7 +22,8 @@ from pydantic import Field
 
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError, counted
-from adaptive_kmeans.experiment.schema import Experiment, Integers, Numbers
+from adaptive_kmeans.experiment.keys import Integers, Ks, Numbers
+from adaptive_kmeans.experiment.schema import Experiment
 from adaptive_kmeans.experiment.style import TWO_COLUMNS, Drawn, blank, looks
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial
 from adaptive_kmeans.explorer.images import offer_source
@@ -57,11 +45,11 @@ class ExplorerLatencyConfig(Experiment):
     """Images × methods × settings × pauses, each with a number of moves."""
 
     kind: Literal["explorer-latency"]
-    k: Integers = Field([16, 64, 256])
-    k2: int = 256
-    quality: Numbers = Field([75.0])
-    moves: Annotated[int, Field(ge=2)] = 50
-    pause_ms: Integers = Field([0])
+    k: Ks = Field([16, 64, 256], description="Codewords around which k moves; of two regions k1.")
+    k2: int = Field(256, description="Codewords of the region of high detail.")
+    quality: Numbers = Field([75.0], description="Qualities around which the slider moves.")
+    moves: Annotated[int, Field(ge=2)] = Field(50, description="Moves for each setting.")
+    pause_ms: Integers = Field([0], description="Milliseconds between a picture and a move.")
 
     def dials(self) -> list[tuple[str, str, float]]:
         """Return the methods, the settings that move, and around what."""

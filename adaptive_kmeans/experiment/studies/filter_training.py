@@ -1,14 +1,5 @@
 """Default coefficients of the restoration filter, by least squares over a set of images.
 
-A config:
-
-.. code-block:: toml
-
-    kind = "filter-training"
-    name = "filter_training"
-    images = ["chelsea"]
-    k = [16, 256]
-
 Every image at every k counts alike: its squared errors are divided by their sum.
 """
 
@@ -23,8 +14,10 @@ import numpy as np
 from adaptive_kmeans import codec
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
+from adaptive_kmeans.errors import TrialsFailedError
 from adaptive_kmeans.experiment.findings import Ended
-from adaptive_kmeans.experiment.schema import Experiment, Integers
+from adaptive_kmeans.experiment.keys import Ks
+from adaptive_kmeans.experiment.schema import Experiment
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
 from adaptive_kmeans.restoration import fit, wiener
@@ -37,8 +30,10 @@ CHANNELS = ("red", "green", "blue")
 class FilterTrainingConfig(Experiment):
     """Images × k, from which one set of coefficients is fitted."""
 
+    SAMPLE: ClassVar = {"k": [16, 64]}
+
     kind: Literal["filter-training"]
-    k: Integers
+    k: Ks
 
     def check(self) -> None:
         """Check the codebook sizes."""
@@ -87,6 +82,9 @@ def combine(ended: Sequence[Ended]) -> list[CoefficientRow]:
     rows = []
     for fine, sums in enumerate(total):
         square = sums[inputs, inputs]
+        if square[0, 0] == 0:
+            expected = f"images that have all {wiener.FINE} classes of activity"
+            raise TrialsFailedError("filter-training", expected, f"none with class {fine}")
         damped = square + fit.RIDGE * square[0, 0] * np.eye(wiener.INPUTS)
         found = np.linalg.solve(damped, sums[inputs, targets]) * (1 << wiener.SHIFT)
         for sees, coefficients in zip(_inputs(), np.rint(found).astype(int), strict=True):

@@ -1,18 +1,5 @@
 """Crops of images before and after restoration, beside the original.
 
-A config:
-
-.. code-block:: toml
-
-    kind = "restoration-crops"
-    name = "restoration_crops"
-    images = ["astronaut", "rocket"]
-    k = 32
-    crops = [
-      { image = "rocket", what = "sky", left = 20, top = 20 },
-      { image = "astronaut", what = "face", left = 180, top = 70 },
-    ]
-
 A crop of an image that is not among the images is left out.
 """
 
@@ -33,8 +20,9 @@ from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import ConfigError
 from adaptive_kmeans.experiment.findings import Ended
+from adaptive_kmeans.experiment.keys import Strict
 from adaptive_kmeans.experiment.pictures import CROP, Cell, grid_of
-from adaptive_kmeans.experiment.schema import Experiment, Strict
+from adaptive_kmeans.experiment.schema import Experiment
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.style import Drawn
 from adaptive_kmeans.experiment.tables import NO_COLUMN
@@ -45,19 +33,23 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class Crop(Strict):
-    """A square of an image, of `CROP` pixels a side, and what it shows."""
+    """A square of an image and what it shows; its side is `CROP` pixels."""
 
-    image: str
-    what: str
-    left: Annotated[int, Field(ge=0)]
-    top: Annotated[int, Field(ge=0)]
+    SAMPLE: ClassVar = {"image": "chelsea", "what": "eye", "left": 150, "top": 70}
+
+    image: str = Field(description="Name of the image; a crop of none is left out.")
+    what: str = Field(description="What the crop shows.")
+    left: Annotated[int, Field(ge=0)] = Field(description="Its left edge in pixels.")
+    top: Annotated[int, Field(ge=0)] = Field(description="Its top edge in pixels.")
 
 
 class RestorationCropsConfig(Experiment):
     """Crops, at one codebook size."""
 
+    SAMPLE: ClassVar = {"k": 32}
+
     kind: Literal["restoration-crops"]
-    k: int
+    k: int = Field(description="Codewords.")
     crops: Annotated[list[Crop], Field(min_length=1)]
 
     def check(self) -> None:

@@ -1,0 +1,105 @@
+"""The types of keys that several sections of configs share: what they take, and what they mean.
+
+A key's description, its choices and an example stand in its type, from which messages and the
+configs of ``init-config`` are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from adaptive_kmeans.clustering import COLOR_SPACES
+from adaptive_kmeans.coding import coders
+from adaptive_kmeans.detail import measures
+from adaptive_kmeans.dithering import ditherings
+from adaptive_kmeans.limits import MAX_BLOCK_SIZE, MAX_CODEWORDS
+from adaptive_kmeans.regions import thresholds
+from adaptive_kmeans.restoration import AUTO, CORRECTIONS, restorations
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """In the type of a key: the names that it takes, such as those of a registry."""
+
+    names: Callable[[], Iterable[str]]
+
+
+class Strict(BaseModel):
+    """A section of a config: unknown keys are refused, and no value is converted.
+
+    `SAMPLE` has values for a first config: of keys without a default, and of others that a first
+    config should have.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    SAMPLE: ClassVar[dict[str, Any]] = {}
+
+
+def listed(value: object) -> object:
+    """Return a single value as a list."""
+    return value if isinstance(value, list) else [value]
+
+
+Integers = Annotated[list[int], BeforeValidator(listed), Field(min_length=1)]
+Numbers = Annotated[
+    list[Annotated[float, Field(strict=False)]], BeforeValidator(listed), Field(min_length=1)
+]
+Names = Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
+Sizes = Annotated[list[int | str], BeforeValidator(listed), Field(min_length=1)]
+
+_K = f"Codewords, 1 to {MAX_CODEWORDS}"
+Ks = Annotated[Integers, Field(description=f"{_K}.")]
+K1s = Annotated[Integers, Field(description=f"{_K}, of the region of low detail.")]
+K2s = Annotated[Integers, Field(description=f"{_K}, of the region of high detail.")]
+BlockSizes = Annotated[
+    Integers, Field(description=f"Side of a block in pixels, 1 to {MAX_BLOCK_SIZE}.")
+]
+Seeds = Annotated[Integers, Field(description="Seed of the clustering.")]
+AlphaLevels = Annotated[
+    Integers,
+    Field(
+        description="Most levels of alpha of a translucent image, 2 to 256; without loss if it "
+        "is not named.",
+        examples=[[16]],
+    ),
+]
+_CODER = (
+    Field(description='What codes the indices; "context-mixing:fast" takes half the time.'),
+    OneOf(coders.names),
+)
+Coder = Annotated[str, *_CODER]
+Coders = Annotated[Names, *_CODER]
+_COLOR_SPACE = (Field(description="Color space of the clustering."), OneOf(lambda: COLOR_SPACES))
+ColorSpace = Annotated[str, *_COLOR_SPACE]
+ColorSpaces = Annotated[Names, *_COLOR_SPACE]
+Details = Annotated[Names, Field(description="Measure of a block's detail."), OneOf(measures.names)]
+Thresholds = Annotated[
+    Names,
+    Field(
+        description="What puts blocks at or above it into the region of high detail; "
+        '"quantile:0.75" puts a quarter there.'
+    ),
+    OneOf(thresholds.names),
+]
+Dithers = Annotated[
+    Names,
+    Field(description='Dithering; "diffusion:0.8" has a strength of 0 to 1.'),
+    OneOf(ditherings.names),
+]
+Restorations = Annotated[
+    Names,
+    Field(
+        description='Filter of the decoder; "auto" where it pays for its bytes, "wiener:8" a '
+        "form of it."
+    ),
+    OneOf(lambda: (AUTO, *restorations.names())),
+]
+Corrections = Annotated[
+    Names,
+    Field(description='Coarse correction of the codewords\' errors; "auto" where it pays.'),
+    OneOf(lambda: CORRECTIONS),
+]
