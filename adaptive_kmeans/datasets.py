@@ -18,6 +18,7 @@ from adaptive_kmeans.errors import (
     ConfigError,
     MissingDependencyError,
     ReadError,
+    did_you_mean,
     one_line,
     printable,
 )
@@ -217,6 +218,7 @@ def _find(spec: str) -> Iterator[ImageSource]:
         bundled = ", ".join(BUNDLED)
         sets = ", ".join([TRANSPARENCY_SET, *REMOTE])
         expected = f"an image file, a folder or glob of images, or one of {bundled}, {sets}"
+        expected += did_you_mean(spec, [*BUNDLED, *TRANSLUCENT, TRANSPARENCY_SET, *REMOTE])
         received = f"{spec}, a folder without images" if path.is_dir() else spec
         raise ConfigError("images", expected, received if spec else "nothing")
     yield from (ImageSource(printable(file.stem), file) for file in found)

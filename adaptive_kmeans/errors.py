@@ -53,6 +53,18 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the closest known name as a question in parentheses; "" if none is close.
+
+    Examples
+    --------
+    >>> did_you_mean("methds", ["images", "methods"]), did_you_mean("speed", ["images", "methods"])
+    (' (did you mean methods?)', '')
+    """
+    closest = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {closest[0]}?)" if closest else ""
+
+
 class AdaptiveKMeansError(Exception):
     """Base of all errors of this package.
 
@@ -119,10 +131,7 @@ class UnknownNameError(AdaptiveKMeansError, LookupError):
     def __init__(self, family: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
         expected = f"one of {', '.join(known)}" if known else "nothing: none is registered"
-        closest = difflib.get_close_matches(name, known, n=1)
-        if closest:
-            expected += f" (did you mean {closest[0]}?)"
-        super().__init__(family, expected, name)
+        super().__init__(family, expected + did_you_mean(name, known), name)
         self._arguments = (family, name, known)
 
     def __reduce__(self) -> tuple[Any, ...]:

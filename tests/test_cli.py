@@ -472,7 +472,7 @@ BAD = [
         "run config.toml",
         config("name = 'a'\nimages = ['chelsea']\n" + METHOD + "kk = 3\n"),
         2,
-        "unknown key methods.0.regular.kk",
+        "unknown key methods.0.kk (did you mean k?)",
     ),
     (
         "run config.toml",

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from adaptive_kmeans import codec
 from adaptive_kmeans.experiment import store
+from adaptive_kmeans.experiment.estimate import estimate
 from adaptive_kmeans.progress import LOADING
 
 CONFIG = """
@@ -119,9 +121,29 @@ def test_set_overrides_keys_of_the_config(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("methods.7.k=3", "--set: expected a key that the config can have, received methods.7.k"),
+        (
+            "methods.7.k=3",
+            "--set: expected a key that the config can have; methods are numbered from 0 to 2, "
+            "received methods.7.k",
+        ),
         ("k", "--set: expected key=value, received k"),
-        ("colour=3", "small.toml: unknown key colour"),
+        ("methds=3", "small.toml: unknown key methds (did you mean methods?)"),
+        ("methods.0.kk=3", "small.toml: unknown key methods.0.kk (did you mean k?)"),
+        (
+            "methods.0.quality=50",
+            "small.toml: unknown key methods.0.quality; a method rate-distortion or "
+            "methods.2.quality (baseline) can have it",
+        ),
+        (
+            "methods.0.k='16'",
+            "small.toml: methods.0.k.0: expected an integer (did you mean 16, without quotes?), "
+            "received '16'",
+        ),
+        (
+            "figures.formats=['pgn']",
+            "small.toml: figures.formats.0: expected one of png, pdf, svg (did you mean png?), "
+            "received 'pgn'",
+        ),
         ("methods.0.k=0", "small.toml: k: expected an integer in 1..4096, received 0"),
     ],
 )
@@ -252,10 +274,40 @@ def test_a_dry_run_counts_jobs_failures_and_unreadable_images(folder):
     dry = typed("run", "small.toml", "--dry-run")
     assert dry.stdout.startswith(counted + "about 0 s")
     dry = typed("run", "small.toml", "--dry-run", "--images", "broken.png", "--retry-failed")
+    assert dry.returncode == 2  # the folder has results of other images
+    assert "small has results: expected a run of the same" in dry.stderr
+    dry = typed("run", "small.toml", "--dry-run", "--images", "broken.png", "--retry-failed", "-f")
     assert dry.stdout == (
         f"small: {TRIALS} trials, 0 finished, {TRIALS} failed; no time estimate: "
         "the trials that were tried failed\n"
     )
+
+
+def test_a_dry_run_foresees_what_will_fail(folder, photo):
+    Path("broken.png").write_bytes(b"no image")
+    alpha = Image.fromarray(photo).convert("RGBA")
+    alpha.putalpha(128)
+    alpha.save("veil.png")
+    dry = typed("run", "small.toml", "--dry-run")
+    assert dry.returncode == 0
+    lines = dry.stderr.splitlines()
+    assert [line[:19] for line in lines] == ["will fail: broken.p", "will fail: veil, jp"]
+    dry = typed("run", "small.toml", "--dry-run", "--images", "veil.png", "--background", "white")
+    assert (dry.returncode, dry.stderr) == (0, "")
+    run = typed("run", "small.toml", "--images", "veil.png", "--background", "white")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert len(rows()) == TRIALS
+
+
+def test_a_dry_run_of_a_million_trials_makes_few_of_them(folder, monkeypatch):
+    made = []
+    of = codec.Settings.regular
+    monkeypatch.setattr(codec.Settings, "regular", lambda **each: made.append(1) or of(**each))
+    ks, seeds = list(range(2, 1002)), list(range(1000))
+    changes = [f"methods=[{{method='regular', coder='deflate', k={ks}, seed={seeds}}}]"]
+    said = estimate(Path("small.toml"), changes=changes)
+    assert said.startswith("small: 1,000,000 trials, 0 finished; the rest will take about ")
+    assert len(made) < 3000
 
 
 def without_columns(*names: str) -> None:

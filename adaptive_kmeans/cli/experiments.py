@@ -152,6 +152,7 @@ def run(
             help="Files, folders, globs or bundled names to use instead of the config's images.",
         ),
     ] = None,
+    background: Background = None,
     results: Annotated[
         Path, Option(metavar="DIR", help="Parent of the experiment's folder of results.")
     ] = Path("results"),
@@ -188,7 +189,8 @@ def run(
         Option("--keep-files", help="Store the file of every trial, for export-results."),
     ] = False,
     dry_run: Annotated[
-        bool, Option("--dry-run", help="Print the number of trials and an estimate of their time.")
+        bool,
+        Option("--dry-run", help="Print the number of trials, their time, and what will fail."),
     ] = False,
 ) -> None:
     """Run an experiment, all images × methods × parameters, and write its table and figures.
@@ -208,16 +210,19 @@ def run(
             estimate(
                 config,
                 images=chosen,
+                background=background,
                 results=results,
                 jobs=jobs,
                 changes=changes or [],
                 retry_failed=retry_failed,
+                force=force,
             )
         )
         return
     outcome = run_experiment(
         config,
         images=chosen,
+        background=background,
         results=results,
         jobs=jobs,
         scheduler=scheduler,

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import bisect
 import importlib.util
+import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
+from adaptive_kmeans.codec import NamedCodec
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import MissingDependencyError
 from adaptive_kmeans.experiment import comparison, figures, published, style, tables
-from adaptive_kmeans.experiment.codec_trials import METRICS, CodecTrial, expand
+from adaptive_kmeans.experiment.codec_trials import METRICS, CodecTrial
+from adaptive_kmeans.experiment.combinations import Combinations
 from adaptive_kmeans.experiment.findings import Ended, Findings, Shown
 from adaptive_kmeans.experiment.schema import CompressionConfig
 from adaptive_kmeans.experiment.series import Measured, named
 from adaptive_kmeans.progress import say
+
+LISTED = 2_000
+"""Most codecs, or trials, to be listed just to count them."""
 
 
 def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[CodecTrial]:
@@ -30,12 +37,38 @@ def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[Code
     list of CodecTrial
         Image by image, in the order of the config's methods.
     """
+    methods, shared = _measured(config)
+    codecs = list(dict.fromkeys(codec for codecs in methods for codec in codecs))
+    return [CodecTrial(source, codec, *shared) for source in sources for codec in codecs]
+
+
+def survey(config: CompressionConfig, sources: Sequence[ImageSource]) -> Sequence[CodecTrial]:
+    """Return the trials, which are made when they are asked for.
+
+    Of more than `LISTED` codecs, those of two methods may be equal.
+    """
+    methods, shared = _measured(config)
+    if sum(map(len, methods)) <= LISTED:
+        methods = [list(dict.fromkeys(codec for codecs in methods for codec in codecs))]
+    starts = [0, *itertools.accumulate(map(len, methods))]
+
+    def trial(image: int, number: int) -> CodecTrial:
+        method = bisect.bisect_right(starts, number) - 1
+        return CodecTrial(sources[image], methods[method][number - starts[method]], *shared)
+
+    return Combinations(trial, {"image": range(len(sources)), "number": range(starts[-1])})
+
+
+def _measured(
+    config: CompressionConfig,
+) -> tuple[list[Sequence[NamedCodec]], tuple[tuple[str, ...], str | None, int]]:
+    """Return the codecs of each method, and what else trials have but the image."""
     skipped: dict[str, None] = {}  # a set in order
 
     def skip(name: str, error: MissingDependencyError) -> None:
         skipped[f"skipped: {name}: {error}"] = None
 
-    codecs = list(config.codecs(skip))
+    methods = config.codecs_by_method(skip)
     metrics = []
     for name in config.metrics:
         package = METRICS[name].package
@@ -45,8 +78,7 @@ def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[Code
             skipped[f"skipped: {name}: pip install 'adaptive-kmeans[metrics]' brings it"] = None
     for message in skipped:
         say(message)
-    repeats = config.repeats if config.timing else 0
-    return expand(sources, codecs, metrics, config.background, repeats)
+    return methods, (tuple(metrics), config.background, config.repeats if config.timing else 0)
 
 
 def find(config: CompressionConfig, ended: Sequence[Ended], shown: Shown) -> Findings:

@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from adaptive_kmeans import files
-from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, did_you_mean
 from adaptive_kmeans.experiment.kinds import KINDS
+from adaptive_kmeans.experiment.problems import first_problem
 from adaptive_kmeans.experiment.schema import Experiment
 
 MAX_CONFIG_BYTES = 2**20
@@ -67,42 +68,26 @@ def _change(document: dict[str, Any], change: str) -> None:
             place = place[int(parent)] if isinstance(place, list) else place.setdefault(parent, {})
         place[int(last) if isinstance(place, list) else last] = value
     except (ValueError, IndexError, TypeError, AttributeError):
-        raise ConfigError("--set", "a key that the config can have", key) from None
+        expected = "a key that the config can have"
+        if isinstance(place, list):
+            name = key.partition(".")[0]
+            expected += f"; {name} are numbered from 0 to {len(place) - 1}"
+        raise ConfigError("--set", expected, key) from None
 
 
 def check_config(document: dict[str, Any], source: str) -> Experiment:
     """Validate a parsed config; see `read_config`."""
     kind = document.get("kind", "compression")
     if not isinstance(kind, str) or kind not in KINDS:
-        expected = f"one of {', '.join(KINDS)}"
+        expected = f"one of {', '.join(KINDS)}{did_you_mean(str(kind), KINDS)}"
         raise ConfigError(f"{source}: kind", expected, repr(kind))
     try:
         config: Experiment = KINDS[kind].config.model_validate(document)
         config.check()
     except ValidationError as error:
-        raise ConfigError(f"{source}: {_first_problem(error)}") from None
+        problem = first_problem(error, KINDS[kind].config, document)
+        raise ConfigError(f"{source}: {problem}") from None
     except AdaptiveKMeansError as error:
         error.what = f"{source}: {error.what}"
         raise
     return config
-
-
-def _first_problem(error: ValidationError) -> str:
-    """Describe the first problem in one line: the key, what is wrong, what was received."""
-    problem = error.errors(include_url=False)[0]
-    path = [str(part) for part in problem["loc"]]
-    if problem["type"].startswith("union_tag"):  # the name of a method
-        key = problem["ctx"]["discriminator"].strip("_'()")
-        path.append(key)
-        known = problem["ctx"].get("expected_tags", "").replace("'", "")
-        if known:
-            received = problem["input"][key]
-            return f"{'.'.join(path)}: expected one of {known}, received {received!r}"
-        return f"missing key {'.'.join(path)}"
-    where = ".".join(path) or "config"
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key {where}"
-    if problem["type"] == "missing":
-        return f"missing key {where}"
-    message = problem["msg"]
-    return f"{where}: {message[0].lower()}{message[1:]}, received {problem['input']!r}"

@@ -37,6 +37,8 @@ class Kind:
         Takes a config, what the trials gave, and the image that figures show; returns `Findings`.
     is_timed : callable
         Takes a config; whether its trials run one at a time, because they measure times.
+    survey : callable
+        Like `plan`, but trials may be made when they are asked for, and some may be equal.
     shows_picture : bool
         Whether figures show an image; else all data of trials are kept.
     """
@@ -46,6 +48,7 @@ class Kind:
     plan: Callable[[Any, Sequence[ImageSource]], Sequence[Trial]]
     find: Callable[[Any, Sequence[Ended], Shown], Findings]
     is_timed: Callable[[Any], bool]
+    survey: Callable[[Any, Sequence[ImageSource]], Sequence[Trial]]
     shows_picture: bool = False
 
 
@@ -56,7 +59,7 @@ def _of_study(study: Study) -> Kind:
         draw = partial(style.save, draw=partial(study.draw, rows), config=config.name)
         return Findings(rows, draw, {"summary.md": summary})
 
-    return Kind(study.config, study.row, study.plan, find, study.is_timed)
+    return Kind(study.config, study.row, study.plan, find, study.is_timed, study.plan)
 
 
 KINDS = {
@@ -66,6 +69,7 @@ KINDS = {
         compression.plan,
         compression.find,
         lambda config: bool(config.timing),
+        compression.survey,
         shows_picture=True,
     ),
     **{name: _of_study(study) for name, study in STUDIES.items()},

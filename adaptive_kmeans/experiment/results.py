@@ -27,6 +27,7 @@ from adaptive_kmeans.experiment.kinds import KINDS
 from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
 from adaptive_kmeans.experiment.series import MAX_IMAGES
 from adaptive_kmeans.experiment.store import Store
+from adaptive_kmeans.image import parse_color
 from adaptive_kmeans.progress import say
 from adaptive_kmeans.threads import thread_count
 
@@ -71,6 +72,7 @@ def run_experiment(
     config_path: Path,
     *,
     images: Sequence[str] | None = None,
+    background: str | None = None,
     results: Path = Path("results"),
     jobs: int | None = None,
     scheduler: str | None = None,
@@ -88,6 +90,8 @@ def run_experiment(
         The TOML config.
     images : sequence of str, optional
         Images to measure instead of the config's: files, folders, globs or bundled names.
+    background : str, optional
+        Color over which translucent images are flattened, instead of the config's.
     results : Path
         The parent of the folder of results, which has the name of the experiment and holds
         ``table.csv``, ``table.md``, ``table.tex``, ``config.toml``, ``environment.json``,
@@ -119,7 +123,7 @@ def run_experiment(
         No trial succeeded; earlier results are kept.
     """
     start = time.perf_counter()
-    config, sources = read_experiment(config_path, images, changes)
+    config, sources = read_experiment(config_path, images, changes, background)
     folder = results / config.name
     finish_replacing(folder)
     if not force:
@@ -148,10 +152,16 @@ def run_experiment(
 
 
 def read_experiment(
-    config_path: Path, images: Sequence[str] | None = None, changes: Sequence[str] = ()
+    config_path: Path,
+    images: Sequence[str] | None = None,
+    changes: Sequence[str] = (),
+    background: str | None = None,
 ) -> tuple[Experiment, list[ImageSource]]:
     """Read a config and find its images, or the ones given instead."""
     config = read_config(config_path, changes)
+    if background is not None:
+        parse_color(background)
+        config = config.model_copy(update={"background": background})
     if images is not None:
         config = config.model_copy(update={"images": list(images)})
     sources = find_images(config.images)

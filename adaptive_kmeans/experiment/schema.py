@@ -8,7 +8,6 @@ Configs of other kinds have a key ``kind``, and their keys in their modules: see
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
@@ -20,6 +19,7 @@ from adaptive_kmeans.baselines.image_codecs import baselines
 from adaptive_kmeans.codec import AdaptiveKMeans, NamedCodec, Settings
 from adaptive_kmeans.datasets import BUNDLED, REMOTE, TRANSPARENCY_SET
 from adaptive_kmeans.errors import ConfigError, MissingDependencyError
+from adaptive_kmeans.experiment.combinations import Combinations
 from adaptive_kmeans.experiment.keys import (
     AlphaLevels,
     BlockSizes,
@@ -122,15 +122,17 @@ class _OurMethod(Strict):
         """Return the settings of one combination of parameters."""
         return Settings(**parameters)
 
-    def codecs(self, skip: Skip) -> Iterator[NamedCodec]:
-        """Yield our codec with all settings."""
-        yield from self._combined()
+    def codecs(self, skip: Skip) -> Sequence[NamedCodec]:
+        """Return our codec with all combinations of parameters, and of targets if there are any."""
+        return self._combined()
 
-    def _combined(self) -> Iterator[AdaptiveKMeans]:
-        """Yield our codec with all combinations of parameters."""
-        swept = self.swept()
-        for values in itertools.product(*swept.values()):
-            yield AdaptiveKMeans(self.settings(**dict(zip(swept, values, strict=True))))
+    def check(self) -> None:
+        """Check every value; those of different parameters do not depend on each other."""
+        self._combined().value_by_value()
+
+    def _combined(self) -> Combinations[AdaptiveKMeans]:
+        """Return our codec with all combinations of parameters."""
+        return Combinations(lambda **one: AdaptiveKMeans(self.settings(**one)), self.swept())
 
 
 class _PlainMethod(_OurMethod):
@@ -199,13 +201,21 @@ class RateDistortionMethod(_OurMethod, _Targets):
             found["k1"] = found.pop("k")
         return {name: values for name, values in found.items() if name not in _Targets.model_fields}
 
-    def codecs(self, skip: Skip) -> Iterator[NamedCodec]:
-        """Yield our codec with all combinations of parameters and targets."""
+    def codecs(self, skip: Skip) -> Sequence[NamedCodec]:
+        """Return our codec with all combinations of parameters and targets."""
+        codecs = self._combined()
         if not self.has_targets:
-            yield from self._combined()
-            return
+            return codecs
         targets = self.targets(skip)
-        yield from (Targeted(codec, target) for codec in self._combined() for target in targets)
+        return Combinations(
+            lambda codec, target: Targeted(codecs[codec], targets[target]),
+            {"codec": range(len(codecs)), "target": range(len(targets))},
+        )
+
+    def check(self) -> None:
+        """Check every value and every target."""
+        super().check()
+        self.targets(lambda _name, _error: None)
 
 
 class RegionAdaptiveMethod(_PlainMethod):
@@ -239,8 +249,15 @@ class BaselineMethod(_Targets):
         examples=[[64]],
     )
 
-    def codecs(self, skip: Skip) -> Iterator[NamedCodec]:
-        """Yield every codec with every setting."""
+    def codecs(self, skip: Skip) -> Sequence[NamedCodec]:
+        """Return every codec with every setting."""
+        return list(dict.fromkeys(self._codecs(skip)))
+
+    def check(self) -> None:
+        """Check every codec with every setting."""
+        self.codecs(lambda _name, _error: None)
+
+    def _codecs(self, skip: Skip) -> Iterator[NamedCodec]:
         if [self.quality is None, self.k is None, not self.has_targets].count(False) > 1:
             raise ConfigError("methods", "quality or k, or a target", "several")
         swept, targets = self.quality or self.k, self.targets(skip)
@@ -380,22 +397,28 @@ class CompressionConfig(Experiment):
     published: Published | None = None
     methods: Annotated[list[Method], Field(min_length=1)]
 
-    def codecs(self, skip: Skip = lambda _name, _error: None) -> Iterator[NamedCodec]:
-        """Yield the codecs of all methods, except those whose library is missing.
+    def codecs(self) -> Iterator[NamedCodec]:
+        """Yield the codecs of all methods, except those whose library is missing."""
+        for codecs in self.codecs_by_method():
+            yield from codecs
+
+    def codecs_by_method(
+        self, skip: Skip = lambda _name, _error: None
+    ) -> list[Sequence[NamedCodec]]:
+        """Return the codecs of each method, except those whose library is missing.
 
         Parameters
         ----------
         skip : callable, optional
             Called with the name of each codec that is left out, and the error.
         """
-        for method in self.methods:
-            yield from method.codecs(skip)
+        return [method.codecs(skip) for method in self.methods]
 
     def check(self) -> None:
         """Check the settings of all codecs."""
         super().check()
-        for _ in self.codecs():
-            pass
+        for method in self.methods:
+            method.check()
 
 
 def check_once(what: str, values: Sequence[object]) -> None:

@@ -217,6 +217,11 @@ class Store:
                 found[key] = stored
         return found
 
+    def all_over(self) -> list[Stored]:
+        """Return all trials that are done or failed, but for damaged ones."""
+        found = (_stored(*entry) for entry in self._ended().values())
+        return [stored for stored in found if stored is not None]
+
     def put_file(self, key: str, data: bytes) -> None:
         """Store a file that is not a trial's, such as an original image."""
         with self._transaction() as run:

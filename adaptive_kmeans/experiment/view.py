@@ -58,11 +58,6 @@ class View:
     others: list[dict[str, Any]] = field(default_factory=list)
 
 
-def plan_keyed(config: Experiment, sources: Sequence[ImageSource]) -> dict[str, Trial]:
-    """Return the trials of an experiment by their keys in the store."""
-    return dict(_keyed(config, sources, hash_images(sources, config.background)))
-
-
 def run(
     config: Experiment,
     sources: Sequence[ImageSource],
