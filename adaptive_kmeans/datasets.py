@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans import image
+from adaptive_kmeans import files, image, limits
 from adaptive_kmeans.alpha import join
 from adaptive_kmeans.errors import (
     ConfigError,
@@ -111,10 +111,13 @@ class ImageSource:
         Short name for tables: a bundled image's name, or the file's name without its extension.
     path : Path or None
         The file; None for a bundled image, or one of `TRANSLUCENT`.
+    data : bytes or None
+        The bytes of an image that is no file, from standard input.
     """
 
     name: str
     path: Path | None = None
+    data: bytes | None = field(default=None, repr=False)
 
     @property
     def set_name(self) -> str:
@@ -125,6 +128,8 @@ class ImageSource:
         >>> ImageSource("chelsea").set_name
         'bundled'
         """
+        if self.data is not None:
+            return self.name
         if self.path is not None:
             return self.path.resolve().parent.name
         return TRANSPARENCY_SET if self.name in TRANSLUCENT else "bundled"
@@ -147,6 +152,8 @@ class ImageSource:
 
     def read(self, background: str | None = None) -> image.SourceImage:
         """Read the image, with notes on what was converted."""
+        if self.data is not None:
+            return image.decode_image(self.data, self.name, background)
         if self.path is None and self.name in TRANSLUCENT:
             return _make(self.name, background)
         return image.read_image(self.file, background)
@@ -160,8 +167,8 @@ def find_images(specs: Iterable[str]) -> list[ImageSource]:
     specs : iterable of str
         Each is the name of a bundled image, the set ``bundled``, the set ``transparency-set`` of
         `TRANSLUCENT` images or the name of one, a file, a folder (all images in
-        it, sorted), a glob, or one of `REMOTE`, which is downloaded unless there is a folder of
-        that name.
+        it, sorted), a glob, ``-`` for standard input, or one of `REMOTE`, which is downloaded
+        unless there is a folder of that name.
 
     Raises
     ------
@@ -182,14 +189,23 @@ def find_images(specs: Iterable[str]) -> list[ImageSource]:
     named: dict[str, ImageSource] = {}
     for source in sources:
         if source.name in named:
-            files = f"{named[source.name].path} and {source.path}"
-            received = f"{source.name} twice: {files}"
+            places = f"{named[source.name].path} and {source.path}"
+            received = f"{source.name} twice: {places}"
             raise ConfigError("images", "a different name for each image", received)
         named[source.name] = source
     return sources
 
 
+def from_standard_input() -> ImageSource:
+    """Read all of standard input, which can be read once, as an image named ``stdin``."""
+    data = files.read_bytes(files.STANDARD_STREAM, limits.DEFAULT.file_bytes)
+    return ImageSource("stdin", data=data)
+
+
 def _find(spec: str) -> Iterator[ImageSource]:
+    if spec == files.STANDARD_STREAM:
+        yield from_standard_input()
+        return
     if spec == "bundled":
         yield from (ImageSource(name) for name in BUNDLED)
         return

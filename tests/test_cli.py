@@ -282,6 +282,7 @@ def test_elbow_is_printed_and_drawn(command):
     code, out, err = command("elbow", "cat.png", "--coder", "fixed-length")
     assert (code, err) == (0, "")
     assert out.splitlines()[-1].startswith("elbow at k = ")
+    assert "of k up to 256, which it depends on" in out.splitlines()[-1]
     with Image.open("cat-elbow.png") as figure:
         assert figure.format == "PNG"
     code, out, _ = command("elbow", "cat.png", "--json", "--figure", "curve.pdf")
@@ -290,6 +291,33 @@ def test_elbow_is_printed_and_drawn(command):
     assert facts["k"] in [point["k"] for point in facts["curve"]]
     sizes = [point["bytes"] for point in facts["curve"]]
     assert sizes == sorted(sizes)
+
+
+def test_elbow_finds_the_smallest_k_of_a_quality(command, photo):
+    quick = ["elbow", "cat.png", "--coder", "fixed-length"]
+    out = command(*quick, "--psnr", "30")[1]
+    line = next(line for line in out.splitlines() if line.startswith("30 dB: k = "))
+    k = int(line.split(" = ")[1].split(",")[0])
+
+    def reached(k: int) -> float:
+        quantized = akm.quantize(photo, akm.Settings.regular(k))
+        return akm.psnr(photo, quantized.reconstruct())
+
+    assert reached(k) >= 30 > reached(k - 1)
+    assert "99 dB: reached by no k up to 256, which gives " in command(*quick, "--psnr", "99")[1]
+
+
+def test_compare_and_elbow_read_standard_input(folder):
+    data = Path("cat.png").read_bytes()
+    for name in ("compare", "elbow"):
+        run = subprocess.run(
+            [sys.executable, "-m", "adaptive_kmeans", name, "-", "--coder", "fixed-length"],
+            input=data,
+            capture_output=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
+        assert b"all: image stdin" in run.stdout
 
 
 def test_conversions_are_printed(command, photo):

@@ -503,3 +503,23 @@ def test_dials_of_a_config_are_swept(tmp_path):
     expected += [akm.Settings.regular(k, price=9.0, **restored) for k in (8, 16)]
     expected += [akm.Settings.published(8, 16, price=p, **restored) for p in (9.0, 20.0)]
     assert [codec.settings for codec in codecs] == expected
+
+
+def test_a_terminal_has_the_columns_that_vary_and_what_tells_rows_apart():
+    def row(**changed):
+        facts = {"image": "cat", "method": "regular", "k": 8, "coder": "deflate", "bytes": 100}
+        facts |= {"bits_per_pixel": 1.0, "image_set": "", "psnr_db": 30.0, "effort": None}
+        return Row.of(**{**facts, **changed})
+
+    def titles(rows):
+        return [column.header for column in tables.to_terminal(rows).columns]
+
+    assert titles([row(), row(k=16, bytes=120)]) == ["k", "bytes"]
+    assert titles([row(), row(coder="fixed-length", bytes=120)]) == ["coder", "bytes"]
+    assert titles([row(), row(method="rate-distortion", k=None, quality=50, coder="x")]) == [
+        "method",
+        "k",
+    ]
+    assert titles([row()]) == ["image", "method", "k", "PSNR dB", "bytes", "bpp"]
+    caption = tables.to_terminal([row(), row(k=16, bytes=120)]).caption
+    assert str(caption).startswith("all: image cat, method regular, PSNR dB 30.000, bpp 1.000")

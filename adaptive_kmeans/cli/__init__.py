@@ -22,7 +22,7 @@ from typer import Option
 from adaptive_kmeans.cli import experiments
 from adaptive_kmeans.cli.codebook import codebook
 from adaptive_kmeans.cli.compress import compress
-from adaptive_kmeans.cli.console import print_error
+from adaptive_kmeans.cli.console import INTERRUPTED, end
 from adaptive_kmeans.cli.decompress import decompress
 from adaptive_kmeans.cli.explore import explore
 from adaptive_kmeans.cli.export import export
@@ -40,8 +40,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-INTERRUPTED = 130
 
 
 @app.callback(invoke_without_command=True)
@@ -93,25 +91,19 @@ def main() -> None:
     try:
         code = app(prog_name="adaptive-kmeans", standalone_mode=False)
     except AdaptiveKMeansError as error:
-        _fail(str(error), error.exit_code)
+        end(str(error), error.exit_code)
     except typer.TyperException as error:
         hint = "" if error.exit_code != 2 else " (--help lists the options)"
-        _fail(f"{error.format_message().rstrip('.')}{hint}", error.exit_code)
+        end(f"{error.format_message().rstrip('.')}{hint}", error.exit_code)
     except OSError as error:
         where = "standard output" if error.filename is None else error.filename
-        _fail(f"{where}: expected to be writable, received {error.strerror}", 5)
+        end(f"{where}: expected to be writable, received {error.strerror}", 5)
     except SystemExit as stop:
         sys.exit(5 if stop.code == 1 else stop.code)  # Typer's code for a closed pipe
     except MemoryError:
-        _fail("memory: expected enough for this image, received none", 4)
+        end("memory: expected enough for this image, received none", 4)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted", INTERRUPTED)
+        end("interrupted", INTERRUPTED)
     if code == INTERRUPTED:  # Typer turns the exception into an exit code
-        _fail("interrupted", INTERRUPTED)
+        end("interrupted", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _fail(message: str, code: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the end is near
-    print_error(" ".join(message.split()))
-    sys.exit(code)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import signal
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -20,6 +21,9 @@ from adaptive_kmeans.errors import (
 
 if TYPE_CHECKING:
     from adaptive_kmeans.image import SourceImage
+
+INTERRUPTED = 130
+"""The exit code after an interrupt."""
 
 
 def print_json(facts: Any, *, to_stderr: bool = False) -> None:
@@ -40,6 +44,13 @@ def say(line: str, *, err: bool = False) -> None:
 def print_error(error: AdaptiveKMeansError | str) -> None:
     """Print the line of an error."""
     say(f"adaptive-kmeans: {error}", err=True)
+
+
+def end(message: str, code: int) -> NoReturn:
+    """Print the line of an error and exit."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the end is near
+    print_error(" ".join(message.split()))
+    sys.exit(code)
 
 
 def print_notes(notes: Iterable[str]) -> None:

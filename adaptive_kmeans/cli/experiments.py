@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +13,8 @@ import typer
 from typer import Argument, Option
 
 from adaptive_kmeans.cli.console import (
+    INTERRUPTED,
+    end,
     print_conversions,
     print_json,
     print_notes,
@@ -56,7 +58,10 @@ Jobs = Annotated[
 
 @grouped
 def compare(
-    images: Annotated[list[str], Argument(metavar="IMAGE", help="Images, folders or globs.")],
+    images: Annotated[
+        list[str],
+        Argument(metavar="IMAGE", help="Images, folders, globs or bundled names; - for stdin."),
+    ],
     options: BlockOptions,
     k1: K1 = None,
     k2: K2 = None,
@@ -98,7 +103,10 @@ def compare(
 
 @grouped
 def elbow(
-    source: Annotated[str, Argument(metavar="IMAGE", help="An image, or a bundled one's name.")],
+    source: Annotated[
+        str,
+        Argument(metavar="IMAGE", help="An image, a bundled one's name, or - for stdin."),
+    ],
     options: ClusterOptions,
     figure: Annotated[
         str | None,
@@ -106,14 +114,22 @@ def elbow(
             metavar="FILE", help="File of the figure; by default IMAGE-elbow.png in this folder."
         ),
     ] = None,
+    psnr: Annotated[
+        float | None,
+        Option("--psnr", metavar="DB", help="Also find the smallest k that reaches this PSNR."),
+    ] = None,
     background: Background = None,
     as_json: AsJson = False,
 ) -> None:
-    """Choose k for an image: distortion, PSNR and bytes of real files against k."""
+    """Choose k for an image: distortion, PSNR and bytes of real files against k.
+
+    The elbow says little: it depends on the largest k that is measured, and not on what can be
+    seen. To choose k by quality, name one with --psnr.
+    """
     from adaptive_kmeans import files
     from adaptive_kmeans.datasets import find_images
     from adaptive_kmeans.experiment import tables
-    from adaptive_kmeans.experiment.studies.elbow import draw_elbow, elbow_curve
+    from adaptive_kmeans.experiment.studies.elbow import draw_elbow, elbow_curve, smallest_k
 
     sources = find_images([source])
     if len(sources) > 1:
@@ -125,6 +141,9 @@ def elbow(
         raise ConfigError("figure", f"one of {', '.join(FIGURES)}", target)
     files.check_target(target)
     curve = elbow_curve(sources[0], shared, background=background)
+    wanted = None
+    if psnr is not None:
+        wanted = smallest_k(curve, sources[0], shared, psnr, background=background)
     figure_file = io.BytesIO()
     draw_elbow(curve).savefig(figure_file, dpi=150, format=Path(target).suffix[1:])
     files.write_bytes(target, figure_file.getvalue())
@@ -134,10 +153,22 @@ def elbow(
             {"k": row.k, "mse": mse, "psnr_db": row.psnr_db, "bytes": row.bytes}
             for row, mse in rows
         ]
-        print_json({"image": sources[0].name, "k": curve.k, "figure": target, "curve": points})
+        facts = {"image": sources[0].name, "k": curve.k, "figure": target, "curve": points}
+        if psnr is not None:
+            facts |= {"psnr_db": psnr, "k_of_psnr": None if wanted is None else wanted.k}
+        print_json(facts)
         return
     print_table(tables.to_terminal(curve.rows))
-    typer.echo(f"elbow at k = {curve.k}; {target}")
+    if psnr is not None:
+        best = curve.rows[-1]
+        typer.echo(
+            f"{psnr:g} dB: reached by no k up to {best.k}, which gives {best.psnr_db:.2f} dB"
+            if wanted is None
+            else f"{psnr:g} dB: k = {wanted.k}, {wanted.psnr_db:.2f} dB, {wanted.bytes:,} B"
+        )
+    typer.echo(
+        f"elbow at k = {curve.k} of k up to {curve.rows[-1].k}, which it depends on; {target}"
+    )
 
 
 def run(
@@ -219,7 +250,8 @@ def run(
             )
         )
         return
-    outcome = run_experiment(
+    outcome = _resumable(
+        run_experiment,
         config,
         images=chosen,
         background=background,
@@ -239,6 +271,14 @@ def run(
     for path in outcome.paths():
         typer.echo(str(path))
     raise_failures(outcome.failures)
+
+
+def _resumable(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Call a function; an interrupt ends the command with how to go on."""
+    try:
+        return function(*arguments, **options)
+    except KeyboardInterrupt:
+        end("interrupted; the same command goes on from here", INTERRUPTED)
 
 
 def _print_one_sided(rows: Sequence[Any]) -> None:

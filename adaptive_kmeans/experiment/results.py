@@ -164,6 +164,9 @@ def read_experiment(
         config = config.model_copy(update={"background": background})
     if images is not None:
         config = config.model_copy(update={"images": list(images)})
+    if files.STANDARD_STREAM in config.images:
+        expected = "files, which later runs can read; compare and elbow take standard input"
+        raise ConfigError("images", expected, files.STANDARD_STREAM)
     sources = find_images(config.images)
     if isinstance(config, CompressionConfig) and images is None:
         _check_picture(config, sources)

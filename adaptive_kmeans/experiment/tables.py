@@ -64,6 +64,9 @@ UNLESS_SWEPT = (
 )
 """Columns that only the CSV has, unless they are swept."""
 
+PARAMETERS = ("block_size", "coder", "alpha_levels", *UNLESS_SWEPT)
+"""Columns that a terminal's table has where they tell rows apart."""
+
 
 def columns(row_type: type[Any]) -> tuple[str, ...]:
     """Return the names of a table's columns: fields of its row's dataclass, but for `NO_COLUMN`."""
@@ -142,24 +145,52 @@ def _latex_line(cells: Sequence[str]) -> str:
 
 
 def to_terminal(rows: Sequence[Any]) -> Table:
-    """Return the main columns as a table that fits a terminal of 80 columns."""
+    """Return a table for a terminal: the main columns that vary, and what they are not enough for.
+
+    Columns with one value in all rows are left out, unless there is one row; their values are
+    below the table. A parameter that tells apart rows which are equal in the others is added.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text  # does not take brackets for markup
 
-    columns: dict[str, str] = type(rows[0]).TERMINAL
-    chosen = {
-        title: name
-        for title, name in columns.items()
-        if any(getattr(row, name) is not None for row in rows)
-    }
+    main: dict[str, str] = type(rows[0]).TERMINAL
+    varying = {title: name for title, name in main.items() if len(rows) == 1 or _varies(rows, name)}
+    told = [name for name in varying.values() if name not in FORMATS]
+    chosen = {name: name for name in PARAMETERS if _tells_apart(rows, name, told)} | varying
+    chosen = {title: name for title, name in chosen.items() if _has_any(rows, name)}
+    same = [
+        f"{title} {shown_value(getattr(rows[0], name), name)}"
+        for title, name in main.items()
+        if name not in chosen.values() and shown_value(getattr(rows[0], name), name)
+    ]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    if same:
+        table.caption = Text(f"all: {', '.join(same)}")
+        table.caption_justify = "left"
     for title, name in chosen.items():
         justify: Any = "right" if name in FORMATS else "left"
         table.add_column(title, justify=justify, no_wrap=True)
     for row in rows:
         table.add_row(*(Text(shown_value(getattr(row, name), name)) for name in chosen.values()))
     return table
+
+
+def _has_any(rows: Sequence[Any], name: str) -> bool:
+    return any(getattr(row, name) is not None for row in rows)
+
+
+def _varies(rows: Sequence[Any], name: str) -> bool:
+    return len({getattr(row, name) for row in rows}) > 1
+
+
+def _tells_apart(rows: Sequence[Any], name: str, told: Sequence[str]) -> bool:
+    """Whether a column differs between rows that are equal in the columns that are told."""
+    if name in told or not hasattr(rows[0], name):
+        return False
+    places = {tuple(getattr(row, each) for each in told) for row in rows}
+    with_it = {tuple(getattr(row, each) for each in (*told, name)) for row in rows}
+    return len(with_it) > len(places)
 
 
 def _is_shown(rows: Sequence[Any], name: str) -> bool:

@@ -85,6 +85,37 @@ def elbow_curve(
     return _curve(run_trials(expand([source], codecs, background=background)))
 
 
+def smallest_k(
+    curve: ElbowCurve,
+    source: ImageSource,
+    settings: Settings,
+    psnr_db: float,
+    *,
+    background: str | None = None,
+) -> Row | None:
+    """Return the file with the fewest codewords that reaches a PSNR; None if none does.
+
+    Between the values of k of the curve it is searched by halving, as PSNR rises with k.
+    """
+    reached = [row for row in curve.rows if (row.psnr_db or 0.0) >= psnr_db]
+    if not reached:
+        return None
+    best = reached[0]
+    below = max((row.k or 0 for row in curve.rows if (row.k or 0) < (best.k or 0)), default=0)
+    while (best.k or 0) - below > 1:
+        k = (below + (best.k or 0)) // 2
+        codec = AdaptiveKMeans(dataclasses.replace(settings, k1=k, k2=None))
+        outcome = run_trial(expand([source], [codec], background=background)[0])
+        for error in outcome.measured.errors:
+            raise error
+        row: Row = outcome.measured.rows[0]
+        if (row.psnr_db or 0.0) >= psnr_db:
+            best = row
+        else:
+            below = k
+    return best
+
+
 def _curve(outcomes: Iterable[Outcome]) -> ElbowCurve:
     """Return the curve of files in increasing order of k, or raise the error of one that failed."""
     rows: list[Row] = []
