@@ -22,7 +22,7 @@ from adaptive_kmeans.targets import Targeted
 from adaptive_kmeans.threads import thread_count
 
 SAMPLES = 5
-SAMPLES_S = 2.0
+SAMPLES_S = 1.0
 """Seconds after which no other trial is tried."""
 CORNER = 16
 """Side of the part of an image that tells whether a codec takes it."""

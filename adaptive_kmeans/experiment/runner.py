@@ -107,8 +107,9 @@ def _report(bar: TrialBar, outcome: Outcome) -> None:
     if not outcome.errors:
         bar()
         return
-    summary = outcome.trial.summary
-    said = [e if e.startswith(summary) else f"{summary}: {e}" for e in outcome.errors]
+    image = outcome.trial.image.name
+    named = f"{image}, ", f"{image}: "  # an error of the file begins with the file's name
+    said = [e if e.startswith(named) else f"{outcome.trial.summary}: {e}" for e in outcome.errors]
     bar("\n".join(f"failed: {error}" for error in said), failed=True)
 
 
