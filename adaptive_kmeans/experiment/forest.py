@@ -84,7 +84,8 @@ def bd_rate(compared: Sequence[ComparisonRow], measured: Sequence[Measured]) -> 
         figure,
         f"BD-rate on {counted(images, 'image')}: how many more bytes a series needs than the one "
         "it is compared with (bold) at equal quality; below 0 it needs fewer. Points: means over "
-        "the images; lines: 95 % intervals of the mean, from bootstrapped images. Beside them: the "
+        "the images; lines: 95 % intervals of the mean, from bootstrapped images; hollow: the "
+        "interval includes 0 or there is none. Beside them: the "
         "mean, and on how many of the images that can be compared the series needs fewer bytes.",
     )
 
@@ -112,7 +113,7 @@ def _draw_panel(axes: Axes, lines: Sequence[_Line], column: str) -> None:
     for place, delta in deltas.items():
         if not delta.images:
             continue
-        is_sure = not (delta.low <= 0 <= delta.high)
+        is_sure = delta.low > 0 or delta.high < 0
         color = COLORS[0] if delta.mean < 0 else COLORS[1]
         if not math.isnan(delta.low):
             axes.plot([delta.low, delta.high], [place, place], color=color, linewidth=1.2)

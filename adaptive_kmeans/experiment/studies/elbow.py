@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -303,8 +304,9 @@ def draw(rows: Sequence[ElbowRow]) -> Iterator[tuple[str, Drawn]]:
                     zorder=3,
                     label=f"elbow at k = {curve[at].k}",
                 )
-            if few:
-                end = End(f"{image}: {curve[at].k}", rates[-1], psnrs[-1], style["color"])
+            drawn = [point for point in zip(rates, psnrs, strict=True) if math.isfinite(point[1])]
+            if few and drawn:  # a lossless file is not on the curve
+                end = End(f"{image}: {curve[at].k}", *drawn[-1], style["color"])
                 ends.setdefault(quality, []).append(end)
         label_doubling(scaled, ks)
         scaled.set_xlabel("k, codewords")
