@@ -279,6 +279,7 @@ def test_engines_alternate_and_their_error_is_that_of_8_bit_pixels(folder, photo
     assert [path.name for path in results.paths()] == [
         "table.md",
         "summary.md",
+        "time_against_error.pdf",
         "time_against_error.png",
     ]
 
@@ -345,6 +346,7 @@ def test_files_of_coders_are_set_beside_those_of_peers(two_sets, photo):
     assert [path.name for path in results.paths()] == [
         "table.md",
         "summary.md",
+        "size_against_best_peer.pdf",
         "size_against_best_peer.png",
     ]
     # Processes may have been started in another folder.
@@ -430,6 +432,7 @@ def test_index_maps_are_coded_without_each_group_of_contexts(two_sets, photo):
     assert [path.name for path in results.paths()] == [
         "table.md",
         "summary.md",
+        "growth_without_group.pdf",
         "growth_without_group.png",
     ]
 
