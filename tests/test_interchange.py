@@ -30,7 +30,7 @@ k = [2, 8]
 coder = "fixed-length"
 [[methods]]
 method = "baseline"
-codec = "png"
+codec = "webp-lossless"
 """
 ELIC = {
     "name": "ELIC $2022$",
@@ -94,7 +94,10 @@ def test_a_curve_for_compressai_has_the_means_over_the_set(folder, tmp_path):
         assert rate == pytest.approx(np.mean([row["bpp"] for row in of_k]))
         assert psnr == pytest.approx(np.mean([row["psnr"] for row in of_k]))
     # A file without loss has no point in a curve of PSNR.
-    assert "psnr-rgb" not in json.loads((tmp_path / "kodak" / "png.json").read_text())["results"]
+    assert (
+        "psnr-rgb"
+        not in json.loads((tmp_path / "kodak" / "webp-lossless.json").read_text())["results"]
+    )
 
 
 def batches(folder, place):
@@ -109,7 +112,7 @@ def batches(folder, place):
 
 def test_a_batch_for_codec_compare_has_a_row_for_each_file(folder, tmp_path):
     found = batches(folder, tmp_path)
-    assert list(found) == ["regular", "png"]
+    assert list(found) == ["regular", "webp-lossless"]
     constants, rows = found["regular"]
     assert constants["codec"] == "adaptive-kmeans"
     assert constants["source_data_set"] == "kodak"
@@ -119,7 +122,7 @@ def test_a_batch_for_codec_compare_has_a_row_for_each_file(folder, tmp_path):
     assert all(
         row["bpp"] == 8 * row["encoded_size"] / (row["width"] * row["height"]) for row in rows
     )
-    assert {row["psnr"] for row in found["png"][1]} == {99.0}
+    assert {row["psnr"] for row in found["webp-lossless"][1]} == {99.0}
 
 
 def test_reconstructions_are_what_was_measured_and_batches_refer_to_them(folder, tmp_path):
@@ -157,10 +160,12 @@ def test_committed_results_without_a_store_give_the_same_curves_and_no_pictures(
 
 def test_files_that_exist_are_kept(folder, tmp_path):
     (tmp_path / "kodak").mkdir()
-    (tmp_path / "kodak" / "png.json").write_text("mine")
-    with pytest.raises(AdaptiveKMeansError, match=r"png\.json: expected no file there, or --force"):
+    (tmp_path / "kodak" / "webp-lossless.json").write_text("mine")
+    with pytest.raises(
+        AdaptiveKMeansError, match=r"lossless\.json: expected no file there, or --force"
+    ):
         export_results(folder / "results" / "mine", to_compressai=tmp_path)
-    assert (tmp_path / "kodak" / "png.json").read_text() == "mine"
+    assert (tmp_path / "kodak" / "webp-lossless.json").read_text() == "mine"
     assert not (tmp_path / "kodak" / "regular.json").exists()
 
 
