@@ -49,12 +49,11 @@ def test_damaged_optional_sections_are_refused_or_decode_to_the_declared_size(ki
 
 
 @pytest.mark.long
-def test_kernels_stay_in_bounds_on_damaged_files(request):
-    cache = request.config.cache.mkdir("numba-with-bounds-checks")
+def test_kernels_stay_in_bounds_on_damaged_files(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "tests.fuzzing", str(CHECKED), str(SEED + SHARDS)],
         cwd=Path(__file__).parents[1],
-        env=os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(cache)},
+        env=os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
