@@ -30,7 +30,6 @@ class Row:
         "image": "image",
         "method": "label",
         "k": "setting",
-        "high %": "high_percent",
         "PSNR dB": "psnr_db",
         "SSIM": "ssim",
         "bytes": "bytes",
