@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
@@ -41,6 +42,8 @@ class Processes:
         """Start processes, and end them in any case."""
         from joblib.externals.loky import ProcessPoolExecutor
 
+        # loky replaces a process whose memory has grown, which is no news to a user.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
         jobs = 1 if alone else self.jobs
         capped = {name: str(self.threads) for name in THREAD_VARIABLES}
         executor = ProcessPoolExecutor(
