@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -46,10 +47,10 @@ class Processes:
         warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
         jobs = 1 if alone else self.jobs
         capped = {name: str(self.threads) for name in THREAD_VARIABLES}
-        executor = ProcessPoolExecutor(
-            jobs, initializer=_end_with, initargs=(os.getpid(),), env=capped
-        )
-        with _interrupts_held():
+        with _interrupts_held(), _quiet_tracker():
+            executor = ProcessPoolExecutor(
+                jobs, initializer=_end_with, initargs=(os.getpid(),), env=capped
+            )
             executor.submit(os.getpid)  # starts the processes
         try:
             yield Pool(executor, lambda: jobs + 1, (BrokenExecutor,), lambda: None)
@@ -77,6 +78,20 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _quiet_tracker() -> Iterator[None]:
+    """Let loky's tracker start so that it says nothing of resources that are gone already.
+
+    It is a process that outlives the others, and finds that when they were killed.
+    """
+    option = "ignore:resource_tracker:UserWarning"
+    sys.warnoptions.append(option)
+    try:
+        yield
+    finally:
+        sys.warnoptions.remove(option)
 
 
 def _end_with(driver: int) -> None:

@@ -109,6 +109,10 @@ def test_the_widget_works_in_jupyterlab(
         page = context.new_page()
         page.set_viewport_size({"width": 1440, "height": 1000})
         page.goto(address)
+        # A cell that is run before its kernel is there never runs.
+        page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(
+            timeout=TIMEOUT_MS
+        )
         page.locator(".jp-CodeCell .cm-content").click(timeout=TIMEOUT_MS)
         page.keyboard.press("Shift+Enter")
         explorer = Explorer(page)
