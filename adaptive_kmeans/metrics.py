@@ -1,5 +1,8 @@
 """Quality and rate: PSNR, SSIM, CIEDE2000, SSIMULACRA 2, bits per pixel, and Bjøntegaard deltas.
 
+`METRICS` has what experiments know of each metric of quality: a new one is its function and an
+entry there. Other packages add metrics through the entry-point group ``adaptive_kmeans.metrics``.
+
 Distortion is always that of a decoded file against the original, in 8-bit RGB, and rate is always
 that of the file's bytes. Images with alpha are compared over each of `BACKGROUNDS`, black and
 white, and the worse one of the two counts. Metrics take arrays, and whatever
@@ -10,19 +13,26 @@ most of its time in those.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import importlib.util
 import io
 import math
-from collections.abc import Callable, Sequence
+import reprlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
 from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans.alpha import BACKGROUNDS, flatten
-from adaptive_kmeans.errors import ConfigError, ImageError, MissingDependencyError
+from adaptive_kmeans.errors import ConfigError, ImageError, MissingDependencyError, PluginError
 from adaptive_kmeans.image import as_pixels
 from adaptive_kmeans.limits import MAX_PIXELS, check_integer
+from adaptive_kmeans.progress import say
+from adaptive_kmeans.registry import blaming, group
 from adaptive_kmeans.threads import Workers
 
 Image = npt.NDArray[np.uint8]
@@ -43,6 +53,9 @@ MIN_POINTS = 3
 MIN_OVERLAP = 0.5
 """Least share of the narrower of two curves, in quality or in the logarithm of the rate, that the
 other one covers as well."""
+
+NO_LOSS_SSIMULACRA2 = 100 - 1e-6
+"""SSIMULACRA 2 from which a file counts as lossless."""
 
 CHUNK_ROWS = 128
 """Rows of windows that one thread sums; fixed, so that sums do not depend on the threads."""
@@ -380,3 +393,166 @@ def _overlap(first: Sequence[float], second: Sequence[float]) -> float:
     shared = min(max(first), max(second)) - max(min(first), min(second))
     narrower = min(max(first) - min(first), max(second) - min(second))
     return shared / narrower if narrower else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A metric of quality, as experiments tabulate, plot and compare it.
+
+    Parameters
+    ----------
+    column : str
+        Its column in tables.
+    label, unit : str
+        What it is called, and its unit.
+    score : callable
+        Function of the original and the decoded image.
+    digits : int
+        Decimal places in tables.
+    tolerance : float
+        Largest difference between two runs of the same encoder that counts as none.
+    settings : mapping
+        Stored with its numbers. Its version is raised when the numbers change, so that stored
+        trials are measured again.
+    package : str or None
+        The library of the extra ``metrics`` that it needs.
+    scale : callable or None
+        Takes a score to the scale on which curves are drawn and compared: more is better, and a
+        lossless file infinite. A metric without one has no curves.
+    axis : str
+        Label of that scale; by default the label and the unit.
+    """
+
+    column: str
+    label: str
+    unit: str = ""
+    score: Callable[[Image, Image], float]
+    digits: int
+    tolerance: float
+    settings: Mapping[str, Any]
+    package: str | None = None
+    scale: Callable[[float], float] | None = None
+    axis: str = ""
+
+    @property
+    def heading(self) -> str:
+        """The label and the unit, as tables have them."""
+        return f"{self.label} {self.unit}".strip()
+
+    @property
+    def scale_label(self) -> str:
+        """The label of the axis on which curves are drawn."""
+        return self.axis or ", ".join(filter(None, (self.label, self.unit)))
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether its library is there."""
+        return self.package is None or importlib.util.find_spec(self.package) is not None
+
+
+def ssim_db(ssim: float) -> float:
+    """SSIM in dB, −10 log10(1 − SSIM), a scale on which equal steps look about equal.
+
+    Examples
+    --------
+    >>> round(ssim_db(0.99), 3)
+    20.0
+    """
+    return -10 * math.log10(1 - ssim) if ssim < 1 else math.inf
+
+
+def _ssimulacra2_scale(score: float) -> float:
+    return score if score < NO_LOSS_SSIMULACRA2 else math.inf
+
+
+def _ciede2000_scale(difference: float) -> float:
+    return -difference if difference else math.inf
+
+
+METRICS = {
+    "psnr": Metric(
+        column="psnr_db",
+        label="PSNR",
+        unit="dB",
+        score=psnr,
+        digits=3,
+        tolerance=0.001,
+        settings={"version": 1, "peak": 255},
+        scale=float,
+    ),
+    "ssim": Metric(
+        column="ssim",
+        label="SSIM",
+        score=ssim,
+        digits=5,
+        tolerance=1e-5,
+        settings={"version": 1, "window": "11×11 Gaussian, σ = 1.5"},
+        scale=ssim_db,
+        axis="SSIM, −10 log10(1 − SSIM) dB",
+    ),
+    "ssim-published": Metric(
+        column="ssim_published",
+        label="SSIM, 3×3×3",
+        score=functools.partial(ssim, window="published"),
+        digits=5,
+        tolerance=1e-5,
+        settings={"version": 1, "window": "3×3×3, uniform"},
+    ),
+    "ciede2000": Metric(
+        column="ciede2000",
+        label="CIEDE2000",
+        score=ciede2000,
+        digits=3,
+        tolerance=0.001,
+        settings={"version": 1, "mean": "over pixels"},
+        scale=_ciede2000_scale,
+        axis="CIEDE2000, negated mean over pixels",
+    ),
+    "ssimulacra2": Metric(
+        column="ssimulacra2",
+        label="SSIMULACRA 2",
+        score=ssimulacra2,
+        digits=2,
+        tolerance=0.01,
+        settings={"version": 1},
+        package="ssimulacra2",
+        scale=_ssimulacra2_scale,
+    ),
+}
+"""The metrics of this package, by their names in a config."""
+
+
+@functools.cache
+def known() -> Mapping[str, Metric]:
+    """Return all metrics by name: `METRICS`, and those that installed packages add.
+
+    One of another package that cannot be used is left out, and why is printed.
+    """
+    found = dict(METRICS)
+    for entry in metadata.entry_points(group=group("metrics")):
+        what = f"metric {entry.name}"
+        try:
+            with blaming(PluginError, what, "a Metric of adaptive_kmeans.metrics"):
+                found[entry.name] = _checked(what, entry.load(), found)
+        except PluginError as error:
+            say(f"note: {error}")
+    return found
+
+
+def _checked(what: str, metric: object, others: Mapping[str, Metric]) -> Metric:
+    """Return a metric of another package so that it returns numbers, or fails in one line."""
+    if not isinstance(metric, Metric):
+        raise PluginError(what, "a Metric of adaptive_kmeans.metrics", type(metric).__name__)
+    if metric.column in {other.column for other in others.values()}:
+        raise PluginError(f"{what}: column", "one of its own", metric.column)
+    compute = metric.score
+
+    def score(original: Image, decoded: Image) -> float:
+        expected = "a number"
+        with blaming(PluginError, what, expected):
+            value = compute(original, decoded)
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+            raise PluginError(what, expected, reprlib.repr(value))
+        return float(value)
+
+    return dataclasses.replace(metric, score=score)

@@ -38,6 +38,7 @@ FAMILIES = {
     "thresholds": "--threshold",
     "dithering": "--dither",
     "baselines": "codec of method baseline",
+    "metrics": "metrics of a config",
 }
 """The families that other packages add to, and where their names are given."""
 

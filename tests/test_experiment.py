@@ -16,11 +16,12 @@ from adaptive_kmeans.coding.context_mixing import ablation
 from adaptive_kmeans.datasets import find_images
 from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError
 from adaptive_kmeans.experiment import bars, pictures, run_experiment, tables
+from adaptive_kmeans.experiment.columns import Column, table_of
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.origin import SHOWN
-from adaptive_kmeans.experiment.rows import Row
+from adaptive_kmeans.experiment.rows import COLUMNS as TABLE
 from adaptive_kmeans.experiment.schema import CompressionConfig
-from adaptive_kmeans.experiment.series import Measured, named
+from adaptive_kmeans.experiment.series import named
 from adaptive_kmeans.experiment.studies.elbow import elbow_curve
 
 CONFIG = """
@@ -63,7 +64,7 @@ def test_every_image_method_and_parameter_is_measured_on_the_decoded_file(folder
     results = run_experiment(Path("small.toml"))
     table = pd.read_csv("results/small/table.csv")
     assert list(table.columns)[: len(COLUMNS)] == COLUMNS
-    assert len(table) == 2 * (4 + 4) == len(results.rows)
+    assert len(table) == 2 * (4 + 4) == len(results.table)
     assert not results.failures
     row = table[(table.image == "a") & (table.detail == "variance") & (table.k2 == 9)].iloc[0]
     data = akm.encode(photo, akm.Settings(k1=3, k2=9, detail="variance"))
@@ -89,7 +90,8 @@ def test_a_metric_without_its_library_is_skipped_and_printed(folder, monkeypatch
     )
     results = run_experiment(Path("small.toml"))
     assert "skipped: ssimulacra2: pip install 'adaptive-kmeans[metrics]'" in capfd.readouterr().err
-    assert all(row.ssimulacra2 is None and row.ssim is not None for row in results.rows)
+    assert results.table["ssimulacra2"].isna().all()
+    assert results.table["ssim"].notna().all()
 
 
 def test_perceptual_metrics_have_columns_figures_and_deltas(folder):
@@ -156,7 +158,7 @@ def test_several_jobs_give_the_same_table(folder):
 
 
 def test_timed_trials_run_one_at_a_time_with_a_note(folder, capfd):
-    assert run_experiment(Path("small.toml"), jobs=2).rows[0].encode_s > 0
+    assert run_experiment(Path("small.toml"), jobs=2).table.iloc[0].encode_s > 0
     assert (
         "note: trials run one at a time, because their times are measured" in capfd.readouterr().err
     )
@@ -185,7 +187,7 @@ def test_conversions_are_recorded(folder, photo):
 def test_a_failed_trial_does_not_affect_the_others(folder):
     Path("broken.png").write_bytes(b"no image")
     results = run_experiment(Path("small.toml"), images=["broken.png", "a.png"])
-    assert len(results.rows) == len(results.failures) == 8
+    assert len(results.table) == len(results.failures) == 8
     assert set(pd.read_csv("results/small/table.csv").image) == {"a"}
     environment = json.loads(Path("results/small/environment.json").read_text())
     assert environment["failures"] == 8
@@ -205,7 +207,7 @@ def test_a_run_without_success_keeps_the_old_results(folder):
 
 def test_duplicate_settings_are_measured_once(folder):
     Path("small.toml").write_text(CONFIG.replace("k = [2, 5]", "k = [2, 2, 5]"))
-    assert len(run_experiment(Path("small.toml"), images=["a.png"]).rows) == 8
+    assert len(run_experiment(Path("small.toml"), images=["a.png"]).table) == 8
 
 
 def test_an_interrupted_run_keeps_the_old_results(folder, monkeypatch):
@@ -225,10 +227,11 @@ def test_an_interrupted_run_keeps_the_old_results(folder, monkeypatch):
 
 def test_tables_keep_infinity_and_omit_columns_that_do_not_apply(folder):
     Image.new("RGB", (9, 9), "teal").save("flat.png")
-    rows = run_experiment(Path("small.toml"), images=["flat.png"]).rows
-    assert "inf" in tables.to_csv(rows, Row)
-    assert "| ∞ |" in tables.to_markdown(rows)
-    assert "nan" not in tables.to_markdown(rows)
+    results = run_experiment(Path("small.toml"), images=["flat.png"])
+    assert "inf" in tables.to_csv(results.table, results.columns)
+    shown = tables.to_markdown(tables.rounded(results.table, results.columns))
+    assert " ∞ |" in shown
+    assert "nan" not in shown
 
 
 @pytest.mark.parametrize("path", sorted(Path(__file__).parents[1].glob("experiments/*.toml")))
@@ -292,7 +295,7 @@ def test_a_failing_engine_does_not_affect_the_others(folder):
     assert [str(failure) for failure in results.failures] == [
         "b at k = 1, libimagequant: ValueError:"
     ]
-    assert len(results.rows) == 2 * 3 - 1
+    assert len(results.table) == 2 * 3 - 1
 
 
 def test_an_engine_without_its_library_is_skipped_and_printed(folder, monkeypatch, capfd):
@@ -301,7 +304,7 @@ def test_an_engine_without_its_library_is_skipped_and_printed(folder, monkeypatc
     monkeypatch.syspath_prepend(folder)  # which a spawned process inherits
     Path("cv2.py").write_text("raise ImportError('no OpenCV here')")
     results = run_experiment(Path("speed.toml"))
-    assert {row.engine for row in results.rows} == {"adaptive-kmeans"}
+    assert {row.engine for row in results.table.itertuples()} == {"adaptive-kmeans"}
     assert not results.failures
     said = capfd.readouterr().err
     assert "skipped: library opencv-python-headless" in said
@@ -330,7 +333,7 @@ def test_files_of_coders_are_set_beside_those_of_peers(two_sets, photo):
     Path("sizes.toml").write_text(SIZES)
     results = run_experiment(Path("sizes.toml"))
     assert not results.failures
-    assert tables.to_terminal(results.rows).row_count == 16
+    assert tables.to_terminal(results.table, results.columns).row_count == 16
     table = pd.read_csv("results/sizes/table.csv")
     codecs = ["context-mixing", "fixed-length", "webp-lossless:0", "png8-oxipng:0"]
     assert list(table.codec) == 4 * codecs
@@ -342,7 +345,8 @@ def test_files_of_coders_are_set_beside_those_of_peers(two_sets, photo):
     summary = Path("results/sizes/summary.md").read_text()
     sizes = table[(table.image == "b") & (table.k == 16)].set_index("codec").bytes
     saved = 100 - 100 * sizes["context-mixing"] / sizes[["webp-lossless:0", "png8-oxipng:0"]].min()
-    assert f"| set | 16 | context-mixing | 1 | {saved:.1f} | {saved:.1f} (b) | 0 |" in summary
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in summary.splitlines()]
+    assert ["set", "16", "context-mixing", "1", f"{saved:.1f}", f"{saved:.1f} (b)", "0"] in cells
     assert [path.name for path in results.paths()] == [
         "table.md",
         "summary.md",
@@ -361,12 +365,12 @@ def test_translucent_images_are_skipped_and_printed_without_a_background(two_set
     Image.new("RGBA", (9, 9), (1, 2, 3, 4)).save("glass.png")
     Path("sizes.toml").write_text(config)
     results = run_experiment(Path("sizes.toml"))
-    assert {row.image for row in results.rows} == {"a"}
+    assert {row.image for row in results.table.itertuples()} == {"a"}
     assert not results.failures
     assert "skipped: glass: expected an opaque image" in capfd.readouterr().err
     Path("sizes.toml").write_text(config.replace("k = ", 'background = "white"\nk = '))
     results = run_experiment(Path("sizes.toml"), force=True)
-    assert {row.image for row in results.rows} == {"a", "glass"}
+    assert {row.image for row in results.table.itertuples()} == {"a", "glass"}
 
 
 def test_a_codec_that_decodes_to_other_pixels_is_a_failure(two_sets, monkeypatch):
@@ -378,7 +382,7 @@ def test_a_codec_that_decodes_to_other_pixels_is_a_failure(two_sets, monkeypatch
     monkeypatch.setattr(WebPLossless, "decode", lambda self, data: decode(self, data) ^ 1)
     coding_size._ready.cache_clear()
     results = run_experiment(Path("sizes.toml"), jobs=1)
-    assert {row.codec for row in results.rows} == {"context-mixing", "fixed-length"}
+    assert {row.codec for row in results.table.itertuples()} == {"context-mixing", "fixed-length"}
     assert len(results.failures) == 4
     assert str(results.failures[0]) == (
         "a at k = 3 by webp-lossless:0: expected a file that decodes to the same pixels, "
@@ -393,7 +397,7 @@ def test_a_peer_without_its_library_is_skipped_and_printed(two_sets, monkeypatch
     coding_size._ready.cache_clear()
     Path("sizes.toml").write_text(SIZES)
     results = run_experiment(Path("sizes.toml"), images=["a.png"])
-    assert "png8-oxipng:0" not in {row.codec for row in results.rows}
+    assert "png8-oxipng:0" not in {row.codec for row in results.table.itertuples()}
     assert "skipped: library pyoxipng" in capfd.readouterr().err
 
 
@@ -419,7 +423,7 @@ def test_index_maps_are_coded_without_each_group_of_contexts(two_sets, photo):
         'kind = "coder-ablation"\nname = "groups"\nimages = ["a.png", "set/b.png"]\nk = 16'
     )
     results = run_experiment(Path("groups.toml"))
-    assert tables.to_terminal(results.rows).row_count == len(results.rows)
+    assert tables.to_terminal(results.table, results.columns).row_count == len(results.table)
     table = pd.read_csv("results/groups/table.csv")
     assert list(table.without) == 2 * ["nothing", *ablation.groups()]
     data = akm.encode(photo, akm.Settings.regular(16, coder="context-mixing"))
@@ -440,32 +444,32 @@ def test_index_maps_are_coded_without_each_group_of_contexts(two_sets, photo):
 def test_the_elbow_is_one_of_the_files_of_its_curve(folder, photo):
     source = find_images(["a.png"])[0]
     curve = elbow_curve(source, akm.Settings.regular(2, coder="fixed-length"), ks=(2, 4, 8, 16, 64))
-    assert [row.k for row in curve.rows] == [2, 4, 8, 16, 64]
+    assert list(curve.table["k"]) == [2, 4, 8, 16, 64]
     assert curve.k in (4, 8)
     data = akm.encode(photo, akm.Settings.regular(8, coder="fixed-length"))
-    assert curve.rows[2].bytes == len(data)
+    assert curve.table["bytes"][2] == len(data)
     mse = ((photo.astype(int) - akm.decode(data)) ** 2).mean()
-    assert curve.distortions[2] == pytest.approx(mse)
-    assert curve.distortions == sorted(curve.distortions, reverse=True)
+    assert curve.table["mse"][2] == pytest.approx(mse)
+    assert curve.table["mse"].is_monotonic_decreasing
 
 
 def test_files_by_quality_are_pictures_of_their_own_and_no_bars(photo):
     original = np.ascontiguousarray(photo[:40, :50])
     settings = [akm.Settings.regular(4), akm.Settings.regular(9)]
     settings += [akm.Settings(quality=q, effort=1) for q in (30, 60, 90)]
-    measured = []
-    for i, codec in enumerate(map(AdaptiveKMeans, settings)):
-        row = Row.of(
-            image="a", image_set="", bytes=9 + i, bits_per_pixel=1.0, psnr_db=30.0, **codec.columns
-        )
-        measured.append(Measured(row, codec.encode(original)))
-    measured = named(measured)
-    grid = pictures.reconstructions(original, measured).figure
+    codecs = [AdaptiveKMeans(each) for each in settings]
+    facts = {"image": "a", "image_set": "", "bits_per_pixel": 1.0, "psnr_db": 30.0}
+    rows = [
+        {**facts, "key": str(i), "bytes": 9 + i, **codec.columns} for i, codec in enumerate(codecs)
+    ]
+    table = named(table_of(rows, {**TABLE, "key": Column("name")}))
+    files = {str(i): codec.encode(original) for i, codec in enumerate(codecs)}
+    grid = pictures.reconstructions(original, table, files).figure
     titles = [text.get_text() for text in grid.texts if text.get_text()]
     assert titles[0] == "original"
     assert sum("quality" in title for title in titles) == 3
     assert len(titles) == 6
-    drawn = bars.quality_bars(measured, None).figure
+    drawn = bars.quality_bars(table, None).figure
     assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["4", "9"]
 
 
@@ -512,10 +516,13 @@ def test_a_terminal_has_the_columns_that_vary_and_what_tells_rows_apart():
     def row(**changed):
         facts = {"image": "cat", "method": "regular", "k": 8, "coder": "deflate", "bytes": 100}
         facts |= {"bits_per_pixel": 1.0, "image_set": "", "psnr_db": 30.0, "effort": None}
-        return Row.of(**{**facts, **changed})
+        return {**facts, **changed}
+
+    def terminal(rows):
+        return tables.to_terminal(named(table_of(rows, TABLE)), TABLE)
 
     def titles(rows):
-        return [column.header for column in tables.to_terminal(rows).columns]
+        return [column.header for column in terminal(rows).columns]
 
     assert titles([row(), row(k=16, bytes=120)]) == ["k", "bytes"]
     assert titles([row(), row(coder="fixed-length", bytes=120)]) == ["coder", "bytes"]
@@ -524,5 +531,5 @@ def test_a_terminal_has_the_columns_that_vary_and_what_tells_rows_apart():
         "k",
     ]
     assert titles([row()]) == ["image", "method", "k", "PSNR dB", "bytes", "bpp"]
-    caption = tables.to_terminal([row(), row(k=16, bytes=120)]).caption
+    caption = terminal([row(), row(k=16, bytes=120)]).caption
     assert str(caption).startswith("all: image cat, method regular, PSNR dB 30.000, bpp 1.000")

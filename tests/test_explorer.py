@@ -832,12 +832,16 @@ def test_the_latency_study_measures_every_setting(tmp_path, monkeypatch, photo):
     )
     results = run_experiment(Path("latency.toml"))
     assert not results.failures
-    assert [(row.method, row.around) for row in results.rows[:5]] == [
+    assert [(row.method, row.around) for row in results.table[:5].itertuples()] == [
         ("regular", 4), ("regular", 8), ("regions", 4), ("regions", 8), ("quality", 75)
     ]  # fmt: skip
-    assert len(results.rows) == 10
-    assert all(0 < row.computed_ms <= row.median_ms <= row.p95_ms for row in results.rows)
-    assert results.rows[0].megapixels == pytest.approx(61 * 83 / 1e6)
-    assert "| regions | 8 | 10 |" in Path("results/latency/summary.md").read_text()
+    assert len(results.table) == 10
+    assert all(
+        0 < row.computed_ms <= row.median_ms <= row.p95_ms for row in results.table.itertuples()
+    )
+    assert results.table.iloc[0].megapixels == pytest.approx(61 * 83 / 1e6)
+    summary = Path("results/latency/summary.md").read_text()
+    cells = [[cell.strip() for cell in line.split("|")[1:4]] for line in summary.splitlines()]
+    assert ["regions", "8", "10"] in cells
     assert Path("results/latency/figures/latency.png").exists()
     assert next(reproduce(Path("results"), [str(tmp_path / "cat.png")])).confirmed == 10

@@ -1,9 +1,10 @@
 """Figures: nothing overlaps, nothing is hidden, and each has its caption."""
 
-import dataclasses
 import math
+from dataclasses import asdict
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from adaptive_kmeans.experiment import bars, style
@@ -13,12 +14,11 @@ from adaptive_kmeans.experiment.families import families
 from adaptive_kmeans.experiment.forest import bd_rate
 from adaptive_kmeans.experiment.labels import spread
 from adaptive_kmeans.experiment.schema import Published, PublishedRow
-from adaptive_kmeans.experiment.series import Measured, by_series, named, psnr
 from adaptive_kmeans.experiment.studies import coding_size
-from tests.test_series import row
+from tests.test_series import PSNR, row, table
 
 
-def measured(details: int, coders: tuple[str, ...] = ("deflate", "fixed-length")) -> list[Measured]:
+def measured(details: int, coders: tuple[str, ...] = ("deflate", "fixed-length")) -> pd.DataFrame:
     """Files of measures with names of numbers, at three rates; measure i needs i % more bytes."""
     rows = []
     for coder in coders:
@@ -30,7 +30,7 @@ def measured(details: int, coders: tuple[str, ...] = ("deflate", "fixed-length")
                 rate = math.log2(k) * (1 + i / 100)
                 place = {"coder": coder, "detail": detail, "bytes": 1000 * k, **sizes}
                 rows.append(row("a", method, 20.0 + 4 * math.log2(k), rate, **place))
-    return named([Measured(row) for row in rows])
+    return table(rows)
 
 
 def test_names_at_the_ends_of_curves_do_not_overlap():
@@ -48,8 +48,8 @@ def test_names_at_the_ends_of_curves_do_not_overlap():
 
 def test_more_than_eight_series_are_split_by_what_they_share():
     files = measured(6)
-    assert [family.title for family in families(by_series(files))] == ["deflate", "fixed-length"]
-    drawn = against_rate(files, psnr, "PSNR, dB")
+    assert [family.title for family in families(files)] == ["deflate", "fixed-length"]
+    drawn = against_rate(files, PSNR)
     for axes in drawn.figure.axes:
         assert 0 < len({text.get_text() for text in axes.texts}) <= style.MAX_SERIES
     assert "12 series, 1 image (a)" in drawn.caption
@@ -73,11 +73,10 @@ def test_bd_rates_have_a_row_for_each_method_with_mean_and_wins():
 
 
 def test_a_lossless_image_does_not_flatten_bars_and_is_named():
-    files = [m for m in measured(2, ("deflate",)) if m.row.k1 is None]
-    best = dataclasses.replace(files[-1].row, psnr_db=math.inf)
-    axes = bars.quality_bars(
-        [*files[:-1], Measured(best, None, files[-1].series)], None
-    ).figure.axes
+    files = measured(2, ("deflate",))
+    regular = files[files["k1"].isna()].copy()
+    regular.loc[regular.index[-1], "psnr_db"] = math.inf
+    axes = bars.quality_bars(regular, None).figure.axes
     assert axes[0].get_ylim()[1] < 40
     assert [text.get_text() for text in axes[0].texts] == ["lossless"]
     assert "axis starts at" in axes[0].get_ylabel()
@@ -88,7 +87,7 @@ def test_published_sizes_stand_beside_ours():
         source="A paper", image="a", rows=[PublishedRow(method="k-compress", k=16, bytes=2000)]
     )
     rows = [row("a", "regular", 30.0, 8.0, k=16, bytes=1000, index_map_bytes=1000)]
-    drawn = bars.rate_split(named([Measured(row) for row in rows]), paper)
+    drawn = bars.rate_split(table(rows), paper)
     assert max(bar.get_width() for bar in drawn.figure.axes[0].patches) == pytest.approx(16.0)
     assert "A paper" in drawn.caption
 
@@ -99,7 +98,7 @@ def test_no_size_lies_outside_its_axes():
         coding_size.CodingSizeRow("set", "a", 16, codec, size, 1.0, 1.0, 1.0)
         for codec, size in sizes.items()
     ]
-    (_, drawn), *_ = coding_size.draw(rows)
+    (_, drawn), *_ = coding_size.draw(pd.DataFrame(map(asdict, rows)))
     low, high = drawn.figure.axes[0].get_ylim()
     assert low < 50
     assert high > 405

@@ -17,7 +17,6 @@ from adaptive_kmeans.clustering import EXACT, cluster_colors, count_colors
 from adaptive_kmeans.clustering.locked import check_colors
 from adaptive_kmeans.codec import AdaptiveKMeans
 from adaptive_kmeans.errors import ConfigError
-from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.luma import luma_order
 
 FAST = {"coder": "fixed-length"}
@@ -174,7 +173,7 @@ def test_stored_trials_without_a_codebook_keep_their_parameters():
     assert codec.parameters["codebook"] == akm.Settings.with_codebook(BRAND).codebook
     assert "codebook" not in AdaptiveKMeans(akm.Settings.regular(9)).parameters
     assert codec.label == "5 given colors, k = 9 4×4 context-mixing"
-    assert Row.of(**codec.columns).k == 9
+    assert codec.columns["k"] == 9
 
 
 @pytest.fixture

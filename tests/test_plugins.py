@@ -23,7 +23,7 @@ TEMPLATE = Path(__file__).parent / "plugin_template"
 CONFIG = """
 name = "plugged"
 images = ["cat.png"]
-metrics = ["psnr"]
+metrics = ["psnr", "largest-error"]
 [figures]
 draw = ["quality"]
 formats = ["png"]
@@ -96,6 +96,7 @@ def test_the_template_compresses_and_runs_like_what_is_built_in(command, tmp_pat
     table = (tmp_path / "results" / "plugged" / "table.md").read_text()
     assert table.count("| range ") == 2
     assert table.count("| levels ") == 2
+    assert "largest_error" in table
 
 
 def test_help_lists_installed_members(command):
@@ -107,6 +108,7 @@ def test_help_lists_installed_members(command):
         "--threshold midpoint",
         "--dither checkerboard",
         "codec of method baseline levels",
+        "metrics of a config largest-error",
     ]
 
 

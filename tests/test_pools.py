@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -118,12 +117,7 @@ def test_the_call_that_kills_its_process_is_found_and_the_others_complete(tmp_pa
 
 
 def rows_or_death(source, background, k: int, pids: str) -> Measurement:
-    return Measurement([Number(half(k, pids)), Number(k)])
-
-
-@dataclass(frozen=True)
-class Number:
-    value: int
+    return Measurement([{"value": half(k, pids)}, {"value": k}])
 
 
 def test_a_study_keeps_what_did_not_die_and_what_is_no_bug(tmp_path, capfd):

@@ -1,19 +1,27 @@
-import dataclasses
 import math
 
+import pandas as pd
+
+from adaptive_kmeans.experiment.columns import table_of
 from adaptive_kmeans.experiment.curves import against_rate
-from adaptive_kmeans.experiment.rows import Row
-from adaptive_kmeans.experiment.series import Measured, curve, named, panels, psnr
+from adaptive_kmeans.experiment.rows import COLUMNS
+from adaptive_kmeans.experiment.series import curve, named, panels
+from adaptive_kmeans.metrics import METRICS
+
+PSNR = METRICS["psnr"]
 
 
-def row(image: str, method: str, psnr_db: float, rate: float = 1.0, **others: object) -> Row:
-    blank = dict.fromkeys(field.name for field in dataclasses.fields(Row))
+def row(image: str, method: str, psnr_db: float, rate: float = 1.0, **others: object) -> dict:
     coder = "deflate" if method == "regular" else None
     own = {"image": image, "method": method, "psnr_db": psnr_db, "bits_per_pixel": rate}
-    return Row(**{**blank, "image_set": "set", "coder": coder, **own, **others})
+    return {"image_set": "set", "coder": coder, **own, **others}
 
 
-def files() -> list[Measured]:
+def table(rows: list[dict]) -> pd.DataFrame:
+    return named(table_of(rows, COLUMNS))
+
+
+def files() -> pd.DataFrame:
     """Five images; at k = 16 regular K-means codes the last one without loss."""
     rows = []
     for i in range(5):
@@ -21,43 +29,44 @@ def files() -> list[Measured]:
         rows.append(row(f"{i}", "regular", 30.0 + i, 1.0, k=4))
         rows.append(row(f"{i}", "regular", best, 2.0, k=16))
         rows.append(row(f"{i}", "png", math.inf, 9.0))
-    return named([Measured(row) for row in rows])
+    return table(rows)
 
 
 def test_an_image_that_a_lossy_series_codes_losslessly_is_excluded_from_all_means():
-    (title, members), *rest = panels(files(), psnr).items()
+    every = files()
+    (title, members), *rest = panels(every, every["psnr_db"]).items()
     assert not rest
     assert title == "set, mean of 4 images (1 lossless left out)"
-    assert {m.row.image for m in members} == {"0", "1", "2", "3"}
-    regular = [m for m in members if m.series == "regular"]
-    assert curve(regular, psnr) == [(1.0, 31.5), (2.0, 41.5)]
+    assert set(members["image"]) == {"0", "1", "2", "3"}
+    regular = members[members["series"] == "regular"]
+    assert curve(regular, regular["psnr_db"]) == [(1.0, 31.5), (2.0, 41.5)]
 
 
 def test_if_all_images_are_lossless_at_some_choice_other_choices_are_averaged():
     rows = [row(f"{i}", "regular", 30.0 + i, 1.0, k=4) for i in range(5)]
     rows += [row(f"{i}", "regular", math.inf, 2.0, k=16) for i in range(5)]
-    few_colors = named([Measured(row) for row in rows])
-    (title, members), *_ = panels(few_colors, psnr).items()
+    few_colors = table(rows)
+    (title, members), *_ = panels(few_colors, few_colors["psnr_db"]).items()
     assert title == "set, mean of 5 images"
-    assert curve(members, psnr) == [(1.0, 32.0)]
-    assert against_rate(few_colors, psnr, "PSNR, dB") is not None
+    assert curve(members, members["psnr_db"]) == [(1.0, 32.0)]
+    assert against_rate(few_colors, PSNR) is not None
 
 
 def test_a_few_images_have_separate_axes():
-    few = [m for m in files() if m.row.image in ("3", "4")]
-    assert list(panels(few, psnr)) == ["3", "4"]
+    few = files()[lambda every: every["image"].isin(["3", "4"])]
+    assert list(panels(few, few["psnr_db"])) == ["3", "4"]
 
 
 def test_a_lossless_codec_is_a_line_at_its_rate():
-    figure = against_rate(files(), psnr, "PSNR, dB").figure
+    figure = against_rate(files(), PSNR).figure
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     assert list(lines["png"].get_xdata()) == [9.0, 9.0]
     assert list(lines["regular"].get_xdata()) == [1.0, 2.0]
 
 
 def test_without_a_finite_quality_there_is_no_figure():
-    lossless = [m for m in files() if m.row.method == "png"]
-    assert against_rate(lossless, psnr, "PSNR, dB") is None
+    lossless = files()[lambda every: every["method"] == "png"]
+    assert against_rate(lossless, PSNR) is None
 
 
 def test_levels_of_alpha_are_a_series_of_their_own():
@@ -65,12 +74,11 @@ def test_levels_of_alpha_are_a_series_of_their_own():
         row("0", "rate-distortion", 30.0, coder="deflate", quality=50.0),
         row("0", "rate-distortion", 29.0, coder="deflate", quality=50.0, alpha_levels=16),
     ]
-    names = [m.series for m in named([Measured(row) for row in rows])]
-    assert names == ["rate-distortion", "rate-distortion, 16 levels of alpha"]
+    assert list(table(rows)["series"]) == ["rate-distortion", "rate-distortion, 16 levels of alpha"]
 
 
 def test_ditherings_are_series_of_their_own():
     rows = [row("0", "regular", 30.0, k=4, dither=dither) for dither in (None, "diffusion:0.5")]
-    measured = named([Measured(row) for row in rows])
-    assert [m.series for m in measured] == ["regular", "regular, diffusion:0.5"]
-    assert [m.row.setting for m in measured] == ["4", "4, diffusion:0.5"]
+    measured = table(rows)
+    assert list(measured["series"]) == ["regular", "regular, diffusion:0.5"]
+    assert list(measured["setting"]) == ["4", "4, diffusion:0.5"]

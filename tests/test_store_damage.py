@@ -60,7 +60,7 @@ def small(folder, photo):  # noqa: F811
 
 def rows(place: Path) -> list:
     with Store(place, create=False) as store:
-        return view.see(store).findings.rows
+        return view.see(store).findings.table.astype(str).to_numpy().tolist()
 
 
 def damage_bytes(path: Path, draw: random.Random) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument, Option
@@ -37,6 +37,9 @@ from adaptive_kmeans.cli.options import (
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.errors import ConfigError, TrialsFailedError, counted
 from adaptive_kmeans.regions import one_sided
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 FIGURES = (".png", ".pdf", ".svg")
 
@@ -77,7 +80,10 @@ def compare(
     from adaptive_kmeans.datasets import find_images
     from adaptive_kmeans.detail import measures
     from adaptive_kmeans.experiment import codec_trials, tables
+    from adaptive_kmeans.experiment.columns import table_of
+    from adaptive_kmeans.experiment.rows import COLUMNS
     from adaptive_kmeans.experiment.runner import run_trials
+    from adaptive_kmeans.experiment.series import named
 
     k1, k2 = DEFAULT_K1 if k1 is None else k1, DEFAULT_K2 if k2 is None else k2
     settings = [
@@ -94,10 +100,11 @@ def compare(
     outcomes = run_trials(codec_trials.expand(sources, codecs, background=background))
     rows = [row for outcome in outcomes for row in outcome.measured.rows]
     if as_json:
-        print_json([dataclasses.asdict(row) for row in rows])
+        print_json(rows)
     elif rows:
-        print_table(tables.to_terminal(rows))
-        _print_one_sided(rows)
+        table = named(table_of(rows, COLUMNS))
+        print_table(tables.to_terminal(table, COLUMNS))
+        _print_one_sided(table)
     raise_failures([error for outcome in outcomes for error in outcome.measured.errors])
 
 
@@ -129,7 +136,13 @@ def elbow(
     from adaptive_kmeans import files
     from adaptive_kmeans.datasets import find_images
     from adaptive_kmeans.experiment import tables
-    from adaptive_kmeans.experiment.studies.elbow import draw_elbow, elbow_curve, smallest_k
+    from adaptive_kmeans.experiment.columns import columns_of
+    from adaptive_kmeans.experiment.studies.elbow import (
+        ElbowRow,
+        draw_elbow,
+        elbow_curve,
+        smallest_k,
+    )
 
     sources = find_images([source])
     if len(sources) > 1:
@@ -148,27 +161,22 @@ def elbow(
     draw_elbow(curve).savefig(figure_file, dpi=150, format=Path(target).suffix[1:])
     files.write_bytes(target, figure_file.getvalue())
     if as_json:
-        rows = zip(curve.rows, curve.distortions, strict=True)
-        points = [
-            {"k": row.k, "mse": mse, "psnr_db": row.psnr_db, "bytes": row.bytes}
-            for row, mse in rows
-        ]
+        points = curve.table[["k", "mse", "psnr_db", "bytes"]].to_dict("records")
         facts = {"image": sources[0].name, "k": curve.k, "figure": target, "curve": points}
         if psnr is not None:
-            facts |= {"psnr_db": psnr, "k_of_psnr": None if wanted is None else wanted.k}
+            facts |= {"psnr_db": psnr, "k_of_psnr": None if wanted is None else wanted["k"]}
         print_json(facts)
         return
-    print_table(tables.to_terminal(curve.rows))
-    if psnr is not None:
-        best = curve.rows[-1]
+    print_table(tables.to_terminal(curve.table, columns_of(ElbowRow)))
+    best = curve.table.iloc[-1]
+    if wanted is not None:
         typer.echo(
-            f"{psnr:g} dB: reached by no k up to {best.k}, which gives {best.psnr_db:.2f} dB"
-            if wanted is None
-            else f"{psnr:g} dB: k = {wanted.k}, {wanted.psnr_db:.2f} dB, {wanted.bytes:,} B"
+            f"{psnr:g} dB: k = {wanted['k']}, {wanted['psnr_db']:.2f} dB, {wanted['bytes']:,} B"
         )
-    typer.echo(
-        f"elbow at k = {curve.k} of k up to {curve.rows[-1].k}, which it depends on; {target}"
-    )
+    elif psnr is not None:
+        highest = f"{best['k']}, which gives {best['psnr_db']:.2f} dB"
+        typer.echo(f"{psnr:g} dB: reached by no k up to {highest}")
+    typer.echo(f"elbow at k = {curve.k} of k up to {best['k']}, which it depends on; {target}")
 
 
 def run(
@@ -264,10 +272,12 @@ def run(
         repair=repair,
         keep_files=keep_files,
     )
-    if 0 < len(outcome.rows) <= MAX_PRINTED:
-        print_table(tables.to_terminal(outcome.rows))
-    _print_one_sided(outcome.rows)
-    typer.echo(f"{counted(len(outcome.rows), 'row')} in {outcome.seconds:.1f} s:")
+    table = outcome.table
+    if 0 < len(table) <= MAX_PRINTED:
+        print_table(tables.to_terminal(table, outcome.columns))
+    if "threshold" in table and "high_percent" in table:
+        _print_one_sided(table)
+    typer.echo(f"{counted(len(table), 'row')} in {outcome.seconds:.1f} s:")
     for path in outcome.paths():
         typer.echo(str(path))
     raise_failures(outcome.failures)
@@ -281,12 +291,13 @@ def _resumable(function: Callable[..., Any], *arguments: Any, **options: Any) ->
         end("interrupted; the same command goes on from here", INTERRUPTED)
 
 
-def _print_one_sided(rows: Sequence[Any]) -> None:
+def _print_one_sided(table: DataFrame) -> None:
     """Say of which images one region has nearly all blocks."""
+    from adaptive_kmeans.experiment.columns import rows_of
+
     said: dict[str, list[str]] = {}
-    for row in rows:
-        percent = getattr(row, "high_percent", None)
-        note = one_sided(percent, row.threshold) if hasattr(row, "bytes") else ""
+    for row in rows_of(table[table["high_percent"].notna()]):
+        note = one_sided(row.high_percent, row.threshold)
         if note and row.image not in said.setdefault(note, []):
             said[note].append(row.image)
     for note, images in said.items():

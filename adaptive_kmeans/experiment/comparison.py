@@ -3,114 +3,128 @@
 An anchor is a method, such as "regular", without restoration. A series is compared with the
 anchor's series that has the same coder, if there is one, so that gains of a coder and of a method
 are not mixed up.
+
+A comparison is a table of `COLUMNS`: a series and its anchor on one image, with a delta for each
+metric. A BD-rate below zero means that the series needs fewer bytes than the anchor at equal
+quality. Deltas are missing where the two curves barely overlap or have fewer than three points, and
+for metrics that were not measured.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from adaptive_kmeans.experiment.rows import Row
-from adaptive_kmeans.experiment.series import (
-    Measured,
-    by_series,
-    curve,
-    minus_ciede2000,
-    psnr,
-    ssim_db,
-    ssimulacra2,
-)
+import pandas as pd
+
+from adaptive_kmeans.experiment.columns import Column, rows_of, table_of
+from adaptive_kmeans.experiment.rows import METRICS
+from adaptive_kmeans.experiment.series import curve, groups, is_restored, quality
 from adaptive_kmeans.experiment.statistics import Delta, summarize
-from adaptive_kmeans.metrics import bd_psnr, bd_rate
+from adaptive_kmeans.metrics import MIN_POINTS, Curve, Metric, bd_psnr, bd_rate
 from adaptive_kmeans.progress import say
 
 
 @dataclass(frozen=True)
-class ComparisonRow:
-    """A row of `comparison.csv`: a series compared with its anchor on one image.
+class Comparison:
+    """A delta of two curves.
 
-    A BD-rate below zero means that the series needs fewer bytes than the anchor at equal quality.
-    Deltas are None where the two curves barely overlap or have fewer than three points, and for
-    metrics that were not measured.
+    Parameters
+    ----------
+    title : str
+        Its heading in tables.
+    metric : Metric
+        The quality at which the curves are compared.
+    compute : callable
+        Takes the anchor's curve and the other one.
+    digits : str
+        Format of its values.
+    better : {"lower", "higher"}
+        Which values mean that the series is better than its anchor.
     """
 
-    image_set: str
-    image: str
-    series: str
-    anchor: str
-    bd_rate_percent: float | None
-    bd_psnr_db: float | None
-    bd_rate_ssim_percent: float | None
-    bd_rate_ssimulacra2_percent: float | None
-    bd_rate_ciede2000_percent: float | None
+    title: str
+    metric: Metric
+    compute: Callable[[Curve, Curve], float | None]
+    digits: str = "+.1f"
+    better: Literal["lower", "higher"] = "lower"
 
 
+_PSNR = METRICS["psnr"]
 DELTAS = {
-    "BD-rate %": ("bd_rate_percent", bd_rate, psnr),
-    "BD-PSNR dB": ("bd_psnr_db", bd_psnr, psnr),
-    "BD-rate by SSIM %": ("bd_rate_ssim_percent", bd_rate, ssim_db),
-    "BD-rate by SSIMULACRA 2 %": ("bd_rate_ssimulacra2_percent", bd_rate, ssimulacra2),
-    "BD-rate by CIEDE2000 %": ("bd_rate_ciede2000_percent", bd_rate, minus_ciede2000),
+    "bd_rate_percent": Comparison("BD-rate %", _PSNR, bd_rate),
+    "bd_psnr_db": Comparison("BD-PSNR dB", _PSNR, bd_psnr, digits="+.2f", better="higher"),
+    **{
+        f"bd_rate_{name}_percent": Comparison(f"BD-rate by {metric.label} %", metric, bd_rate)
+        for name, metric in METRICS.items()
+        if metric.scale is not None and metric is not _PSNR
+    },
 }
-"""The deltas by title: their column, the function that computes them, and the quality."""
+"""The deltas by their columns: of PSNR at equal rate, of rate at equal quality by each metric."""
+
+COLUMNS = {
+    **dict.fromkeys(("image_set", "image", "series", "anchor"), Column()),
+    **{name: Column("measured", delta.digits) for name, delta in DELTAS.items()},
+}
+"""The columns of `comparison.csv`."""
 
 
-def compare(measured: Sequence[Measured], anchors: Sequence[str]) -> list[ComparisonRow]:
+def compare(table: pd.DataFrame, anchors: Sequence[str]) -> pd.DataFrame:
     """Compare every series with its anchors on every image.
 
     Parameters
     ----------
-    measured : sequence of Measured
-        The trials that succeeded, with the names of their series.
+    table : DataFrame
+        The files, with the names of their series.
     anchors : sequence of str
         Each the name of a series, or of a method, which has a series for each coder.
 
     Returns
     -------
-    list of ComparisonRow
+    DataFrame
         Anchor by anchor, series by series; empty if no series has three points on an image, or if
         there is no such anchor, which is printed.
     """
-    groups = by_series(measured)
-    return [row for anchor in anchors for row in _compare_with(groups, anchor)]
+    series = groups(table, "series")
+    rows = [row for anchor in anchors for row in _compare_with(series, anchor)]
+    return table_of(rows, COLUMNS)
 
 
-def _compare_with(groups: dict[str, list[Measured]], anchor: str) -> list[ComparisonRow]:
+def _compare_with(series: dict[str, pd.DataFrame], anchor: str) -> Iterator[dict[str, Any]]:
     """Compare every series with one anchor, or with its series of the same coder."""
-    anchors = {
-        name: members
-        for name, members in groups.items()
-        if members[0].row.label == anchor and not members[0].row.is_restored
-    }
-    if anchor in groups:
-        anchors = {anchor: groups[anchor]}
+    first = {name: rows_of(files)[0] for name, files in series.items()}
+    anchors = [name for name, row in first.items() if row.label == anchor and not is_restored(row)]
+    if anchor in series:
+        anchors = [anchor]
     if not anchors:
-        if len(groups) > 1:
-            known = "; ".join(groups)
+        if len(series) > 1:
+            known = "; ".join(series)
             say(f"note: no comparison: figures.anchor is {anchor}, and the series are {known}")
-        return []
-    rows = []
-    for name, members in groups.items():
+        return
+    for name, files in series.items():
         if name in anchors:
             continue
-        own = members[0].row
-        beside = max(anchors, key=lambda a: _alike(anchors[a][0].row, own))
-        for image in dict.fromkeys(m.row.image for m in members):
-            mine = [m for m in members if m.row.image == image]
-            others = [m for m in anchors[beside] if m.row.image == image]
-            if len(mine) < 3 or len(others) < 3:
+        beside = max(anchors, key=lambda each: _alike(first[each], first[name]))
+        of_anchor = groups(series[beside], "image")
+        for image, mine in groups(files, "image").items():
+            others = of_anchor.get(image)
+            if others is None or min(len(mine), len(others)) < MIN_POINTS:
                 continue
-            deltas = {
-                column: delta(curve(others, quality), curve(mine, quality))
-                for column, delta, quality in DELTAS.values()
-            }
-            rows.append(ComparisonRow(mine[0].row.image_set, image, name, beside, **deltas))
-    return rows
+            place = {"image_set": mine["image_set"].iloc[0], "image": image}
+            yield place | {"series": name, "anchor": beside} | _deltas(others, mine)
 
 
-def _alike(anchor: Row, row: Row) -> tuple[bool, bool, bool]:
+def _deltas(anchor: pd.DataFrame, mine: pd.DataFrame) -> dict[str, float | None]:
+    found = {}
+    for name, delta in DELTAS.items():
+        curves = [curve(files, quality(files, delta.metric)) for files in (anchor, mine)]
+        found[name] = delta.compute(*curves)
+    return found
+
+
+def _alike(anchor: Any, row: Any) -> tuple[bool, bool, bool]:
     """Return which settings an anchor shares with a series, the most important first."""
     return (
         anchor.coder == row.coder,
@@ -119,48 +133,32 @@ def _alike(anchor: Row, row: Row) -> tuple[bool, bool, bool]:
     )
 
 
-def to_markdown(rows: Sequence[ComparisonRow]) -> str:
-    """Return a Markdown table of means over images, with intervals, wins and refused images.
+def summary(compared: pd.DataFrame) -> pd.DataFrame:
+    """Return the means over images, with intervals, wins and images that cannot be compared.
 
     Returns
     -------
-    str
-        The table, or "" if there are no rows.
+    DataFrame
+        Cells as they are shown, a row for each set and series.
     """
-    if not rows:
-        return ""
-    shown = {
-        title: column
-        for title, (column, *_) in DELTAS.items()
-        if any(getattr(row, column) is not None for row in rows)
-    }
-    heads = ["set", "series", "against"]
-    for title in shown:
-        heads += [f"{title} [95 %]", "wins/N"]
-    heads.append("not comparable")
-    lines = [_line(heads), _line([":--"] * 3 + ["--:"] * (len(heads) - 3))]
-    groups: dict[tuple[str, str, str], list[ComparisonRow]] = {}
-    for row in rows:
-        groups.setdefault((row.image_set, row.series, row.anchor), []).append(row)
-    for names, members in sorted(groups.items(), key=lambda group: group[0][0]):
-        cells = list(names)
-        for column in shown.values():
-            better: Literal["lower", "higher"] = "higher" if column == "bd_psnr_db" else "lower"
-            cells += _cells(summarize([getattr(row, column) for row in members], better), column)
-        refused = sum(row.bd_rate_percent is None for row in members)
-        lines.append(_line([*cells, str(refused)]))
-    return "".join(lines)
+    present = [name for name in DELTAS if compared[name].notna().any()]
+    rows = []
+    for place, images in compared.groupby(["image_set", "series", "anchor"], sort=False):
+        row = dict(zip(("set", "series", "against"), place, strict=True))
+        for name in present:
+            delta = summarize(images[name], DELTAS[name].better)
+            row[f"{DELTAS[name].title} [95 %], wins/N"] = _cell(delta, DELTAS[name].digits)
+        row["not comparable"] = str(images["bd_rate_percent"].isna().sum())
+        rows.append(row)
+    cells = pd.DataFrame(rows)
+    return cells if cells.empty else cells.sort_values("set", kind="stable")
 
 
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |\n"
-
-
-def _cells(delta: Delta, column: str) -> tuple[str, str]:
-    digits = ".2f" if column.endswith("_db") else ".1f"
+def _cell(delta: Delta, digits: str) -> str:
+    wins = f"{delta.wins}/{delta.images}"
     if math.isnan(delta.mean):
-        return "–", f"{delta.wins}/{delta.images}"
-    text = format(delta.mean, "+" + digits)
+        return f"–, {wins}"
+    text = format(delta.mean, digits)
     if not math.isnan(delta.low):
-        text += f" [{format(delta.low, '+' + digits)}, {format(delta.high, '+' + digits)}]"
-    return text, f"{delta.wins}/{delta.images}"
+        text += f" [{format(delta.low, digits)}, {format(delta.high, digits)}]"
+    return f"{text}, {wins}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import importlib.util
 import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,12 +13,15 @@ import numpy.typing as npt
 from adaptive_kmeans.codec import NamedCodec
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import MissingDependencyError
-from adaptive_kmeans.experiment import comparison, figures, published, style, tables
-from adaptive_kmeans.experiment.codec_trials import METRICS, CodecTrial
+from adaptive_kmeans.experiment import comparison, figures, pictures, published, style, tables
+from adaptive_kmeans.experiment.codec_trials import CodecTrial
+from adaptive_kmeans.experiment.columns import rows_of
 from adaptive_kmeans.experiment.combinations import Combinations
-from adaptive_kmeans.experiment.findings import Ended, Findings, Shown
+from adaptive_kmeans.experiment.findings import Findings, Measured, Shown, Summary
+from adaptive_kmeans.experiment.kind import Kind
+from adaptive_kmeans.experiment.rows import COLUMNS, METRICS
 from adaptive_kmeans.experiment.schema import CompressionConfig
-from adaptive_kmeans.experiment.series import Measured, named
+from adaptive_kmeans.experiment.series import decode, named
 from adaptive_kmeans.progress import say
 
 LISTED = 2_000
@@ -71,8 +73,7 @@ def _measured(
     methods = config.codecs_by_method(skip)
     metrics = []
     for name in config.metrics:
-        package = METRICS[name].package
-        if package is None or importlib.util.find_spec(package) is not None:
+        if METRICS[name].is_installed:
             metrics.append(name)
         else:
             skipped[f"skipped: {name}: pip install 'adaptive-kmeans[metrics]' brings it"] = None
@@ -81,40 +82,61 @@ def _measured(
     return methods, (tuple(metrics), config.background, config.repeats if config.timing else 0)
 
 
-def find(config: CompressionConfig, ended: Sequence[Ended], shown: Shown) -> Findings:
+def find(config: CompressionConfig, measured: Measured, shown: Shown) -> Findings:
     """Compare the files of all series, at equal bytes and beside published numbers."""
-    measured = named([Measured(row, data) for rows, data in ended for row in rows])
-    compared = comparison.compare(measured, config.figures.anchor)
-    csv = tables.to_csv(compared, comparison.ComparisonRow) if compared else ""
-    texts = {
-        "summary.md": comparison.to_markdown(compared),
-        "comparison.csv": csv,
-        "published.md": published.to_markdown(measured, config.published),
+    table = named(measured.table)
+    measured = Measured(table, measured.data)
+    compared = comparison.compare(table, config.figures.anchor)
+    paper = config.published
+    note = "" if paper is None else f"{paper.source}, on {paper.image}: published → ours."
+    summaries = {
+        "summary.md": Summary("Compared", [comparison.summary(compared)]),
+        "published.md": Summary("Published → ours", [published.beside(table, paper)], note),
     }
-    drawings = partial(figures.draw, measured, compared, shown, config.figures, config.published)
+    csv = "" if compared.empty else tables.to_csv(compared, comparison.COLUMNS)
+    drawings = partial(figures.draw, measured, compared, shown, config.figures, paper)
     draw = partial(style.save, draw=drawings, config=config.name, suffixes=config.figures.formats)
-    rows = [m.row for m in measured]
     settings = {
-        name: metric.settings
+        name: dict(metric.settings)
         for name, metric in METRICS.items()
-        if any(getattr(row, metric.column) is not None for row in rows)
+        if table[metric.column].notna().any()
     }
-    return Findings(rows, draw, texts, {"metrics": settings}, lambda: _pictures(measured, shown))
+    return Findings(
+        table,
+        draw,
+        summaries,
+        {"comparison.csv": csv},
+        {"metrics": settings},
+        partial(_pictures, measured, shown),
+    )
 
 
-def _pictures(
-    measured: Sequence[Measured], shown: Shown
-) -> dict[str, Callable[[], npt.NDArray[np.uint8]]]:
+def _pictures(measured: Measured, shown: Shown) -> dict[str, Callable[[], npt.NDArray[np.uint8]]]:
     """Return what makes the original and all decoded pictures, by their titles."""
     original = shown.pixels
-    pictured = [m for m in measured if m.row.image == shown.name and m.data is not None]
-    if original is None or not pictured:
+    own = measured.table[measured.table["key"].isin(measured.data)]
+    own = own[own["image"] == shown.name]
+    if original is None or own.empty:
         return {}
     made: dict[str, Callable[[], npt.NDArray[np.uint8]]] = {
         f"{shown.name}, original": lambda: original
     }
-    for m in pictured:
-        rate = f"{m.row.bits_per_pixel:.2f} bits per pixel"
-        quality = "" if m.row.psnr_db is None else f", {m.row.psnr_db:.2f} dB"
-        made[f"{m.title}, {rate}{quality}"] = m.decode
+    for row in rows_of(own):
+        quality = pictures.quality_of(row)
+        title = f"{row.title}, {row.bits_per_pixel:.2f} bits per pixel"
+        made[f"{title}, {quality}" if quality else title] = partial(
+            decode, row, measured.data[row.key]
+        )
     return made
+
+
+KIND = Kind(
+    "compression",
+    CompressionConfig,
+    COLUMNS,
+    plan,
+    find,
+    lambda config: bool(config.timing),
+    survey,
+    shows_picture=True,
+)

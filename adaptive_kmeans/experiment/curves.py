@@ -6,10 +6,11 @@ curves of the others in gray. Curves carry their names at their ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -18,16 +19,7 @@ from adaptive_kmeans.experiment.families import Family, families
 from adaptive_kmeans.experiment.findings import OtherCurve
 from adaptive_kmeans.experiment.labels import End, label_ends
 from adaptive_kmeans.experiment.others import comparable, draw_others
-from adaptive_kmeans.experiment.rows import Row
-from adaptive_kmeans.experiment.series import (
-    Measured,
-    by_series,
-    curve,
-    finite,
-    is_lossless,
-    panels,
-    values,
-)
+from adaptive_kmeans.experiment.series import curve, groups, is_lossless, panels, quality
 from adaptive_kmeans.experiment.style import (
     CONTEXT,
     ONE_COLUMN,
@@ -39,7 +31,7 @@ from adaptive_kmeans.experiment.style import (
     plain,
     wrapped,
 )
-from adaptive_kmeans.metrics import Curve, front
+from adaptive_kmeans.metrics import METRICS, Curve, Metric, front
 
 PANEL_HEIGHT = 2.5
 MAX_BANDS = 4
@@ -47,49 +39,47 @@ MAX_BANDS = 4
 
 GRAY = "Gray: the series of the other panels, as far as they come into view."
 
-Score = Callable[[Row], float | None]
-
 
 def against_rate(
-    measured: Sequence[Measured],
-    quality: Score,
-    label: str,
-    theirs: Sequence[OtherCurve] = (),
+    table: pd.DataFrame, metric: Metric, theirs: Sequence[OtherCurve] = ()
 ) -> Drawn | None:
     """Plot quality against bits per pixel, a curve for each series through its best choices.
 
     Choices of parameters that another choice of the series beats in both are faint dots. Where few
     series of many images are averaged, a band covers the middle half of the images. A lossless
-    codec is a vertical line. Curves of others are gray, and only where all images of their set are
-    averaged.
+    codec is a vertical line. Curves of others, which are of PSNR, are gray, and only where all
+    images of their set are averaged.
     """
-    grouped = panels(measured, quality)
-    if not any(values(members, quality) for members in grouped.values()):
+    values = quality(table, metric)
+    grouped = panels(table, values)
+    if not any(np.isfinite(values[files.index]).any() for files in grouped.values()):
         return None
-    grid = _Grid(measured, grouped, f"{label.partition(', ')[0]} against the rate of the files")
+    if metric is not METRICS["psnr"]:
+        theirs = ()
+    grid = _Grid(table, grouped, f"{metric.label} against the rate of the files")
     is_wide = _is_wide(grouped.values())
     said: dict[str, None] = {}  # a set in order
     for axes, members, family, ends in grid.panels():
-        own = by_series(members)
-        averaged = len({m.row.image for m in members}) > 1
+        own = groups(members, "series")
+        averaged = members["image"].nunique() > 1
         has_bands = averaged and len(family.names) <= MAX_BANDS
-        published = draw_others(axes, comparable(theirs, members, measured))
+        published = draw_others(axes, comparable(theirs, members, table))
         if published:
             ends += published
             said["Gray, named: as published by others."] = None
         for name, of_series in own.items():
             if name not in family.names:
-                _draw_context(axes, front(curve(of_series, quality)))
+                _draw_context(axes, front(curve(of_series, values)))
                 said[GRAY] = None
         for name, short in family.names.items():
-            of_series, look = own.get(name, []), grid.looks[name]
-            if not of_series:
+            if name not in own:
                 continue
-            if is_lossless(of_series, quality):
+            of_series, look = own[name], grid.looks[name]
+            if is_lossless(values[of_series.index]):
                 _draw_lossless(axes, name, short, of_series, look)
                 said["Dotted lines: lossless codecs, at their rate."] = None
                 continue
-            found = curve(of_series, quality)
+            found = curve(of_series, values)
             best = front(found)
             _draw_curve(axes, name, best, look)
             others = sorted(set(found) - set(best))
@@ -99,22 +89,21 @@ def against_rate(
             if best:
                 ends.append(End(short, *best[-1], look["color"]))
             if has_bands:
-                _draw_band(axes, of_series, quality, look["color"])
+                _draw_band(axes, of_series, values[of_series.index], look["color"])
                 said["Bands: the middle half of the images."] = None
         _set_rate_axis(axes, is_wide)
-        axes.set_ylabel(label)
+        axes.set_ylabel(metric.scale_label)
     return grid.drawn(said)
 
 
-def time_against_rate(measured: Sequence[Measured]) -> Drawn | None:
+def time_against_rate(table: pd.DataFrame) -> Drawn | None:
     """Plot seconds to encode against bits per pixel, if times were measured."""
-    timed = [m for m in measured if m.row.encode_s]
-    if not timed:
+    timed = table[table["encode_s"] > 0]
+    if timed.empty:
         return None
-    images = len({m.row.image for m in timed})
-    of = f"mean of {counted(images, 'image')}"
+    of = f"mean of {counted(timed['image'].nunique(), 'image')}"
     grid = _Grid(timed, {of: timed}, "Seconds to encode an image, against the rate of the files")
-    own = {name: curve(members, _seconds) for name, members in by_series(timed).items()}
+    own = {name: curve(files, files["encode_s"]) for name, files in groups(timed, "series").items()}
     said: dict[str, None] = {}
     for axes, _, family, ends in grid.panels():
         for name, points in own.items():
@@ -137,15 +126,13 @@ def time_against_rate(measured: Sequence[Measured]) -> Drawn | None:
 class _Grid:
     """A panel for each family of series of each group of images."""
 
-    def __init__(
-        self, measured: Sequence[Measured], grouped: Mapping[str, Sequence[Measured]], what: str
-    ) -> None:
-        groups = by_series(measured)
-        self._what, self._measured, self._grouped = what, measured, grouped
-        self._families = families(groups)
+    def __init__(self, table: pd.DataFrame, grouped: Mapping[str, pd.DataFrame], what: str) -> None:
+        labels = table.groupby("series")["label"].first()
+        self._what, self._table, self._grouped = what, table, grouped
+        self._families = families(table)
         self.looks: dict[str, dict[str, Any]] = {}
         for family in self._families:
-            methods = [groups[name][0].row.label for name in family.names]
+            methods = [str(labels[name]) for name in family.names]
             self.looks |= dict(zip(family.names, looks(methods), strict=True))
         shown = [(title, i) for title in grouped for i in range(len(self._families))]
         columns = min(2, len(shown))
@@ -157,7 +144,7 @@ class _Grid:
             unused.remove()
         self._ends: dict[Axes, list[End]] = {axes: [] for axes in self._axes.values()}
 
-    def panels(self) -> Iterable[tuple[Axes, Sequence[Measured], Family, list[End]]]:
+    def panels(self) -> Iterable[tuple[Axes, pd.DataFrame, Family, list[End]]]:
         """Yield the axes of each panel, its files, its family, and a list for ends of curves."""
         for title, members in self._grouped.items():
             for i, family in enumerate(self._families):
@@ -171,14 +158,10 @@ class _Grid:
         label_ends(self._figure, self._ends)
         series = sum(len(family.names) for family in self._families)
         panels = "; ".join(self._grouped)
-        images = counted(len({m.row.image for m in self._measured}), "image")
+        images = counted(self._table["image"].nunique(), "image")
         return Drawn(
             self._figure, " ".join([f"{self._what}: {series} series, {images} ({panels}).", *said])
         )
-
-
-def _seconds(row: Row) -> float | None:
-    return row.encode_s
 
 
 def _draw_curve(axes: Axes, name: str, points: Curve, look: dict[str, Any]) -> None:
@@ -192,9 +175,9 @@ def _draw_context(axes: Axes, points: Curve) -> None:
 
 
 def _draw_lossless(
-    axes: Axes, name: str, short: str, members: Sequence[Measured], look: dict[str, Any]
+    axes: Axes, name: str, short: str, files: pd.DataFrame, look: dict[str, Any]
 ) -> None:
-    rate = float(np.mean([m.row.bits_per_pixel for m in members]))
+    rate = float(files["bits_per_pixel"].mean())
     axes.axvline(rate, color=look["color"], linestyle=":", label=name)
     axes.text(
         rate,
@@ -209,10 +192,10 @@ def _draw_lossless(
     )
 
 
-def _is_wide(panels: Iterable[Sequence[Measured]]) -> bool:
+def _is_wide(panels: Iterable[pd.DataFrame]) -> bool:
     """Return whether the rates in some panel differ by a factor of ten."""
-    rates = [[m.row.bits_per_pixel for m in members] for members in panels]
-    return any(max(of_panel) > 10 * min(of_panel) for of_panel in rates)
+    rates = [files["bits_per_pixel"] for files in panels]
+    return any(of_panel.max() > 10 * of_panel.min() for of_panel in rates)
 
 
 def _set_rate_axis(axes: Axes, is_wide: bool) -> None:
@@ -222,21 +205,16 @@ def _set_rate_axis(axes: Axes, is_wide: bool) -> None:
         number_axis(axes.xaxis)
 
 
-def _draw_band(axes: Axes, members: Sequence[Measured], quality: Score, color: str) -> None:
+def _draw_band(axes: Axes, files: pd.DataFrame, values: pd.Series[Any], color: str) -> None:
     """Fill between the quartiles of quality over images, for series with one swept parameter."""
-    groups: dict[tuple[object, ...], list[Row]] = {}
-    for m in members:
-        groups.setdefault(m.row.point, []).append(m.row)
-    band = []
-    for rows in groups.values():
-        scores = finite([quality(row) for row in rows])
-        if scores:
-            rate = float(np.mean([row.bits_per_pixel for row in rows]))
-            band.append((rate, *np.percentile(scores, [25, 75])))
-    kept = [m.row.k1 for m in members if m.row.k1 is not None]
-    if len(band) > 1 and len(set(kept)) <= 1:
-        rates, low, high = zip(*sorted(band), strict=True)
-        axes.fill_between(rates, low, high, color=color, alpha=0.12, linewidth=0)
+    scored = files[["point", "bits_per_pixel"]].assign(value=values.where(np.isfinite(values)))
+    of_point = scored[scored.groupby("point")["value"].transform("count") > 0].groupby("point")
+    quartiles = of_point["value"].quantile(np.array([0.25, 0.75])).unstack()
+    if len(quartiles) > 1 and files["k1"].nunique() <= 1:
+        band = quartiles.assign(rate=of_point["bits_per_pixel"].mean()).sort_values("rate")
+        axes.fill_between(
+            band["rate"], band[0.25], band[0.75], color=color, alpha=0.12, linewidth=0
+        )
 
 
 def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:

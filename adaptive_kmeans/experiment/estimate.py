@@ -65,7 +65,7 @@ def estimate(
     if not force:
         origin.require_same(folder, config, sources)
     kind = KINDS[config.kind]
-    trials = kind.survey(config, sources)
+    trials = (kind.survey or kind.plan)(config, sources)
     unreadable = _foresee(config, sources)
     ended = _ended(folder, config, sources, trials)
     finished = [trial for trial in ended if trial.is_done]

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+
+from adaptive_kmeans.experiment import tables
 
 
-class Ended(NamedTuple):
-    """What a trial of a view gave, as the store has it.
+class Measured(NamedTuple):
+    """What the trials of a view gave, as the store has it.
 
     Parameters
     ----------
-    rows : list
-        Its rows, with the name and the set that the image has in this experiment.
-    data : bytes or None
-        What figures need besides.
+    table : DataFrame
+        The rows of all trials, in order, with the columns of the kind, the name and the set that
+        the image has in this experiment, and the key of the trial as the column `key`.
+    data : dict of str to bytes
+        What figures need besides, by the keys of trials; of an experiment that shows an image, the
+        files of that image.
     """
 
-    rows: list[Any]
-    data: bytes | None
+    table: pd.DataFrame
+    data: Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -71,31 +76,52 @@ def no_pictures() -> dict[str, Callable[[], npt.NDArray[np.uint8]]]:
     return {}
 
 
+class Summary(NamedTuple):
+    """A table that sums up another.
+
+    Parameters
+    ----------
+    title : str
+        What it is, for the page.
+    tables : sequence of DataFrame
+        Shown cells; an empty table is left out.
+    note : str
+        A sentence above them.
+    """
+
+    title: str
+    tables: Sequence[pd.DataFrame]
+    note: str = ""
+
+    def to_markdown(self) -> str:
+        """Return the note and the tables as Markdown, "" without any rows."""
+        written = [tables.to_markdown(table) for table in self.tables if not table.empty]
+        return "\n".join([*([f"{self.note}\n"] if written and self.note else []), *written])
+
+
 @dataclass(frozen=True)
 class Findings:
     """What an experiment measured, and how to show it.
 
     Parameters
     ----------
-    rows : list
-        The rows of its table.
+    table : DataFrame
+        Its table.
     draw : callable
         Draws the figures into a folder.
-    texts : dict of str to str
-        Other files to write, by name; empty ones are not written.
+    summaries : dict of str to Summary
+        What sums the table up, by the names of the files.
+    csvs : dict of str to str
+        Tables besides, as CSV, by the names of their files.
     facts : dict
         What `environment.json` records of the measurements.
     pictures : callable
         Returns what makes each picture that the page compares, by its title.
     """
 
-    rows: list[Any]
+    table: pd.DataFrame
     draw: Callable[[Path], None]
-    texts: dict[str, str] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
+    summaries: Mapping[str, Summary] = field(default_factory=dict)
+    csvs: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
     pictures: Callable[[], dict[str, Callable[[], npt.NDArray[np.uint8]]]] = no_pictures
-
-
-def all_rows(ended: Sequence[Ended]) -> list[Any]:
-    """Return the rows of all trials."""
-    return [row for trial in ended for row in trial.rows]

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from adaptive_kmeans.errors import counted
-from adaptive_kmeans.experiment.comparison import DELTAS, ComparisonRow
-from adaptive_kmeans.experiment.series import Measured
+from adaptive_kmeans.experiment.comparison import DELTAS
+from adaptive_kmeans.experiment.series import groups
 from adaptive_kmeans.experiment.statistics import Delta, summarize
 from adaptive_kmeans.experiment.style import COLORS, TWO_COLUMNS, Drawn, blank, plain
 
@@ -36,72 +37,64 @@ class _Line(NamedTuple):
     deltas: dict[str, Delta] | None
 
 
-def bd_rate(compared: Sequence[ComparisonRow], measured: Sequence[Measured]) -> Drawn | None:
+def bd_rate(compared: pd.DataFrame, table: pd.DataFrame) -> Drawn | None:
     """Draw the BD-rates of series against their anchors, a column of panels a metric.
 
     Where other codecs are the anchors, only our series have rows.
 
     Parameters
     ----------
-    compared : sequence of ComparisonRow
-        The comparison of every image.
-    measured : sequence of Measured
+    compared : DataFrame
+        The comparison of every image; see `comparison`.
+    table : DataFrame
         The files, which tell which series are ours.
     """
-    ours = {m.series for m in measured if m.row.is_ours}
-    if ours and any(row.anchor not in ours for row in compared):
-        compared = [row for row in compared if row.series in ours]
-    metrics = {
-        title.removesuffix(" %"): column
-        for title, (column, *_) in DELTAS.items()
-        if column.startswith("bd_rate")
-        and any(getattr(row, column) is not None for row in compared)
-    }
+    ours = set(table.loc[table["is_ours"], "series"])
+    if ours and not compared["anchor"].isin(ours).all():
+        compared = compared[compared["series"].isin(ours)]
+    rates = [
+        name
+        for name, delta in DELTAS.items()
+        if delta.better == "lower" and compared[name].notna().any()
+    ]
     sets = {
-        name: _lines([row for row in compared if row.image_set == name], list(metrics.values()))
-        for name in dict.fromkeys(row.image_set for row in compared)
+        name: (_lines(images, rates), images["image"].nunique())
+        for name, images in groups(compared, "image_set").items()
     }
-    rows = [len(lines) for lines in sets.values()]
-    if not metrics or sum(rows) > MAX_ROWS:
+    rows = [len(lines) for lines, _ in sets.values()]
+    if not rates or sum(rows) > MAX_ROWS:
         return None
     heights = [HEAD_HEIGHT + ROW_HEIGHT * count for count in rows]
     figure = blank(TWO_COLUMNS, sum(heights))
     grid = figure.subplots(
-        len(sets), len(metrics), squeeze=False, gridspec_kw={"height_ratios": heights}
+        len(sets), len(rates), squeeze=False, gridspec_kw={"height_ratios": heights}
     )
-    for axes_row, (name, lines) in zip(grid, sets.items(), strict=True):
-        images = len({row.image for row in compared if row.image_set == name})
-        for axes, (title, column) in zip(axes_row, metrics.items(), strict=True):
-            metric = title.partition(" by ")[2] or "PSNR"
+    for axes_row, (name, (lines, images)) in zip(grid, sets.items(), strict=True):
+        for axes, column in zip(axes_row, rates, strict=True):
             _draw_panel(axes, lines, column)
+            metric = DELTAS[column].metric.label
             axes.set_title(plain(f"{metric}\n{name}, {counted(images, 'image')}"))
             axes.set_xlabel("BD-rate, %")
         _name_rows(axes_row[0], lines)
         for axes in axes_row[1:]:
             axes.set_yticks([])
-    images = len({row.image for row in compared})
     return Drawn(
         figure,
-        f"BD-rate on {counted(images, 'image')}: how many more bytes a series needs than the one "
-        "it is compared with (bold) at equal quality; below 0 it needs fewer. Points: means over "
-        "the images; lines: 95 % intervals of the mean, from bootstrapped images; hollow: the "
-        "interval includes 0 or there is none. Beside them: the "
-        "mean, and on how many of the images that can be compared the series needs fewer bytes.",
+        f"BD-rate on {counted(compared['image'].nunique(), 'image')}: how many more bytes a series "
+        "needs than the one it is compared with (bold) at equal quality; below 0 it needs fewer. "
+        "Points: means over the images; lines: 95 % intervals of the mean, from bootstrapped "
+        "images; hollow: the interval includes 0 or there is none. Beside them: the mean, and on "
+        "how many of the images that can be compared the series needs fewer bytes.",
     )
 
 
-def _lines(compared: Sequence[ComparisonRow], columns: Sequence[str]) -> list[_Line]:
+def _lines(compared: pd.DataFrame, columns: Sequence[str]) -> list[_Line]:
     """Return a heading for each anchor, and below it its series."""
     lines = []
-    for anchor in dict.fromkeys(row.anchor for row in compared):
+    for anchor, own in groups(compared, "anchor").items():
         lines.append(_Line(f"against {anchor}", None))
-        own = [row for row in compared if row.anchor == anchor]
-        for series in dict.fromkeys(row.series for row in own):
-            members = [row for row in own if row.series == series]
-            deltas = {
-                column: summarize([getattr(row, column) for row in members], "lower")
-                for column in columns
-            }
+        for series, images in groups(own, "series").items():
+            deltas = {name: summarize(images[name], "lower") for name in columns}
             lines.append(_Line(series, deltas))
     return lines
 

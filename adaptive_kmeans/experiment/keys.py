@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import PydanticCustomError, core_schema
 
 from adaptive_kmeans.clustering import COLOR_SPACES
 from adaptive_kmeans.coding import coders
@@ -26,6 +27,24 @@ class OneOf:
     """In the type of a key: the names that it takes, such as those of a registry."""
 
     names: Callable[[], Iterable[str]]
+
+
+@dataclass(frozen=True)
+class Only(OneOf):
+    """In the type of a key: the only names that it takes, which are known before it is used."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """Refuse other names as a `Literal` does."""
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: str) -> str:
+        known = list(self.names())
+        if value not in known:
+            names = {"expected": ", ".join(known)}
+            raise PydanticCustomError("literal_error", "Expected one of {expected}", names)
+        return value
 
 
 class Strict(BaseModel):

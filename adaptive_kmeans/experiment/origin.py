@@ -16,8 +16,8 @@ from adaptive_kmeans import files
 from adaptive_kmeans.codec import ENCODER_VERSION
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
-from adaptive_kmeans.experiment.codec_trials import METRICS
 from adaptive_kmeans.experiment.config import MAX_CONFIG_BYTES, check_config
+from adaptive_kmeans.experiment.rows import METRICS
 from adaptive_kmeans.experiment.schema import Experiment
 from adaptive_kmeans.experiment.trials import UNREADABLE, hash_images
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 
 from adaptive_kmeans.experiment.findings import OtherCurve
 from adaptive_kmeans.experiment.labels import End
-from adaptive_kmeans.experiment.series import Measured
 from adaptive_kmeans.experiment.style import LINES
 
 GRAY = "#707070"
@@ -28,13 +28,13 @@ def other_label(curve: OtherCurve) -> str:
 
 
 def comparable(
-    others: Sequence[OtherCurve], panel: Sequence[Measured], measured: Sequence[Measured]
+    others: Sequence[OtherCurve], panel: pd.DataFrame, table: pd.DataFrame
 ) -> list[OtherCurve]:
     """Return the curves that are means over all that a panel averages, and nothing else."""
-    shown = {(m.row.image_set, m.row.image) for m in panel}
+    shown = set(zip(panel["image_set"], panel["image"], strict=True))
     found = []
     for other in others:
-        images = {m.row.image for m in measured if m.row.image_set == other.image_set}
+        images = set(table.loc[table["image_set"] == other.image_set, "image"])
         if len(shown) > 1 and shown == {(other.image_set, image) for image in images}:
             found.append(other)
     return found

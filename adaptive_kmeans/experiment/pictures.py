@@ -7,11 +7,12 @@ columns of a paper; its titles are text, and its pictures lie on whole pixels.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -20,7 +21,8 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from adaptive_kmeans import container
-from adaptive_kmeans.experiment.series import Measured, by_series
+from adaptive_kmeans.experiment.columns import rows_of
+from adaptive_kmeans.experiment.series import decode, groups
 from adaptive_kmeans.experiment.style import TWO_COLUMNS, Drawn, plain
 from adaptive_kmeans.regions import LOW_DETAIL
 
@@ -55,67 +57,74 @@ class Cell(NamedTuple):
     rectangle: tuple[int, int, int, int] | None = None
 
 
-def classification_maps(original: Pixels, measured: Sequence[Measured]) -> Drawn | None:
+Files = Mapping[str, bytes]
+"""The files of the image that figures show, by the keys of their rows."""
+
+
+def classification_maps(original: Pixels, table: pd.DataFrame, files: Files) -> Drawn | None:
     """Draw the original, and for each measure the image with its low-detail blocks in black."""
-    adaptive = [m for m in reversed(measured) if m.row.method == "region-adaptive"]
-    first = {m.row.label if m.row.threshold == "median" else m.series: m for m in adaptive}
+    adaptive = table[table["method"] == "region-adaptive"]
+    names = adaptive["label"].where(adaptive["threshold"] == "median", adaptive["series"])
+    first = adaptive.assign(name=names).drop_duplicates("name").sort_values("name")
     if not 0 < len(first) < MAX_CELLS:
         return None
     cells = [Cell("original", original)]
-    for series, m in sorted(first.items()):
-        low = container.read(m.file).pixel_regions == LOW_DETAIL
-        title = f"{series}\n{100 * low.mean():.1f} % low detail"
+    for row in rows_of(first):
+        low = container.read(files[row.key]).pixel_regions == LOW_DETAIL
+        title = f"{row.name}\n{100 * low.mean():.1f} % low detail"
         cells.append(Cell(title, np.where(low[..., None], np.uint8(0), original)))
-    what = f"Regions of {measured[0].row.image}: blocks of low detail are black."
+    what = f"Regions of {first['image'].iloc[0]}: blocks of low detail are black."
     return Drawn(grid_of(_wrapped(cells)), what)
 
 
-def reconstructions(original: Pixels, measured: Sequence[Measured]) -> Drawn | None:
+def reconstructions(original: Pixels, table: pd.DataFrame, files: Files) -> Drawn | None:
     """Draw the original and the decoded files of ours: a row for each k1, a column for each method.
 
     Where the methods have different codebook sizes, only the common ones have a row, and without
     common ones the pictures follow each other, method by method.
     """
-    ours = [m for m in measured if m.row.is_ours]
-    if not ours:
+    ours = table[table["is_ours"]]
+    if ours.empty:
         return None
-    cells: dict[str, dict[object, Measured]] = {}
-    for m in ours:
-        key = m.row.quality if not m.row.codebook_sizes else m.smaller_codebook
-        cells.setdefault(m.series, {}).setdefault(m.row.target_value or key, m)
+    cells: dict[str, dict[object, Any]] = {}
+    for row in rows_of(ours):
+        key = row.smaller_codebook if row.sizes else row.quality
+        cells.setdefault(row.series, {}).setdefault(row.target_value or key, row)
     common = set.intersection(*(set(of_series) for of_series in cells.values()))
     first = Cell("original", original)
-    image = f"{measured[0].row.image} and its decoded files"
+    image = f"{ours['image'].iloc[0]} and its decoded files"
     if common and len(cells) < MAX_COLUMNS and len(common) * len(cells) < MAX_CELLS:
         keys = [key for key in next(iter(cells.values())) if key in common]
-        shown = [[_cell(of_series[key]) for of_series in cells.values()] for key in keys]
+        shown = [[_cell(of_series[key], files) for of_series in cells.values()] for key in keys]
         if len(cells) == 1:
             return Drawn(grid_of(_wrapped([first, *(row[0] for row in shown)])), f"{image}.")
         left_out = sum(len(of_series) for of_series in cells.values()) > len(common) * len(cells)
         note = " Only codebook sizes that all methods have." if left_out else ""
         return Drawn(grid_of(shown, beside=first), f"{image}: a column a method.{note}")
-    flat = [first, *(_cell(m) for of_series in cells.values() for m in of_series.values())]
-    return Drawn(grid_of(_wrapped(flat)), f"{image}.") if len(flat) <= MAX_CELLS else None
+    rows = [row for of_series in cells.values() for row in of_series.values()]
+    if len(rows) >= MAX_CELLS:
+        return None
+    return Drawn(grid_of(_wrapped([first, *(_cell(row, files) for row in rows)])), f"{image}.")
 
 
-def details(original: Pixels, measured: Sequence[Measured]) -> Drawn | None:
+def details(original: Pixels, table: pd.DataFrame, files: Files) -> Drawn | None:
     """Magnify the busiest part of the image: the original, then each series at its median rate.
 
     Below each crop is its error, the largest of the three channels'; below the original's crop, the
     whole image shows where it lies.
     """
-    groups = by_series(measured)
-    if not groups or 2 * (1 + len(groups)) > MAX_CELLS:
+    series = groups(table, "series")
+    if not series or 2 * (1 + len(series)) > MAX_CELLS:
         return None
     top, left = _busiest(original)
     crop = slice(top, top + CROP), slice(left, left + CROP)
     cells = [Cell("original", original[crop])]
     below = [Cell("where it lies", original, (left, top, CROP, CROP))]
-    for members in groups.values():
-        ranked = sorted(members, key=lambda m: m.row.bytes)
-        chosen = ranked[len(ranked) // 2]
-        decoded = chosen.decode()[crop]
-        cells.append(_cell(chosen)._replace(picture=decoded))
+    for members in series.values():
+        ranked = rows_of(members.sort_values("bytes", kind="stable"))
+        cell = _cell(ranked[len(ranked) // 2], files)
+        decoded = cell.picture[crop]
+        cells.append(cell._replace(picture=decoded))
         below.append(Cell("error", _error_map(original[crop], decoded)))
     rows: list[Sequence[Cell | None]] = []
     for upper, lower in zip(_wrapped(cells), _wrapped(below), strict=True):
@@ -123,7 +132,7 @@ def details(original: Pixels, measured: Sequence[Measured]) -> Drawn | None:
     side = original[crop].shape
     return Drawn(
         grid_of(rows, shape=side, has_errors=True),
-        f"The busiest {side[1]}×{side[0]} pixels of {measured[0].row.image}, of each series the "
+        f"The busiest {side[1]}×{side[0]} pixels of {table['image'].iloc[0]}, of each series the "
         "file of its median size. Below each crop its error: the largest of the three channels.",
     )
 
@@ -155,11 +164,17 @@ def _error_map(original: Pixels, decoded: Pixels) -> Pixels:
     return np.ascontiguousarray(shades[..., :3])
 
 
-def _cell(m: Measured) -> Cell:
-    psnr_db = m.row.psnr_db
-    lossless = psnr_db is not None and math.isinf(psnr_db)
-    quality = "" if psnr_db is None else "lossless, " if lossless else f"{psnr_db:.2f} dB, "
-    return Cell(f"{m.title}\n{quality}{m.row.bits_per_pixel:.2f} bpp", m.decode())
+def _cell(row: Any, files: Files) -> Cell:
+    quality = quality_of(row)
+    shown = f"{row.title}\n{quality + ', ' if quality else ''}{row.bits_per_pixel:.2f} bpp"
+    return Cell(shown, decode(row, files[row.key]))
+
+
+def quality_of(row: Any) -> str:
+    """Return the PSNR of a file as pictures tell it, "" if it was not measured."""
+    if math.isnan(row.psnr_db):
+        return ""
+    return "lossless" if math.isinf(row.psnr_db) else f"{row.psnr_db:.2f} dB"
 
 
 def grid_of(

@@ -2,64 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
-from adaptive_kmeans.experiment.rows import Row
+import pandas as pd
+
+from adaptive_kmeans.experiment.columns import Column, rows_of
+from adaptive_kmeans.experiment.rows import COLUMNS
 from adaptive_kmeans.experiment.schema import Published, PublishedRow
-from adaptive_kmeans.experiment.series import Measured
 from adaptive_kmeans.experiment.tables import shown_value
 
-TITLES = {
-    "psnr_db": "PSNR dB",
-    "ssim": "SSIM",
-    "ssim_published": "SSIM, 3×3×3",
-    "bytes": "bytes",
-}
-"""Columns that a paper may have, and their titles in the table."""
 
-
-def find(published: Published | None, m: Measured) -> PublishedRow | None:
-    """Return the published row of the same image, method and smaller codebook."""
-    if published is None or m.row.image != published.image:
+def find(published: Published | None, row: Any) -> PublishedRow | None:
+    """Return the published row of the same image, method and smaller codebook as a file of ours."""
+    if published is None or row.image != published.image:
         return None
-    own = m.row.label, m.smaller_codebook
-    return next((row for row in published.rows if (row.method, row.k) == own), None)
+    own = row.label, row.smaller_codebook
+    return next((each for each in published.rows if (each.method, each.k) == own), None)
 
 
-def to_markdown(measured: Sequence[Measured], published: Published | None) -> str:
-    """Return a Markdown table of "published → ours", and of our other files of these sizes.
+def beside(table: pd.DataFrame, published: Published | None) -> pd.DataFrame:
+    """Return the cells "published → ours" of the published image, and our other files of its sizes.
 
     Published rows without a file of ours are in the table, too.
 
+    Parameters
+    ----------
+    table : DataFrame
+        The files, with the names of their series.
+    published : Published, optional
+        The paper's numbers.
+
     Returns
     -------
-    str
-        The source and the table, or "" if the published image was not measured.
+    DataFrame
+        Empty if the published image was not measured.
     """
-    ours = [m for m in measured if published is not None and m.row.image == published.image]
-    if published is None or not ours:
-        return ""
+    if published is None or published.image not in set(table["image"]):
+        return pd.DataFrame()
     sizes = {row.k for row in published.rows}
-    lines: list[tuple[str, int, PublishedRow | None, Row | None]] = [
-        (m.series, m.smaller_codebook, find(published, m), m.row)
-        for m in ours
-        if m.smaller_codebook in sizes
-    ]
+    ours = table[(table["image"] == published.image) & table["smaller_codebook"].isin(sizes)]
+    lines = [(row.series, row.smaller_codebook, find(published, row), row) for row in rows_of(ours)]
     found = [row for _, _, row, _ in lines]
     lines += [(row.method, row.k, row, None) for row in published.rows if row not in found]
     said = [
-        name for name in TITLES if any(getattr(row, name) is not None for row in published.rows)
+        name
+        for name in PublishedRow.model_fields
+        if name in COLUMNS
+        and COLUMNS[name].role == "measured"
+        and any(getattr(row, name, None) is not None for row in published.rows)
     ]
-    shown = list(dict.fromkeys([*said, "bytes"]))
-    table = [["method", "k or k1", *(TITLES[name] for name in shown)]]
-    table.append(["---", "--:", *("---" if name in said else "--:" for name in shown)])
-    for method, k, row, own in lines:
-        cells = [_cell(getattr(row, name, None), getattr(own, name, None), name) for name in shown]
-        table.append([method, str(k), *cells])
-    text = "".join(f"| {' | '.join(cells)} |\n" for cells in table)
-    return f"{published.source}, on {published.image}: published → ours.\n\n{text}"
+    shown = {name: COLUMNS[name] for name in dict.fromkeys([*said, "bytes"])}
+    return pd.DataFrame(
+        [
+            {"method": method, "k or k1": str(k)}
+            | {column.heading: _cell(row, own, name, column) for name, column in shown.items()}
+            for method, k, row, own in lines
+        ]
+    )
 
 
-def _cell(published: float | None, ours: float | None, name: str) -> str:
-    own = shown_value(ours, name) or "–"
-    return own if published is None else f"{shown_value(published, name)} → {own}"
+def _cell(row: PublishedRow | None, own: Any, name: str, column: Column) -> str:
+    printed, ours = (getattr(source, name, None) for source in (row, own))
+    text = shown_value(ours, column.digits) or "–"
+    return text if printed is None else f"{shown_value(printed, column.digits)} → {text}"

@@ -10,18 +10,20 @@ import base64
 import html
 import io
 import math
-import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from PIL import Image
 
 from adaptive_kmeans import files
 from adaptive_kmeans.errors import ReadError, TrialsFailedError
 from adaptive_kmeans.experiment import results, tables, view
+from adaptive_kmeans.experiment.findings import Summary
+from adaptive_kmeans.experiment.kinds import KINDS
 from adaptive_kmeans.experiment.store import FILE_NAME, Store
 from adaptive_kmeans.progress import say
 
@@ -84,33 +86,30 @@ def _page(folder: Path, seen: view.Seen) -> str:
         "question": html.escape(seen.config.question),
         "count": str(seen.trials),
         "failures": "".join(f"<li>{html.escape(str(failure))}</li>" for failure in seen.failures),
-        "summary": _titled_table(folder / "summary.md", "Compared"),
-        "published": _titled_table(folder / "published.md", "Published → ours"),
+        "summary": "".join(map(_summary, found.summaries.values())),
         "figures": "".join(map(_figure, sorted((folder / "figures").glob("*.png")))),
         "swipe": _swipe(found.pictures()),
-        "table": _table(_cells(tables.to_markdown(found.rows))),
+        "table": _table(_cells(tables.rounded(found.table, KINDS[seen.config.kind].columns))),
     }
     return string.Template(_PAGE).substitute(parts)
 
 
-def _cells(markdown: str) -> list[list[str]]:
-    """Return the cells of a Markdown table of ours, without the line below the header."""
-    lines = [line for line in markdown.splitlines() if line.startswith("|")]
-    split = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
-    rows = [[cell.strip().replace(r"\|", "|") for cell in line] for line in split]
-    return rows[:1] + rows[2:]
+def _cells(table: pd.DataFrame) -> list[list[str]]:
+    """Return the heads and the cells of a table."""
+    return [list(table.columns), *table.to_numpy().tolist()]
 
 
-def _titled_table(path: Path, title: str) -> str:
-    """Return the table of a Markdown file under a title, or "" if there is none."""
-    table = _table(_cells(path.read_text("utf-8"))) if path.exists() else ""
-    return table and f'<section class="scroll"><h2>{title}</h2>{table}</section>'
+def _summary(summary: Summary) -> str:
+    """Return tables under a title, or "" if there is none."""
+    made = "".join(_table(_cells(table)) for table in summary.tables if not table.empty)
+    return made and f'<section class="scroll"><h2>{summary.title}</h2>{made}</section>'
 
 
 def _table(cells: Sequence[Sequence[str]]) -> str:
     if not cells:
         return ""
-    marks = ["" if _is_numbers(column) else ' class="words"' for column in zip(*cells, strict=True)]
+    columns = zip(*cells, strict=True)
+    marks = ["" if tables.is_numeric(column[1:]) else ' class="words"' for column in columns]
     heads = _line("th", cells[0], marks)
     body = "".join(_line("td", row, marks) for row in cells[1:])
     return f"<table><thead>{heads}</thead><tbody>\n{body}</tbody></table>"
@@ -120,11 +119,6 @@ def _line(tag: str, cells: Sequence[str], marks: Sequence[str]) -> str:
     pairs = zip(cells, marks, strict=True)
     line = "".join(f"<{tag}{mark}>{html.escape(cell)}</{tag}>" for cell, mark in pairs)
     return f"<tr>{line}</tr>\n"
-
-
-def _is_numbers(column: Sequence[str]) -> bool:
-    """Return whether the cells below the header are all numbers or empty."""
-    return all(re.match(r"[+-]?\d|[–∞]|$", cell) for cell in column[1:])
 
 
 def _figure(path: Path) -> str:
@@ -184,7 +178,6 @@ th[data-order="1"]::after { content: " ▲"; } th[data-order="-1"]::after { cont
 <p>$count trials. Rate is 8 × file bytes / pixels, of files that have been decoded.</p>
 <ul>$failures</ul>
 $summary
-$published
 $swipe
 <section><h2>Figures</h2>$figures</section>
 <section><h2>Trials</h2><div class="scroll">$table</div></section>

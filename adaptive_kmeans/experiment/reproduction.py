@@ -19,24 +19,11 @@ from pathlib import Path
 from adaptive_kmeans import files
 from adaptive_kmeans.datasets import BUNDLED, TRANSPARENCY_SET, ImageSource, find_images
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, ReadError
+from adaptive_kmeans.experiment.columns import Columns
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.results import finish_replacing, run_experiment
-from adaptive_kmeans.experiment.rows import SPLIT
 from adaptive_kmeans.experiment.schema import CompressionConfig
 from adaptive_kmeans.experiment.trials import load, pixel_hash
-
-TOLERANCES = {
-    "psnr_db": 0.001,
-    "ssim": 1e-5,
-    "ssim_published": 1e-5,
-    "ciede2000": 0.001,
-    "ssimulacra2": 0.01,
-    "agreement_percent": 0.1,
-    "kappa": 0.002,
-    "high_percent": 0.1,
-    "benefit_percent": 0.1,
-}
-"""Largest absolute differences for our codec, whose bytes must be equal."""
 
 RELATIVE = 0.01
 """Largest relative difference for other libraries, whose versions differ."""
@@ -44,39 +31,14 @@ RELATIVE = 0.01
 ROUNDING = 1e-9
 """Largest relative difference for our codec: logarithms may differ in their last digit."""
 
-TIMES = (
-    "encode_s",
-    "decode_s",
-    "seconds",
-    "seconds_min",
-    "seconds_max",
-    "runs",
-    "peak_mb",
-    "median_ms",
-    "p95_ms",
-    "computed_ms",
-)
 OURS = ("fixed-length", "deflate", "context-mixing", "adaptive-kmeans")
-OURS_ONLY = ("without", "other", "is_elbow")
+OURS_ONLY = ("without", "other", "is_elbow", "fine_class")
 """Columns of those tables that have only our codec."""
-
-NUMBERS = (*TOLERANCES, "bytes", "payload_bytes", "mse", "is_elbow")
-DERIVED = (
-    "image_set",
-    "bits_per_pixel",
-    "compression_ratio",
-    "space_saving_percent",
-    "growth_percent",
-    *SPLIT,
-    "iterations",
-    "codewords",
-)
-"""Columns that are derived from others."""
-
-Cells = dict[str, str]
 
 NAMES = ("codec", "engine", "method")
 """Columns that name what is left out if its library is missing."""
+
+Cells = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -188,13 +150,20 @@ def _reproduce(
         )
         after = _rows(Path(place) / config.name / "table.csv")
     failures = list(map(str, outcome.failures))
-    return _compare(name, before, after, {source.name for source in usable}, failures)
+    # Later releases have more columns than the committed table.
+    columns = {name: each for name, each in outcome.columns.items() if name in before[0]}
+    return _compare(name, columns, before, after, {source.name for source in usable}, failures)
 
 
 def _compare(
-    name: str, before: list[Cells], after: list[Cells], usable: set[str], failures: list[str]
+    name: str,
+    columns: Columns,
+    before: list[Cells],
+    after: list[Cells],
+    usable: set[str],
+    failures: list[str],
 ) -> Reproduction:
-    columns = [column for row in before[:1] for column in row]
+    numbers = [name for name, column in columns.items() if column.role == "measured"]
     measured = {_key(row, columns): row for row in after}
     present = {_named(row) for row in after}
     confirmed, missing = 0, 0
@@ -207,7 +176,11 @@ def _compare(
         if row.get("image") not in usable:
             missing += 1
         elif again is not None:
-            other = [column for column in NUMBERS if not _agrees(column, row, again)]
+            other = [
+                column
+                for column in numbers
+                if not _agrees(row, again, column, columns[column].tolerance)
+            ]
             said = ", ".join(f"{c} {row[c] or 'none'} → {again[c] or 'none'}" for c in other)
             differing += [f"{what}: {said}"] if other else []
             confirmed += not other
@@ -248,21 +221,17 @@ def _rows(path: Path) -> list[Cells]:
     return list(csv.DictReader(text.splitlines()))
 
 
-def _key(row: Cells, columns: Sequence[str]) -> tuple[str, ...]:
-    """Return the parameters of a row: those of the columns that are not measured.
+def _key(row: Cells, columns: Columns) -> tuple[str, ...]:
+    """Return the parameters of a row.
 
-    The columns are those of the committed table: later releases have more. A target finds the
-    quality, which differs with the versions of libraries.
+    A target finds the quality, which differs with the versions of libraries.
     """
-    measured = {*NUMBERS, *TIMES, *DERIVED, "tries"}
-    if row.get("target"):
-        measured.add("quality")
-    return tuple(row.get(column, "") for column in columns if column not in measured)
+    found = ["quality"] if row.get("target") else []
+    names = [name for name, column in columns.items() if column.role == "parameter"]
+    return tuple(row.get(name, "") for name in names if name not in found)
 
 
-def _agrees(column: str, row: Cells, again: Cells) -> bool:
-    if column not in row:
-        return True
+def _agrees(row: Cells, again: Cells, column: str, tolerance: float) -> bool:
     old, new = (float(cells.get(column) or "nan") for cells in (row, again))
     if math.isnan(old) or old == new:
         return math.isnan(old) == math.isnan(new)
@@ -272,4 +241,4 @@ def _agrees(column: str, row: Cells, again: Cells) -> bool:
     )
     if not ours:
         return math.isclose(old, new, rel_tol=RELATIVE)
-    return math.isclose(old, new, rel_tol=ROUNDING, abs_tol=TOLERANCES.get(column, 0.0))
+    return math.isclose(old, new, rel_tol=ROUNDING, abs_tol=tolerance)

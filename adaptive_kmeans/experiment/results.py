@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import pandas as pd
 
 from adaptive_kmeans import files
 from adaptive_kmeans.codec import ENCODER_VERSION
@@ -22,6 +23,7 @@ from adaptive_kmeans.errors import (
     counted,
 )
 from adaptive_kmeans.experiment import environment, origin, tables, view
+from adaptive_kmeans.experiment.columns import Columns
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.kinds import KINDS
 from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
@@ -47,8 +49,10 @@ class Results:
     ----------
     folder : Path
         The folder of results.
-    rows : list of Row, or of another experiment's rows
-        Rows of the trials that succeeded.
+    table : DataFrame
+        A row for each file or measurement of the trials that succeeded.
+    columns : mapping of str to Column
+        The columns of the table that its kind of experiment has.
     failures : list of AdaptiveKMeansError
         Errors of the others.
     seconds : float
@@ -56,16 +60,17 @@ class Results:
     """
 
     folder: Path
-    rows: list[Any]
+    table: pd.DataFrame
+    columns: Columns
     failures: list[AdaptiveKMeansError]
     seconds: float
 
     def paths(self) -> list[Path]:
         """List the tables and the figures, without their captions."""
         written = [self.folder / name for name in ("table.md", "summary.md", "published.md")]
-        tables = [path for path in written if path.exists()]
+        present = [path for path in written if path.exists()]
         figures = sorted((self.folder / "figures").iterdir())
-        return [*tables, *(path for path in figures if path.suffix != ".txt")]
+        return [*present, *(path for path in figures if path.suffix != ".txt")]
 
 
 def run_experiment(
@@ -218,9 +223,9 @@ class _RunRecord:
 def _publish(folder: Path, seen: view.Seen, start: float, run: _RunRecord | None = None) -> Results:
     """Write tables and figures, and after a run its config and environment."""
     found, failures = seen.findings, seen.failures
-    rows, row_type = found.rows, KINDS[seen.config.kind].row
+    table, columns = found.table, KINDS[seen.config.kind].columns
     with _staging(folder) as staged:
-        if not rows:
+        if table.empty:
             # Earlier results are worth more than an empty table.
             if not failures:
                 raise TrialsFailedError(str(folder), "trials that are finished", "none")
@@ -228,17 +233,19 @@ def _publish(folder: Path, seen: view.Seen, start: float, run: _RunRecord | None
         drawn = staged / "figures"
         drawn.mkdir()
         found.draw(drawn)
+        cells = tables.rounded(table, columns)
         texts = {
-            "table.csv": tables.to_csv(rows, row_type),
-            "table.md": tables.to_markdown(rows) + _failure_list(failures),
-            "table.tex": tables.to_latex(rows),
-            **found.texts,
+            "table.csv": tables.to_csv(table, columns),
+            "table.md": tables.to_markdown(cells) + _failure_list(failures),
+            "table.tex": tables.to_latex(cells),
+            **{name: summary.to_markdown() for name, summary in found.summaries.items()},
+            **found.csvs,
             **({} if run is None else run.texts(seen, time.perf_counter() - start)),
         }
         for name, text in texts.items():
             if text:
                 (staged / name).write_text(text, encoding="utf-8")
-    return Results(folder, rows, failures, time.perf_counter() - start)
+    return Results(folder, table, columns, failures, time.perf_counter() - start)
 
 
 def _failure_list(failures: Sequence[AdaptiveKMeansError]) -> str:

@@ -14,7 +14,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from adaptive_kmeans.errors import TrialsFailedError
 from adaptive_kmeans.experiment.cluster import Cluster
 from adaptive_kmeans.experiment.store import Store
-from adaptive_kmeans.experiment.tables import as_dict
 from adaptive_kmeans.experiment.trials import Measurement, Outcome, Trial, run_trial
 from adaptive_kmeans.pools import Died, Say, run_calls
 from adaptive_kmeans.processes import Processes
@@ -88,8 +87,7 @@ def run_stored(
             for key, outcome in _outcomes(claimed, jobs, scheduler, bar.say):
                 measured = outcome.measured
                 data = measured.data if key in kept and measured.data else None
-                rows = [as_dict(row) for row in measured.rows]
-                store.finish(key, rows, outcome.errors, data, outcome.seconds)
+                store.finish(key, measured.rows, outcome.errors, data, outcome.seconds)
                 _report(bar, outcome)
                 if time.monotonic() - counted > RECOUNT_S:
                     _count(bar, store.states(keys))

@@ -9,7 +9,7 @@ Configs of other kinds have a key ``kind``, and their keys in their modules: see
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
@@ -35,33 +35,33 @@ from adaptive_kmeans.experiment.keys import (
     Names,
     Numbers,
     OneOf,
+    Only,
     Restorations,
     Seeds,
     Sizes,
     Strict,
     Thresholds,
 )
+from adaptive_kmeans.experiment.rows import METRICS
 from adaptive_kmeans.image import parse_color
 from adaptive_kmeans.rate_distortion import TUNES
 from adaptive_kmeans.restoration import AUTO, NONE
 from adaptive_kmeans.targets import Target, Targeted
 
-Metric = Literal["psnr", "ssim", "ssim-published", "ciede2000", "ssimulacra2"]
-
-Drawing = Literal[
+DRAWINGS = (
     "classification",
     "reconstructions",
     "details",
     "quality",
     "bd_rate",
-    "psnr_against_rate",
-    "ssim_against_rate",
-    "ssimulacra2_against_rate",
-    "ciede2000_against_rate",
+    *(f"{name}_against_rate" for name, metric in METRICS.items() if metric.scale is not None),
     "rate_split",
     "time_against_rate",
-]
+)
 """The figures; one is left out if no trial has data for it."""
+
+Drawing = Annotated[str, Only(lambda: DRAWINGS)]
+Metric = Annotated[str, Only(lambda: METRICS)]
 
 Skip = Callable[[str, MissingDependencyError], None]
 """Called with the name of a codec whose library is missing, and the error."""
@@ -309,7 +309,7 @@ class Figures(Strict):
     )
     anchor: Names = Field(["regular"], description="Methods to compare the others with.")
     draw: Annotated[list[Drawing], Field(min_length=1)] = Field(
-        list(get_args(Drawing)), description="Figures; one without data is left out."
+        [*DRAWINGS], description="Figures; one without data is left out."
     )
     formats: Annotated[list[Literal["png", "pdf", "svg"]], Field(min_length=1)] = Field(
         ["png", "pdf"], description="Files of figures."

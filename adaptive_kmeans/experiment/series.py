@@ -6,20 +6,19 @@ has only what tells it from the others: a coder or a block size only if there ar
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from adaptive_kmeans import codec
 from adaptive_kmeans.baselines.checked import decoder
 from adaptive_kmeans.codec import Settings
-from adaptive_kmeans.experiment.rows import Row
-from adaptive_kmeans.metrics import Curve
+from adaptive_kmeans.experiment.columns import rows_of
+from adaptive_kmeans.metrics import Curve, Metric
 from adaptive_kmeans.restoration import AUTO, NONE
 
 SERIES_COLUMNS = (
@@ -41,80 +40,113 @@ SERIES_COLUMNS = (
 OPTIONAL = ("alpha_levels", "dither")
 """Those that without a value are off; other settings without a value do not apply."""
 
-NO_LOSS_SSIMULACRA2 = 100 - 1e-6
+POINT = ("k", "k1", "k2", "price", "quality")
+"""Columns that tell the files of an image and a series apart, if no target does."""
 
 MAX_IMAGES = 4
 """Most images to show separately; more are averaged."""
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A trial that succeeded.
+def named(table: pd.DataFrame) -> pd.DataFrame:
+    """Name the rows of a table.
 
     Parameters
     ----------
-    row : Row
-        Its row.
-    data : bytes or None
-        Its file, for the image that figures show.
-    series : str
-        Name of its series; see `named`.
+    table : DataFrame
+        The files, with the columns of `rows.COLUMNS`.
+
+    Returns
+    -------
+    DataFrame
+        The table with the columns
+
+        - `is_ours`: whether our codec wrote the file;
+        - `label`: the method in figures and terminals, "regular", or the detail measure;
+        - `sizes`: the codebook sizes, "64" or "64+256", "" without a codebook;
+        - `aim`: the target, such as "psnr 38", None without one;
+        - `setting`: the sizes and what else tells a file from others of its label, such as "q 75";
+        - `smaller_codebook`: k of regular K-means, else k1, which published tables have;
+        - `series` and `title`: the name of the series, and with codebook sizes or quality;
+        - `point`: what tells the files of an image and a series apart.
     """
-
-    row: Row
-    data: bytes | None = field(default=None, repr=False)
-    series: str = ""
-
-    @property
-    def smaller_codebook(self) -> int:
-        """The parameter of the published tables: k of regular K-means, else k1."""
-        return self.row.k or self.row.k1 or 0
-
-    @property
-    def title(self) -> str:
-        """The name of the series with codebook sizes or quality."""
-        if self.row.target is not None:
-            return f"{self.series}, {self.row.aim}"
-        if self.row.codebook_sizes:
-            price = "" if self.row.price is None else f", λ = {self.row.price:g}"
-            return f"{self.series}, k = {self.row.codebook_sizes}{price}"
-        if self.row.is_ours:
-            return f"{self.series}, quality {self.row.quality:g}"
-        return self.series if self.row.quality is None else f"{self.series} {self.row.quality:g}"
-
-    @property
-    def file(self) -> bytes:
-        """The file, which is stored for the image that figures show."""
-        if self.data is None:
-            raise ValueError(f"the file of {self.title} on {self.row.image} was not kept")
-        return self.data
-
-    def decode(self) -> npt.NDArray[np.uint8]:
-        """Decode the file: (H, W, 3)."""
-        if self.row.is_ours:
-            return codec.decode(self.file)
-        setting = {"k": self.row.k, "quality": self.row.quality}
-        return decoder(self.row.method, setting).decode(self.file)
-
-
-def named(measured: Sequence[Measured]) -> list[Measured]:
-    """Name the series of all files."""
-    ours = [m.row for m in measured if m.row.is_ours]
+    rows = rows_of(table)
+    ours = [row for row in rows if row.coder is not None]
     swept = []
     for name in SERIES_COLUMNS:
         values = {getattr(row, name) for row in ours}
         if len(values if name in OPTIONAL else values - {None}) > 1:
             swept.append(name)
-    return [dataclasses.replace(m, series=_name(m.row, swept)) for m in measured]
+    series = [_name(row, swept) for row in rows]
+    return table.assign(
+        is_ours=[row.coder is not None for row in rows],
+        label=[_label(row) for row in rows],
+        sizes=[_sizes(row) for row in rows],
+        aim=pd.Series([_aim(row) for row in rows], dtype=object, index=table.index),
+        setting=[_setting(row) for row in rows],
+        smaller_codebook=[row.k or row.k1 or 0 for row in rows],
+        series=series,
+        title=[_title(row, name) for row, name in zip(rows, series, strict=True)],
+        point=[_point(row) for row in rows],
+    )
 
 
-def _name(row: Row, swept: Sequence[str]) -> str:
-    parts = [row.label]
+def is_restored(row: Any) -> bool:
+    """Whether the settings of a file ask for a filter or a correction."""
+    return {row.restoration, row.correction} - {None, NONE} != set()
+
+
+def _label(row: Any) -> str:
+    if row.method == "rate-distortion":
+        return row.method if row.k1 is None else f"{row.method} with two codebooks"
+    return str(row.detail or row.method)
+
+
+def _sizes(row: Any) -> str:
+    if row.k is not None:
+        return str(row.k)
+    return "" if row.k1 is None else f"{row.k1}+{row.k2}"
+
+
+def _aim(row: Any) -> str | None:
+    return None if row.target is None else f"{row.target} {row.target_value:g}"
+
+
+def _setting(row: Any) -> str:
+    sizes = _sizes(row)
+    if aim := _aim(row):
+        return aim
+    if row.dither is not None:
+        return f"{sizes}, {row.dither}"
+    if row.price is not None:
+        return f"{sizes}, λ {row.price:g}"
+    return sizes or ("" if row.quality is None else f"q {row.quality:g}")
+
+
+def _title(row: Any, series: str) -> str:
+    if aim := _aim(row):
+        return f"{series}, {aim}"
+    if _sizes(row):
+        return f"{series}, k = {_sizes(row)}" + (
+            "" if row.price is None else f", λ = {row.price:g}"
+        )
+    if row.coder is not None:
+        return f"{series}, quality {row.quality:g}"
+    return series if row.quality is None else f"{series} {row.quality:g}"
+
+
+def _point(row: Any) -> str:
+    names = POINT if row.target is None else ("target", "target_value")
+    return repr([getattr(row, name) for name in names])
+
+
+def _name(row: Any, swept: Sequence[str]) -> str:
+    label = _label(row)
+    parts = [label]
     for name in swept:
         value = getattr(row, name)
         # Regular K-means does not depend on its block size.
         is_idle = row.method == "regular" and name == "block_size"
-        is_label = name == "detail" and value == row.label
+        is_label = name == "detail" and value == label
         if value is not None and not is_idle and not is_label:
             parts += _part(name, value, row.method == "rate-distortion")
     return ", ".join(parts)
@@ -136,107 +168,76 @@ def _part(name: str, value: Any, by_choice: bool) -> list[str]:
     return [str(value)]
 
 
-def by_series(measured: Sequence[Measured]) -> dict[str, list[Measured]]:
-    """Group files by series, in the order in which the series first occur."""
-    groups: dict[str, list[Measured]] = {}
-    for m in measured:
-        groups.setdefault(m.series, []).append(m)
-    return groups
+def decode(row: Any, data: bytes) -> npt.NDArray[np.uint8]:
+    """Decode the file of a row of `named`: (H, W, 3), or with alpha (H, W, 4)."""
+    if row.is_ours:
+        return codec.decode(data)
+    return decoder(row.method, {"k": row.k, "quality": row.quality}).decode(data)
 
 
-def curve(members: Sequence[Measured], quality: Callable[[Row], float | None]) -> Curve:
-    """Return (rate in bits per pixel, quality) for each choice of parameters, sorted by rate.
+def groups(table: pd.DataFrame, name: str) -> dict[str, pd.DataFrame]:
+    """Group rows by a column, in the order in which its values first occur."""
+    return {str(value): rows for value, rows in table.groupby(name, sort=False)}
+
+
+def quality(files: pd.DataFrame, metric: Metric) -> pd.Series[Any]:
+    """Return the quality of files on the scale of a metric's curves, NaN where it is unknown."""
+    if metric.scale is None:
+        raise ValueError(f"{metric.label} has no curves")
+    return files[metric.column].map(metric.scale, na_action="ignore")
+
+
+def curve(files: pd.DataFrame, values: pd.Series[Any]) -> Curve:
+    """Return (rate in bits per pixel, value) for each choice of parameters, sorted by rate.
 
     With several images both are arithmetic means, over the choices that all images have. Several
-    seeds of an image are averaged first.
+    seeds of an image are averaged first, and so are block sizes of regular K-means.
+
+    Parameters
+    ----------
+    files : DataFrame
+        Files of one series.
+    values : Series
+        A value for each, such as its quality; those that are missing or infinite are left out.
     """
-    images = {m.row.image for m in members}
-    groups: dict[tuple[object, ...], list[Row]] = {}
-    for m in members:
-        groups.setdefault(m.row.point, []).append(m.row)
-    points = []
-    for rows in groups.values():
-        # All seeds count as one choice, and so do block sizes of regular K-means.
-        of_image: dict[str, list[tuple[float, float]]] = {}
-        for row in rows:
-            value = quality(row)
-            if value is not None and math.isfinite(value):
-                of_image.setdefault(row.image, []).append((row.bits_per_pixel, value))
-        if set(of_image) == images:
-            rate, mean = np.mean([np.mean(pairs, axis=0) for pairs in of_image.values()], axis=0)
-            points.append((float(rate), float(mean)))
-    return sorted(points)
+    points = files[["point", "image", "bits_per_pixel"]].assign(value=values)
+    of_image = points[np.isfinite(points["value"])].groupby(["point", "image"]).mean()
+    of_point = of_image.groupby("point")
+    means = of_point.mean()[of_point.size() == files["image"].nunique()]
+    return sorted(zip(means["bits_per_pixel"], means["value"], strict=True))
 
 
-def psnr(row: Row) -> float | None:
-    """PSNR in dB."""
-    return row.psnr_db
-
-
-def ssim_db(row: Row) -> float | None:
-    """SSIM in dB, −10 log10(1 − SSIM), a scale on which equal steps look about equal.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> round(ssim_db(SimpleNamespace(ssim=0.99)), 3)
-    20.0
-    """
-    if row.ssim is None or math.isnan(row.ssim):
-        return None
-    return -10 * math.log10(1 - row.ssim) if row.ssim < 1 else math.inf
-
-
-def ssimulacra2(row: Row) -> float | None:
-    """SSIMULACRA 2; infinite for lossless files, like PSNR."""
-    score = row.ssimulacra2
-    return score if score is None or score < NO_LOSS_SSIMULACRA2 else math.inf
-
-
-def minus_ciede2000(row: Row) -> float | None:
-    """CIEDE2000, negated so that more is better; infinite for lossless files."""
-    return None if row.ciede2000 is None else -row.ciede2000 or math.inf
-
-
-def panels(
-    measured: Sequence[Measured], quality: Callable[[Row], float | None]
-) -> dict[str, list[Measured]]:
+def panels(table: pd.DataFrame, values: pd.Series[Any]) -> dict[str, pd.DataFrame]:
     """Group by image or, if there are more than `MAX_IMAGES`, by set, to be averaged.
 
     Infinite quality has no mean. An image that some lossy series codes losslessly at some choice of
     parameters is therefore excluded from the averages of all series, and the title says so. A
     series of only lossless files is kept. If no image of a set would be left, all are kept, and
     only choices that are lossy on all of them are averaged.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The files.
+    values : Series
+        The quality of each.
     """
-    images = list(dict.fromkeys(m.row.image for m in measured))
-    if len(images) <= MAX_IMAGES:
-        return {image: [m for m in measured if m.row.image == image] for image in images}
-    sets: dict[str, list[Measured]] = {}
-    for m in measured:
-        sets.setdefault(m.row.image_set, []).append(m)
+    if table["image"].nunique() <= MAX_IMAGES:
+        return groups(table, "image")
     titled = {}
-    for name, members in sets.items():
-        lossy = [of for of in by_series(members).values() if not is_lossless(of, quality)]
-        perfect = {m.row.image for of in lossy for m in of if quality(m.row) == math.inf}
-        kept = [m for m in members if m.row.image not in perfect]
-        if not kept:
-            kept, perfect = members, set()
-        count = f"{len({m.row.image for m in kept})} images"
+    for name, files in groups(table, "image_set").items():
+        infinite = values[files.index] == math.inf
+        is_lossy = ~infinite.groupby(files["series"]).transform("all")
+        perfect = set(files.loc[infinite & is_lossy, "image"])
+        kept = files[~files["image"].isin(perfect)]
+        if kept.empty:
+            kept, perfect = files, set()
+        count = f"{kept['image'].nunique()} images"
         left_out = f" ({len(perfect)} lossless left out)" if perfect else ""
         titled[f"{name}, mean of {count}{left_out}"] = kept
     return titled
 
 
-def is_lossless(members: Sequence[Measured], quality: Callable[[Row], float | None]) -> bool:
-    """Return whether all files of a series are lossless."""
-    return all(quality(m.row) == math.inf for m in members)
-
-
-def values(members: Sequence[Measured], value: Callable[[Row], float | None]) -> list[float]:
-    """Return the finite values of a set of files."""
-    return finite([value(m.row) for m in members])
-
-
-def finite(values: Sequence[float | None]) -> list[float]:
-    """Return the values that are neither missing, infinite nor undefined."""
-    return [v for v in values if v is not None and math.isfinite(v)]
+def is_lossless(values: pd.Series[Any]) -> bool:
+    """Return whether all files are lossless, by their quality."""
+    return bool((values == math.inf).all())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,19 +42,20 @@ class Delta:
     refused: int
 
 
-def summarize(deltas: Sequence[float | None], better: Literal["lower", "higher"]) -> Delta:
-    """Summarize the deltas of images: mean, interval, wins.
+def summarize(deltas: Iterable[float], better: Literal["lower", "higher"]) -> Delta:
+    """Summarize the deltas of images, NaN where curves could not be compared.
 
     Examples
     --------
-    >>> summarize([-3.0, -1.0, 1.0, None], "lower").wins
+    >>> summarize([-3.0, -1.0, 1.0, math.nan], "lower").wins
     2
     """
-    values = np.array([delta for delta in deltas if delta is not None], dtype=np.float64)
+    given = np.array([*deltas], dtype=np.float64)
+    values = given[~np.isnan(given)]
     wins = int((values < 0).sum() if better == "lower" else (values > 0).sum())
     low, high = _interval(values)
     mean = float(values.mean()) if values.size else math.nan
-    return Delta(mean, low, high, wins, values.size, len(deltas) - values.size)
+    return Delta(mean, low, high, wins, values.size, given.size - values.size)
 
 
 def _interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:

@@ -24,7 +24,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -170,7 +170,7 @@ class Store:
     def finish(
         self,
         key: str,
-        rows: Sequence[dict[str, Any]],
+        rows: Sequence[Mapping[str, Any]],
         errors: Sequence[str] = (),
         data: bytes | None = None,
         seconds: float = 0.0,
@@ -187,7 +187,7 @@ class Store:
         seconds : float
         """
         state = "failed" if errors else "done"
-        texts = json.dumps(list(rows)), json.dumps(list(errors))
+        texts = json.dumps([dict(row) for row in rows]), json.dumps(list(errors))
         checksum = _checksum(key, state, *texts, seconds)
         with self._transaction() as run:
             # A runner that was taken for dead may still finish, when another one has its trial.

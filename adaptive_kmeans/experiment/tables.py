@@ -1,150 +1,111 @@
-"""Tables of rows: CSV in full precision, Markdown and terminal rounded to significant digits."""
+"""Tables as text: CSV in full precision; Markdown, LaTeX and terminals rounded."""
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import io
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from adaptive_kmeans.experiment.rows import SPLIT
+import pandas as pd
+
+from adaptive_kmeans.experiment.columns import Columns
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-FORMATS = {
-    "psnr_db": ".3f",
-    "restored_bytes": ",",
-    "restored_psnr_db": ".3f",
-    "ssim": ".5f",
-    "ssim_published": ".5f",
-    "bytes": ",",
-    "bits_per_pixel": ".3f",
-    "compression_ratio": ".2f",
-    "space_saving_percent": ".2f",
-    "ciede2000": ".3f",
-    "ssimulacra2": ".2f",
-    "target_value": "g",
-    "encode_s": ".2f",
-    "decode_s": ".2f",
-    **dict.fromkeys(SPLIT, ","),
-    "mse": ".3f",
-    "seconds": ".4f",
-    "seconds_min": ".4f",
-    "seconds_max": ".4f",
-    "milliseconds": ".1f",
-    **dict.fromkeys(("median_ms", "p95_ms", "computed_ms"), ".1f"),
-    "around": "g",
-    "megapixels": ".2f",
-    "peak_mb": ".0f",
-    "payload_bytes": ",",
-    "growth_percent": "+.2f",
-    "agreement_percent": ".1f",
-    "kappa": ".3f",
-    "high_percent": ".1f",
-    "benefit_percent": ".1f",
-    "is_elbow": "d",
-}
+_NUMERIC = re.compile(r"[+\-−]?\d|[–∞]?$")
+"""How cells of numbers begin, or what they are."""
 
-NO_COLUMN = {"is_column": False}
-"""Metadata of a field that is not a column, such as pictures for a figure."""
-
-UNLESS_SWEPT = (
-    "threshold",
-    "color_space",
-    "seed",
-    "image_set",
-    "detail_power",
-    "tune",
-    "effort",
-    "restoration",
-    "correction",
-)
-"""Columns that only the CSV has, unless they are swept."""
-
-PARAMETERS = ("block_size", "coder", "alpha_levels", *UNLESS_SWEPT)
-"""Columns that a terminal's table has where they tell rows apart."""
+_LATEX = {"[": "{[}", "∞": r"$\infty$", "–": "--", "×": r"$\times$", "→": r"$\to$", "−": "$-$"}
+"""What pandas does not escape."""
 
 
-def columns(row_type: type[Any]) -> tuple[str, ...]:
-    """Return the names of a table's columns: fields of its row's dataclass, but for `NO_COLUMN`."""
-    fields = dataclasses.fields(row_type)
-    return tuple(field.name for field in fields if field.metadata != NO_COLUMN)
+def to_csv(table: pd.DataFrame, columns: Columns) -> str:
+    """Return a table as CSV: all columns in full precision, empty where they do not apply."""
+    written = [name for name, column in columns.items() if column.is_written]
+    return table[written].to_csv(index=False, lineterminator="\n")
 
 
-def as_dict(row: Any) -> dict[str, Any]:
-    """Return the columns of a row by name; infinite and undefined numbers are kept."""
-    return {name: getattr(row, name) for name in columns(type(row))}
+def rounded(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """Return the cells as they are shown, without empty columns and those that are not swept."""
+    names = [
+        name
+        for name, column in columns.items()
+        if column.is_written and _is_shown(table[name], column.shown)
+    ]
+    return pd.DataFrame({name: shown_values(table[name], columns[name].digits) for name in names})
 
 
-def to_csv(rows: Sequence[Any], row_type: type[Any]) -> str:
-    """Return the rows as CSV: all columns in full precision, empty where they do not apply.
+def to_markdown(cells: pd.DataFrame) -> str:
+    r"""Return cells as a Markdown table, columns of numbers to the right; "" without rows.
+
+    Examples
+    --------
+    >>> print(to_markdown(pd.DataFrame({"image": ["a|b"], "bytes": ["1,234"]})), end="")
+    | image   |   bytes |
+    |:--------|--------:|
+    | a\|b    |   1,234 |
+    """
+    if cells.empty:
+        return ""
+    escaped = cells.rename(columns=_escaped).map(_escaped)
+    align = ["right" if is_numeric(cells[name]) else "left" for name in cells]
+    return f"{escaped.to_markdown(index=False, disable_numparse=True, colalign=align)}\n"
+
+
+def pivoted(
+    table: pd.DataFrame,
+    down: Sequence[str],
+    across: Sequence[str],
+    cell: Callable[[pd.DataFrame], str],
+    heading: Callable[..., str],
+) -> pd.DataFrame:
+    """Return shown cells of groups of rows, in the order in which the groups first occur.
 
     Parameters
     ----------
-    rows : sequence of row_type
-        The rows; may be empty.
-    row_type : type
-        Their dataclass.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = columns(row_type)
-    writer.writerow(names)
-    writer.writerows([getattr(row, name) for name in names] for row in rows)
-    return text.getvalue()
-
-
-def to_markdown(rows: Sequence[Any]) -> str:
-    r"""Return the rows as a Markdown table, without empty columns and `UNLESS_SWEPT`.
+    table : DataFrame
+        The rows.
+    down, across : sequence of str
+        Columns of the table whose values have a row, and a column, each.
+    cell : callable
+        Takes the rows of a group, and returns what its cell shows.
+    heading : callable
+        Takes values of `across`, and returns the heading of their column.
 
     Examples
     --------
-    >>> to_markdown([])
-    'No trial succeeded.\n'
+    >>> table = pd.DataFrame({"coder": ["a", "a", "b"], "k": [2, 4, 4], "bytes": [9, 8, 7]})
+    >>> largest = lambda rows: str(rows["bytes"].max())
+    >>> print(pivoted(table, ["coder"], ["k"], largest, "k = {}".format))
+      coder k = 2 k = 4
+    0     a     9     8
+    1     b           7
     """
-    if not rows:
-        return "No trial succeeded.\n"
-    names = [name for name in columns(type(rows[0])) if _is_shown(rows, name)]
-    lines = [names, [":--" if not _is_number(rows, name) else "--:" for name in names]]
-    lines += [[shown_value(getattr(row, name), name) for name in names] for row in rows]
-    lines = [[cell.replace("|", r"\|") for cell in line] for line in lines]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    grouped = table.groupby([*down, *across], sort=False)
+    cells: dict[Any, str] = {key: cell(rows) for key, rows in grouped}
+    names = dict.fromkeys(key[: len(down)] for key in cells)
+    heads = dict.fromkeys(key[len(down) :] for key in cells)
+    return pd.DataFrame(
+        [
+            {column: str(value) for column, value in zip(down, name, strict=True)}
+            | {heading(*head): cells.get((*name, *head), "") for head in heads}
+            for name in names
+        ]
+    )
 
 
-def to_latex(rows: Sequence[Any]) -> str:
-    r"""Return the columns of the Markdown table as a LaTeX table that uses `booktabs`.
-
-    Examples
-    --------
-    >>> to_latex([])
-    ''
-    """
-    if not rows:
+def to_latex(cells: pd.DataFrame) -> str:
+    """Return cells as a LaTeX table that uses `booktabs`; "" without rows."""
+    if cells.empty:
         return ""
-    names = [name for name in columns(type(rows[0])) if _is_shown(rows, name)]
-    alignment = "".join("r" if _is_number(rows, name) else "l" for name in names)
-    lines = [_latex_line(names)]
-    lines += [
-        _latex_line([shown_value(getattr(row, name), name) for name in names]) for row in rows
-    ]
-    body = "".join([lines[0], "\\midrule\n", *lines[1:]])
-    return f"\\begin{{tabular}}{{{alignment}}}\n\\toprule\n{body}\\bottomrule\n\\end{{tabular}}\n"
+    align = "".join("r" if is_numeric(cells[name]) else "l" for name in cells)
+    text = cells.to_latex(index=False, escape=True, column_format=align)
+    return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
-LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}"}
-LATEX |= {"∞": r"$\infty$", "–": "--", "×": r"$\times$", "\\": r"\textbackslash{}"}
-LATEX |= {"[": "{[}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-
-
-def _latex_line(cells: Sequence[str]) -> str:
-    escaped = ("".join(LATEX.get(letter, letter) for letter in cell) for cell in cells)
-    return " & ".join(escaped) + " \\\\\n"
-
-
-def to_terminal(rows: Sequence[Any]) -> Table:
+def to_terminal(table: pd.DataFrame, columns: Columns) -> Table:
     """Return a table for a terminal: the main columns that vary, and what they are not enough for.
 
     Columns with one value in all rows are left out, unless there is one row; their values are
@@ -154,58 +115,65 @@ def to_terminal(rows: Sequence[Any]) -> Table:
     from rich.table import Table
     from rich.text import Text  # does not take brackets for markup
 
-    main: dict[str, str] = type(rows[0]).TERMINAL
-    varying = {title: name for title, name in main.items() if len(rows) == 1 or _varies(rows, name)}
-    told = [name for name in varying.values() if name not in FORMATS]
-    chosen = {name: name for name in PARAMETERS if _tells_apart(rows, name, told)} | varying
-    chosen = {title: name for title, name in chosen.items() if _has_any(rows, name)}
+    main = [name for name, column in columns.items() if column.heading]
+    varying = [name for name in main if len(table) == 1 or table[name].nunique(dropna=False) > 1]
+    told = [name for name in varying if not columns[name].digits]
+    added = [name for name, column in columns.items() if column.role == "parameter"]
+    chosen = [name for name in added if name not in main and _tells_apart(table, name, told)]
+    chosen = [name for name in [*chosen, *varying] if table[name].notna().any()]
+    headings = {name: columns[name].heading or name for name in columns}
     same = [
-        f"{title} {shown_value(getattr(rows[0], name), name)}"
-        for title, name in main.items()
-        if name not in chosen.values() and shown_value(getattr(rows[0], name), name)
+        f"{headings[name]} {value}"
+        for name in main
+        if name not in chosen and (value := shown_value(table[name].iloc[0], columns[name].digits))
     ]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     if same:
-        table.caption = Text(f"all: {', '.join(same)}")
-        table.caption_justify = "left"
-    for title, name in chosen.items():
-        justify: Any = "right" if name in FORMATS else "left"
-        table.add_column(title, justify=justify, no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(shown_value(getattr(row, name), name)) for name in chosen.values()))
-    return table
+        shown.caption = Text(f"all: {', '.join(same)}")
+        shown.caption_justify = "left"
+    for name in chosen:
+        justify: Any = "right" if columns[name].digits else "left"
+        shown.add_column(headings[name], justify=justify, no_wrap=True)
+    cells = [shown_values(table[name], columns[name].digits) for name in chosen]
+    for row in zip(*cells, strict=True):
+        shown.add_row(*map(Text, row))
+    return shown
 
 
-def _has_any(rows: Sequence[Any], name: str) -> bool:
-    return any(getattr(row, name) is not None for row in rows)
+def shown_values(values: pd.Series[Any], digits: str) -> list[str]:
+    """Return the values of a column as they are shown."""
+    return [shown_value(value, digits) for value in values]
 
 
-def _varies(rows: Sequence[Any], name: str) -> bool:
-    return len({getattr(row, name) for row in rows}) > 1
+def shown_value(value: Any, digits: str) -> str:
+    """Return a value rounded by a format specification, "" if it does not apply.
 
-
-def _tells_apart(rows: Sequence[Any], name: str, told: Sequence[str]) -> bool:
-    """Whether a column differs between rows that are equal in the columns that are told."""
-    if name in told or not hasattr(rows[0], name):
-        return False
-    places = {tuple(getattr(row, each) for each in told) for row in rows}
-    with_it = {tuple(getattr(row, each) for each in (*told, name)) for row in rows}
-    return len(with_it) > len(places)
-
-
-def _is_shown(rows: Sequence[Any], name: str) -> bool:
-    values = {getattr(row, name) for row in rows} - {None}
-    return name not in SPLIT and len(values) > (1 if name in UNLESS_SWEPT else 0)
-
-
-def _is_number(rows: Sequence[Any], name: str) -> bool:
-    return all(isinstance(getattr(row, name), int | float | None) for row in rows)
-
-
-def shown_value(value: object, name: str) -> str:
-    """Return a value rounded to significant digits, "" if it does not apply."""
-    if value is None:
+    Examples
+    --------
+    >>> shown_value(31.4159, ".2f"), shown_value(float("inf"), ".2f"), shown_value(None, "")
+    ('31.42', '∞', '')
+    """
+    if pd.isna(value):
         return ""
     if isinstance(value, float) and not math.isfinite(value):
         return "∞" if value > 0 else "–"
-    return format(value, FORMATS.get(name, ""))
+    return format(value, digits)
+
+
+def is_numeric(cells: Sequence[str] | pd.Series[Any]) -> bool:
+    """Return whether shown cells are all numbers, or empty."""
+    return all(_NUMERIC.match(cell) for cell in cells)
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", r"\|")
+
+
+def _is_shown(values: pd.Series[Any], shown: str) -> bool:
+    return shown != "never" and values.nunique() > (1 if shown == "if swept" else 0)
+
+
+def _tells_apart(table: pd.DataFrame, name: str, told: Sequence[str]) -> bool:
+    """Whether a column differs between rows that are equal in the columns that are told."""
+    places = len(table[list(told)].drop_duplicates()) if told else 1
+    return len(table[[*told, name]].drop_duplicates()) > places

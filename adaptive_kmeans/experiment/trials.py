@@ -37,15 +37,15 @@ class Measurement(NamedTuple):
 
     Parameters
     ----------
-    rows : sequence of dataclass
-        Rows of the table.
+    rows : sequence of dict
+        Rows of the table: what JSON can hold, by the names of columns.
     data : bytes
         What figures need besides, such as the file; none is empty.
     errors : sequence of AdaptiveKMeansError
         Why some of the rows are missing.
     """
 
-    rows: Sequence[Any]
+    rows: Sequence[Mapping[str, Any]]
     data: bytes = b""
     errors: Sequence[AdaptiveKMeansError] = ()
 

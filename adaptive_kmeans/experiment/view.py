@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,17 @@ from typing import Any
 from adaptive_kmeans import image
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError, ReadError, TrialsFailedError
+from adaptive_kmeans.experiment.columns import KEY, Column, required, table_of
 from adaptive_kmeans.experiment.config import check_config
-from adaptive_kmeans.experiment.findings import NOTHING_SHOWN, Ended, Findings, OtherCurve, Shown
+from adaptive_kmeans.experiment.findings import (
+    NOTHING_SHOWN,
+    Findings,
+    Measured,
+    OtherCurve,
+    Shown,
+)
 from adaptive_kmeans.experiment.interchange import compressai
+from adaptive_kmeans.experiment.kind import Kind
 from adaptive_kmeans.experiment.kinds import KINDS
 from adaptive_kmeans.experiment.runner import run_stored
 from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
@@ -129,8 +137,6 @@ class Seen:
         How many trials have ended.
     seconds : float
         Total time of all trials, including those of earlier runs.
-    keys : list of str
-        For each row of the trials, the key of its trial in the store.
     originals : dict of str to str
         The stored originals, if all files are kept; see `View`.
     """
@@ -140,7 +146,6 @@ class Seen:
     failures: list[AdaptiveKMeansError]
     trials: int
     seconds: float
-    keys: list[str] = field(default_factory=list)
     originals: dict[str, str] = field(default_factory=dict)
 
 
@@ -162,11 +167,7 @@ def see(store: Store, view: View | None = None) -> Seen:
     keys = [key for key, *_ in view.trials]
     store.states(keys)  # all of them are there
     over = store.over(keys)
-    ended = [
-        Ended(_rows(over[key], kind.row, name, set_name, store), _data(view, key, name, store))
-        for key, name, set_name in view.trials
-        if key in over
-    ]
+    measured = _measured(view, kind, over, store)
     failures: list[AdaptiveKMeansError] = [
         TrialsFailedError(error) for trial in over.values() for error in trial.errors
     ]
@@ -176,9 +177,8 @@ def see(store: Store, view: View | None = None) -> Seen:
         pixels = None if png is None else image.decode_image(png).pixels
         shown = Shown(view.picture, pixels, _others(view, store))
     seconds = sum(trial.seconds for trial in over.values())
-    findings = kind.find(config, ended, shown)
-    measured = [key for key in keys if key in over for _ in over[key].rows]
-    return Seen(config, findings, failures, len(over), seconds, measured, view.originals)
+    findings = kind.find(config, measured, shown)
+    return Seen(config, findings, failures, len(over), seconds, view.originals)
 
 
 def _read(store: Store) -> View:
@@ -219,23 +219,30 @@ def _others(view: View, store: Store) -> list[OtherCurve]:
         raise _of_another_version(store, error) from error
 
 
-def _rows(trial: Stored, row_type: type[Any], name: str, set_name: str, store: Store) -> list[Any]:
-    """Make the rows of a stored trial; columns that were added later have their defaults."""
-    fields = {field.name for field in dataclasses.fields(row_type)}
-    # The same pixels may have several names.
-    place = {"image": name, "image_set": set_name}
-    place = {column: value for column, value in place.items() if column in fields}
-    try:
-        return [row_type(**{**cells, **place}) for cells in trial.rows]
-    except TypeError as error:
-        raise _of_another_version(store, error) from error
+def _measured(view: View, kind: Kind, over: Mapping[str, Stored], store: Store) -> Measured:
+    """Collect the rows and the data of stored trials; columns that were added later are empty."""
+    columns = {**kind.columns, KEY: Column("name")}
+    rows: list[dict[str, Any]] = []
+    data: dict[str, bytes] = {}
+    for key, name, set_name in view.trials:
+        if key not in over:
+            continue
+        # The same pixels may have several names.
+        place = {"image": name, "image_set": set_name, KEY: key}
+        for cells in over[key].rows:
+            row = {**cells, **place}
+            if unknown := [column for column in cells if column not in columns]:
+                raise _of_another_version(store, f"the column {unknown[0]}")
+            if missing := [column for column in required(columns) if column not in row]:
+                raise _of_another_version(store, f"no column {missing[0]}")
+            rows.append(row)
+        file = store.file(key) if view.picture in (None, name) else None
+        if file is not None:
+            data[key] = file
+    return Measured(table_of(rows, columns), data)
 
 
-def _data(view: View, key: str, name: str, store: Store) -> bytes | None:
-    return store.file(key) if view.picture in (None, name) else None
-
-
-def _of_another_version(store: Store, error: Exception) -> ReadError:
+def _of_another_version(store: Store, error: Exception | str) -> ReadError:
     expected = "rows of this version; move the file away to start afresh"
     return ReadError(str(store.path), expected, f"others ({error})")
 

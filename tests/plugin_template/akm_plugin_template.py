@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from adaptive_kmeans.metrics import Metric
+
 
 @dataclass(frozen=True)
 class Range:
@@ -74,3 +76,21 @@ class Levels:
         levels = np.frombuffer(zlib.decompress(data[12:]), dtype=np.uint8)
         levels = levels.reshape(height, width, 3).astype(np.int64)
         return np.clip(levels * step + step // 2, 0, 255).astype(np.uint8)
+
+
+def largest_error(original, decoded):
+    """Return the largest difference of two (H, W, 3) uint8 images, in levels."""
+    return float(np.abs(original.astype(int) - decoded).max())
+
+
+LARGEST_ERROR = Metric(
+    column="largest_error",
+    label="largest error",
+    score=largest_error,
+    digits=0,
+    tolerance=0.0,
+    settings={"version": 1},
+    scale=lambda error: -error or np.inf,
+    axis="largest error, negated",
+)
+"""A metric: its column, how it is shown, and the scale of its curves, on which more is better."""

@@ -18,10 +18,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+import pandas as pd
+
 from adaptive_kmeans.experiment.interchange.measurements import Measurements
 from adaptive_kmeans.experiment.interchange.names import distinct
-from adaptive_kmeans.experiment.rows import Row
-from adaptive_kmeans.experiment.series import Measured, by_series, ssim_db
+from adaptive_kmeans.experiment.series import groups
+from adaptive_kmeans.metrics import ssim_db
 
 LIST = "batches.json"
 NO_DISTORTION = 99.0
@@ -31,29 +34,30 @@ Paths = Mapping[int, tuple[str, str]]
 
 
 class _Field(NamedTuple):
-    """A column of a batch."""
+    """A column of a batch: its description, and where a table has it or what makes it."""
 
     description: str
-    value: Callable[[Row], float | str | None]
+    column: str
+    scale: Callable[[float], float] | None = None
 
 
 _FIELDS = {
-    "original_name": _Field("Name of the image", lambda row: row.image),
-    "quality": _Field("Quality, a setting of the encoder", lambda row: row.quality),
-    "target": _Field("Target of the search for a quality", lambda row: row.aim or None),
-    "price": _Field("λ, what a bit is worth in distortion", lambda row: row.price),
-    "k": _Field("Codewords of one region", lambda row: row.k),
-    "k1": _Field("Codewords of the region of low detail", lambda row: row.k1),
-    "k2": _Field("Codewords of the region of high detail", lambda row: row.k2),
-    "effort": _Field("Effort, a setting of the encoder", lambda row: row.effort),
-    "encoded_size": _Field("Bytes of the file", lambda row: row.bytes),
-    "bpp": _Field("8 × bytes of the file / pixels", lambda row: row.bits_per_pixel),
-    "psnr": _Field("PSNR of 8-bit RGB, dB", lambda row: row.psnr_db),
-    "ssim": _Field("SSIM as −10 log10(1 − SSIM), dB; 11×11 Gaussian window, RGB", ssim_db),
-    "ssimulacra2": _Field("SSIMULACRA 2", lambda row: row.ssimulacra2),
-    "ciede2000": _Field("Mean CIEDE2000 over pixels; less is better", lambda row: row.ciede2000),
-    "encoding_time": _Field("Encoding, seconds", lambda row: row.encode_s),
-    "decoding_time": _Field("Decoding, seconds", lambda row: row.decode_s),
+    "original_name": _Field("Name of the image", "image"),
+    "quality": _Field("Quality, a setting of the encoder", "quality"),
+    "target": _Field("Target of the search for a quality", "aim"),
+    "price": _Field("λ, what a bit is worth in distortion", "price"),
+    "k": _Field("Codewords of one region", "k"),
+    "k1": _Field("Codewords of the region of low detail", "k1"),
+    "k2": _Field("Codewords of the region of high detail", "k2"),
+    "effort": _Field("Effort, a setting of the encoder", "effort"),
+    "encoded_size": _Field("Bytes of the file", "bytes"),
+    "bpp": _Field("8 × bytes of the file / pixels", "bits_per_pixel"),
+    "psnr": _Field("PSNR of 8-bit RGB, dB", "psnr_db"),
+    "ssim": _Field("SSIM as −10 log10(1 − SSIM), dB; 11×11 Gaussian window, RGB", "ssim", ssim_db),
+    "ssimulacra2": _Field("SSIMULACRA 2", "ssimulacra2"),
+    "ciede2000": _Field("Mean CIEDE2000 over pixels; less is better", "ciede2000"),
+    "encoding_time": _Field("Encoding, seconds", "encode_s"),
+    "decoding_time": _Field("Decoding, seconds", "decode_s"),
 }
 
 
@@ -67,43 +71,36 @@ def write(found: Measurements, paths: Paths | None = None) -> dict[str, str]:
     paths : mapping, optional
         Where the page finds originals and reconstructions; all files of a batch must have one.
     """
-    places = {id(m): place for place, m in enumerate(found.files)}
-    series = by_series(found.files)
+    series = groups(found.files, "series")
     titles = distinct(series)
     made = {
-        f"{titles[title]}.json": _json(_batch(found, title, members, places, paths or {}))
-        for title, members in series.items()
+        f"{titles[title]}.json": _json(_batch(found, title, files, paths or {}))
+        for title, files in series.items()
     }
     return {**made, LIST: _json([[name] for name in made])}
 
 
-def _batch(
-    found: Measurements,
-    title: str,
-    members: Sequence[Measured],
-    places: Mapping[int, int],
-    paths: Paths,
-) -> dict[str, Any]:
+def _batch(found: Measurements, title: str, files: pd.DataFrame, paths: Paths) -> dict[str, Any]:
     """Return a batch of one series."""
-    is_ours = members[0].row.is_ours
-    sets = ", ".join(dict.fromkeys(m.row.image_set for m in members if m.row.image_set))
+    is_ours = bool(files["is_ours"].iloc[0])
+    sets = ", ".join(filter(None, files["image_set"].unique()))
     constants = {
         "name": ("Name of this batch", title),
-        "codec": ("Codec", "adaptive-kmeans" if is_ours else members[0].row.method),
+        "codec": ("Codec", "adaptive-kmeans" if is_ours else files["method"].iloc[0]),
         "version": ("Version", (found.version("adaptive-kmeans") or "") if is_ours else ""),
         "time": ("When the run ended", found.finished or ""),
         "source_data_set": ("Set of images", sets),
         "experiment": ("Experiment of adaptive-kmeans", found.name),
     }
     columns: dict[str, tuple[str, Sequence[float | str | None]]] = {
-        name: (field.description, [_value(field.value(m.row)) for m in members])
+        name: (field.description, [_value(value, field.scale) for value in files[field.column]])
         for name, field in _FIELDS.items()
     }
-    sizes = [found.size(m.row.image) for m in members]
+    sizes = [found.size(image) for image in files["image"]]
     for side, what in enumerate(("width", "height")):
         pixels = [None if size is None else size[side] for size in sizes]
         columns[what] = (f"{what.capitalize()} of the image in pixels", pixels)
-    shown = [paths.get(places[id(m)], (None, None)) for m in members]
+    shown = [paths.get(place, (None, None)) for place in files.index]
     for side, what in enumerate(("original", "decoded")):
         description = f"Where the page finds the {what} image"
         columns[f"{what}_path"] = (description, [pair[side] for pair in shown])
@@ -117,11 +114,15 @@ def _batch(
     }
 
 
-def _value(value: float | str | None) -> float | str | None:
+def _value(value: Any, scale: Callable[[float], float] | None) -> float | str | None:
     """Return a value as JSON takes it."""
+    if pd.isna(value):
+        return None
+    if scale is not None:
+        value = scale(value)
     if isinstance(value, float) and not math.isfinite(value):
         return NO_DISTORTION if value > 0 else None
-    return value
+    return value.item() if isinstance(value, np.generic) else value  # type: ignore[no-any-return]
 
 
 def _json(document: Any) -> str:

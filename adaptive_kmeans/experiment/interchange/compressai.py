@@ -22,16 +22,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from adaptive_kmeans import files
 from adaptive_kmeans.errors import AdaptiveKMeansError, ReadError, printable
 from adaptive_kmeans.experiment.findings import OtherCurve
 from adaptive_kmeans.experiment.interchange.names import distinct
-from adaptive_kmeans.experiment.rows import Row
-from adaptive_kmeans.experiment.series import Measured, by_series, curve, psnr
+from adaptive_kmeans.experiment.series import curve, groups
 
 if TYPE_CHECKING:
     from adaptive_kmeans.experiment.interchange.measurements import Measurements
@@ -39,15 +40,15 @@ if TYPE_CHECKING:
 RATE, PSNR = "bpp", ("psnr-rgb", "psnr")
 """Keys of the results; older files have the second name of PSNR, which is of RGB as well."""
 
-SCORES: dict[str, Callable[[Row], float | None]] = {
-    PSNR[0]: psnr,
-    "ssim-rgb": lambda row: row.ssim,
-    "ssimulacra2": lambda row: row.ssimulacra2,
-    "ciede2000": lambda row: row.ciede2000,
-    "encoding_time": lambda row: row.encode_s,
-    "decoding_time": lambda row: row.decode_s,
+SCORES = {
+    PSNR[0]: "psnr_db",
+    "ssim-rgb": "ssim",
+    "ssimulacra2": "ssimulacra2",
+    "ciede2000": "ciede2000",
+    "encoding_time": "encode_s",
+    "decoding_time": "decode_s",
 }
-"""What is written besides the rate, where all files have it."""
+"""What is written besides the rate, where all files have it, and its column."""
 
 MAX_BYTES, MAX_POINTS, MAX_NAME = 2**20, 4096, 60
 MAX_BPP, MAX_DB = 1e4, 1e3
@@ -60,18 +61,18 @@ def write(found: Measurements) -> dict[str, str]:
     file of infinite PSNR are left out, since they have no mean.
     """
     made: dict[str, str] = {}
-    sets = dict.fromkeys(m.row.image_set for m in found.files)
+    sets = groups(found.files, "image_set")
     folders = distinct(sets)
-    for name in sets:
-        series = by_series([m for m in found.files if m.row.image_set == name])
+    for name, of_set in sets.items():
+        series = groups(of_set, "series")
         titles = distinct(series)
         for title, members in series.items():
             results = _results(members)
             if not results[RATE]:
                 continue
-            count = len({m.row.image for m in members})
+            count = members["image"].nunique()
             document = {
-                "name": f"adaptive-kmeans {title}" if members[0].row.is_ours else title,
+                "name": f"adaptive-kmeans {title}" if members["is_ours"].iloc[0] else title,
                 "description": f"adaptive-kmeans, experiment {found.name}: mean of {count} "
                 f"image{'' if count == 1 else 's'} of {name or 'no set'}, bytes of real files",
                 "results": results,
@@ -81,9 +82,9 @@ def write(found: Measurements) -> dict[str, str]:
     return made
 
 
-def _results(members: list[Measured]) -> dict[str, list[float]]:
+def _results(members: pd.DataFrame) -> dict[str, list[float]]:
     """Return the lists of one curve; the points are those of PSNR, if it was measured."""
-    measured = {name: curve(members, score) for name, score in SCORES.items()}
+    measured = {name: curve(members, members[column]) for name, column in SCORES.items()}
     points = measured[PSNR[0]] or next(filter(None, measured.values()), [])
     results = {RATE: [rate for rate, _ in points]}
     for name, of_metric in measured.items():

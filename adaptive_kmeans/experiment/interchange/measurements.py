@@ -6,31 +6,28 @@ in the store alone.
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import io
 import json
-import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
+
+import pandas as pd
 
 from adaptive_kmeans import files
-from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, ReadError
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, ReadError, one_line
 from adaptive_kmeans.experiment import view
+from adaptive_kmeans.experiment.columns import from_csv, required
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.origin import CONFIG, ENVIRONMENT, MAX_ENVIRONMENT_BYTES
 from adaptive_kmeans.experiment.results import finish_replacing
-from adaptive_kmeans.experiment.rows import Row
+from adaptive_kmeans.experiment.rows import COLUMNS
 from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
-from adaptive_kmeans.experiment.series import Measured, named
+from adaptive_kmeans.experiment.series import named
 from adaptive_kmeans.experiment.store import FILE_NAME, Store
 
 TABLE = "table.csv"
 MAX_TABLE_BYTES = 2**30
-REQUIRED = ("image", "method", "bytes", "bits_per_pixel")
-"""Columns without which a table is none."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +38,15 @@ class Measurements:
     ----------
     name : str
         The experiment.
-    files : list of Measured
-        A row for each file, with the name of its series.
-    keys : list of str
-        The key of each file's trial in the store; empty for results without one.
+    files : DataFrame
+        A row for each file, with the name of its series and, if there is a store, the key of its
+        trial.
     environment : dict
         What `environment.json` says, if it is there.
     """
 
     name: str
-    files: list[Measured]
-    keys: list[str]
+    files: pd.DataFrame
     environment: Mapping[str, Any]
 
     @property
@@ -89,16 +84,16 @@ def measurements(folder: Path) -> Measurements:
         with Store(folder, create=False) as store:
             seen = view.see(store)
         _require_files(folder, seen.config)
-        name, rows, keys = seen.config.name, seen.findings.rows, seen.keys
+        name, table = seen.config.name, seen.findings.table
     elif (folder / TABLE).exists():
         config = read_config(folder / CONFIG)
         _require_files(folder, config)
-        name, rows, keys = config.name, _table(folder / TABLE), []
+        name, table = config.name, named(_table(folder / TABLE))
     else:
         raise ReadError(str(folder), f"a folder of results, with {FILE_NAME} or {TABLE}", "none")
-    if not rows:
+    if table.empty:
         raise ReadError(str(folder), "results with at least one row", "none")
-    return Measurements(name, named([Measured(row) for row in rows]), keys, _environment(folder))
+    return Measurements(name, table, _environment(folder))
 
 
 def _require_files(folder: Path, config: Experiment) -> None:
@@ -121,33 +116,15 @@ def _environment(folder: Path) -> dict[str, Any]:
     return facts
 
 
-def _table(path: Path) -> list[Row]:
-    """Read a table; columns that it does not have are None, and unknown ones are skipped."""
-    kinds = {name: _kind(hint) for name, hint in get_type_hints(Row).items()}
-    known = {field.name for field in dataclasses.fields(Row)}
+def _table(path: Path) -> pd.DataFrame:
+    """Read a table; columns that it does not have are empty, and unknown ones are left out."""
     try:
-        text = files.read_bytes(path, MAX_TABLE_BYTES).decode()
-        reader = csv.DictReader(io.StringIO(text), strict=True)
-        lines = list(reader)
-        if not {*REQUIRED} <= {*(reader.fieldnames or ())}:
-            raise ReadError(str(path), f"the columns {', '.join(REQUIRED)}", "others")
-        return [
-            Row.of(
-                **{
-                    name: kinds[name](cell)
-                    for name, cell in line.items()
-                    if name in known and cell != ""
-                }
-            )
-            for line in lines
-        ]
-    except (ValueError, TypeError, csv.Error) as error:
+        table = from_csv(files.read_bytes(path, MAX_TABLE_BYTES).decode(), COLUMNS)
+    except (ValueError, TypeError) as error:
         if isinstance(error, AdaptiveKMeansError):
             raise
-        raise ReadError(str(path), "a table that `run` wrote", error) from error
-
-
-def _kind(hint: Any) -> type:
-    """Return the type of a column's values."""
-    kinds = [kind for kind in get_args(hint) if kind is not types.NoneType] or [hint]
-    return kinds[0] if kinds[0] in (int, float) else str
+        raise ReadError(str(path), "a table that `run` wrote", one_line(error)) from error
+    names = required(COLUMNS)
+    if table[names].isna().any(axis=None):
+        raise ReadError(str(path), f"the columns {', '.join(names)}", "others")
+    return table

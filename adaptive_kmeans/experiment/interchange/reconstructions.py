@@ -6,11 +6,11 @@ They come from the store alone, which keeps the files of the image that figures 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,10 @@ import numpy.typing as npt
 from adaptive_kmeans import image
 from adaptive_kmeans.errors import ReadError
 from adaptive_kmeans.experiment import view
+from adaptive_kmeans.experiment.columns import rows_of
 from adaptive_kmeans.experiment.interchange.measurements import Measurements
 from adaptive_kmeans.experiment.interchange.names import distinct
-from adaptive_kmeans.experiment.series import Measured
+from adaptive_kmeans.experiment.series import decode
 from adaptive_kmeans.experiment.store import Store
 
 ORIGINAL = "original"
@@ -68,34 +69,34 @@ def plan(
         There is no store, or it has not kept all files.
     """
     expected = "the file of every trial in its store, as after `run --keep-files`"
-    if not found.keys:
+    if "key" not in found.files:
         raise ReadError(str(results), expected, "no store")
     with Store(results, create=False) as store:
         originals = {name: store.file(key) for name, key in view.see(store).originals.items()}
-        data = [store.file(key) for key in found.keys]
-    if None in data or not originals:
-        missing = sum(file is None for file in data) or len(data)
-        raise ReadError(str(results), expected, f"{len(data) - missing} of {len(data)}")
-    images = distinct(m.row.image for m in found.files)
-    has_seeds = len({m.row.seed for m in found.files} - {None}) > 1
-    titles = distinct([ORIGINAL, *(_title(m, has_seeds) for m in found.files)])
+        files = {key: store.file(key) for key in found.files["key"]}
+    data = {key: file for key, file in files.items() if file is not None}
+    if len(data) < len(files) or not originals:
+        count = len(data) if originals else 0
+        raise ReadError(str(results), expected, f"{count} of {len(files)}")
+    images = distinct(found.files["image"])
+    has_seeds = found.files["seed"].nunique() > 1
+    titles = distinct([ORIGINAL, *(_title(row, has_seeds) for row in rows_of(found.files))])
     pictures: dict[Path, Picture] = {}
     paths = {}
-    for place, (m, file) in enumerate(zip(found.files, data, strict=True)):
-        whole = dataclasses.replace(m, data=file)
-        original = folder / images[m.row.image] / f"{titles[ORIGINAL]}.png"
-        decoded = original.with_name(f"{titles[_title(m, has_seeds)]}.png")
-        png = originals.get(m.row.image)
+    for row in rows_of(found.files):
+        original = folder / images[row.image] / f"{titles[ORIGINAL]}.png"
+        decoded = original.with_name(f"{titles[_title(row, has_seeds)]}.png")
+        png = originals.get(row.image)
         if png is None:
-            raise ReadError(str(results), f"the original of {m.row.image} in its store", "none")
+            raise ReadError(str(results), f"the original of {row.image} in its store", "none")
         pictures.setdefault(original, Picture(original, partial(_pixels, png)))
-        pictures[decoded] = Picture(decoded, whole.decode)
-        paths[place] = original, decoded
+        pictures[decoded] = Picture(decoded, partial(decode, row, data[row.key]))
+        paths[row.Index] = original, decoded
     return list(pictures.values()), paths
 
 
-def _title(m: Measured, has_seeds: bool) -> str:
-    return f"{m.title}, seed {m.row.seed}" if has_seeds and m.row.is_ours else m.title
+def _title(row: Any, has_seeds: bool) -> str:
+    return f"{row.title}, seed {row.seed}" if has_seeds and row.is_ours else row.title
 
 
 def _pixels(png: bytes) -> npt.NDArray[np.uint8]:

@@ -16,12 +16,13 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from pydantic import Field
@@ -32,11 +33,14 @@ from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.detail import measures
 from adaptive_kmeans.errors import ConfigError, counted
+from adaptive_kmeans.experiment.columns import columns_of, label, measured, parameter
 from adaptive_kmeans.experiment.keys import BlockSizes, Details, Thresholds
+from adaptive_kmeans.experiment.kind import study
 from adaptive_kmeans.experiment.labels import End, label_ends
 from adaptive_kmeans.experiment.schema import Experiment, check_once
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.style import TWO_COLUMNS, Drawn, blank, label_doubling, looks
+from adaptive_kmeans.experiment.tables import pivoted
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
 from adaptive_kmeans.regions import HIGH_DETAIL, LOW_DETAIL, classify, thresholds
 
@@ -86,27 +90,16 @@ class ClassifierRow:
     it saves in the best ones at the same rate; None if it saves nothing, and against measures.
     """
 
-    TERMINAL: ClassVar[dict[str, str]] = {
-        "image": "image",
-        "block": "block_size",
-        "threshold": "threshold",
-        "detail": "detail",
-        "other": "other",
-        "agree %": "agreement_percent",
-        "κ": "kappa",
-        "gain %": "benefit_percent",
-    }
-
-    image_set: str
-    image: str
-    block_size: int
-    threshold: str
-    detail: str
-    other: str
-    agreement_percent: float
-    kappa: float | None
-    high_percent: float
-    benefit_percent: float | None
+    image_set: str = label()
+    image: str = parameter("image")
+    block_size: int = parameter("block")
+    threshold: str = parameter("threshold")
+    detail: str = parameter("detail")
+    other: str = parameter("other")
+    agreement_percent: float = measured(".1f", "agree %", tolerance=0.1)
+    kappa: float | None = measured(".3f", "κ", tolerance=0.002)
+    high_percent: float = measured(".1f", tolerance=0.1)
+    benefit_percent: float | None = measured(".1f", "gain %", tolerance=0.1)
 
 
 def plan(config: ClassifiersConfig, sources: Sequence[ImageSource]) -> list[StudyTrial]:
@@ -148,7 +141,7 @@ def _measure(
         maps = {measure: classify(values, split) for measure, values in scores.items()}
         place = source.set_name, source.name, block_size, name
         rows += _compare(place, maps, saved, grid.pixel_counts())
-    return Measurement(rows)
+    return Measurement([asdict(row) for row in rows])
 
 
 @functools.lru_cache(maxsize=2)
@@ -243,113 +236,84 @@ def agreement(one: RegionMap, two: RegionMap) -> tuple[float, float | None]:
     return equal, float(cohen_kappa_score(cells // 2, cells % 2, sample_weight=counts))
 
 
-def summarize(rows: Sequence[ClassifierRow]) -> str:
-    """Return Markdown tables of means over images: a row per pair, a column per block size."""
-    lines: list[str] = []
-    sizes = list(dict.fromkeys(row.block_size for row in rows))
-    heads = " | ".join(f"{size}×{size}" for size in sizes)
-    titles = {
+def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return means over images: a row for each pair, a column for each block size."""
+    found = []
+    heads = {
         True: "agreement % with the rate–distortion choice (κ), benefit %",
         False: "agreement % of two measures (κ)",
     }
-    for place in dict.fromkeys((row.image_set, row.threshold) for row in rows):
-        members = [row for row in rows if (row.image_set, row.threshold) == place]
-        images = len({row.image for row in members})
-        lines += [f"## Set {place[0]}, threshold {place[1]}, means over images: {images}", ""]
-        for best, title in titles.items():
-            lines += [f"| {title} | {heads} |", f"| :-- |{' --: |' * len(sizes)}"]
-            pairs = dict.fromkeys((r.detail, r.other) for r in members if (r.other == BEST) == best)
-            for pair in pairs:
-                chosen = [row for row in members if (row.detail, row.other) == pair]
-                cells = [_means([r for r in chosen if r.block_size == size]) for size in sizes]
-                name = pair[0] if best else " – ".join(pair)
-                lines.append(f"| {name} | {' | '.join(cells)} |")
-            lines.append("")
-    return "\n".join(lines)
+    for is_best, head in heads.items():
+        own = table[(table["other"] == BEST) == is_best]
+        name = own["detail"] if is_best else own["detail"] + " – " + own["other"]
+        down = ["image_set", "threshold", head]
+        cells = pivoted(own.assign(**{head: name}), down, ["block_size"], _means, "{0}×{0}".format)
+        found.append(cells.rename(columns={"image_set": "set"}))
+    return found
 
 
-def _means(rows: Sequence[ClassifierRow]) -> str:
-    equal = mean([row.agreement_percent for row in rows])
-    kappa = mean([row.kappa for row in rows])
-    benefit = mean([row.benefit_percent for row in rows])
+def _means(rows: pd.DataFrame) -> str:
+    means = rows[["agreement_percent", "kappa", "benefit_percent"]].mean()
+    equal, kappa, benefit = means
     text = f"{equal:.1f} ({'–' if math.isnan(kappa) else f'{kappa:.2f}'})"
     return text if math.isnan(benefit) else f"{text}, {benefit:.1f}"
 
 
-def mean(values: Sequence[float | None]) -> float:
-    """Return the mean of the values that are not None, NaN if there are none."""
-    there = [value for value in values if value is not None]
-    return float(np.mean(there)) if there else math.nan
-
-
-def draw(rows: Sequence[ClassifierRow]) -> Iterator[tuple[str, Drawn]]:
+def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:
     """Draw how close measures come to the rate–distortion choice, against the block size."""
-    members = [row for row in rows if row.other == BEST]
-    figures: dict[str, tuple[str, Callable[[ClassifierRow], float | None]]] = {
-        "benefit_against_block_size": (
-            "distortion saved, relative to the rate–distortion choice",
-            lambda row: row.benefit_percent,
-        ),
-        "agreement_against_block_size": (
-            "blocks in the same region as by the rate–distortion choice",
-            lambda row: row.agreement_percent,
-        ),
+    share = table["high_percent"] / 100
+    # How often two random choices of that share agree.
+    own = table.assign(chance=100 * (share**2 + (1 - share) ** 2))[table["other"] == BEST]
+    figures = {
+        "benefit": ("distortion saved, relative to the rate–distortion choice", None),
+        "agreement": ("blocks in the same region as by the rate–distortion choice", "chance"),
     }
-    for name, (label, value) in figures.items():
-        if any(value(row) is not None for row in members):
-            chance = _chance if name.startswith("agreement") else None
-            yield name, _against_block_size(members, value, label, chance)
+    for name, (what, chance) in figures.items():
+        column = f"{name}_percent"
+        if own[column].notna().any():
+            yield f"{name}_against_block_size", _against_block_size(own, column, what, chance)
 
 
-def _against_block_size(
-    rows: Sequence[ClassifierRow],
-    value: Callable[[ClassifierRow], float | None],
-    label: str,
-    chance: Callable[[ClassifierRow], float] | None,
-) -> Drawn:
+def _against_block_size(table: pd.DataFrame, column: str, what: str, chance: str | None) -> Drawn:
     """Draw means over images: a row per set, a column per threshold, a line per measure."""
-    sets = list(dict.fromkeys(row.image_set for row in rows))
-    splits = list(dict.fromkeys(row.threshold for row in rows))
-    details = list(dict.fromkeys(row.detail for row in rows))
-    sizes = sorted({row.block_size for row in rows})
+    sets, splits = table["image_set"].unique(), table["threshold"].unique()
+    details, sizes = list(table["detail"].unique()), sorted(table["block_size"].unique())
     figure = blank(TWO_COLUMNS, 0.5 + 1.7 * len(sets))
     grid = figure.subplots(len(sets), len(splits), squeeze=False, sharex=True, sharey=True)
     ends: dict[Axes, list[End]] = {}
     for axes_row, name in zip(grid, sets, strict=True):
         for axes, split in zip(axes_row, splits, strict=True):
-            chosen = [row for row in rows if (row.image_set, row.threshold) == (name, split)]
+            chosen = table[(table["image_set"] == name) & (table["threshold"] == split)]
+            means = chosen.groupby(["detail", "block_size"]).mean(numeric_only=True)
             for detail, style in zip(details, looks(details), strict=True):
-                groups = [
-                    [r for r in chosen if (r.detail, r.block_size) == (detail, size)]
-                    for size in sizes
-                ]
-                means = [mean([value(row) for row in group]) for group in groups]
-                axes.plot(sizes, means, label=detail, **style)
-                if split == splits[-1] and math.isfinite(means[-1]):
-                    ends.setdefault(axes, []).append(
-                        End(detail, sizes[-1], means[-1], style["color"])
-                    )
+                line = means.loc[detail].sort_index()
+                axes.plot(line.index, line[column], label=detail, **style)
+                if split == splits[-1] and math.isfinite(line[column].iloc[-1]):
+                    end = End(detail, line.index[-1], line[column].iloc[-1], style["color"])
+                    ends.setdefault(axes, []).append(end)
                 if chance is not None:
-                    by_chance = [mean([chance(row) for row in group]) for group in groups]
-                    axes.plot(sizes, by_chance, linestyle=":", color=style["color"])
+                    axes.plot(line.index, line[chance], linestyle=":", color=style["color"])
             label_doubling(axes, sizes)
-            images = len({row.image for row in chosen})
-            axes.set_title(f"{split}\n{name}, {counted(images, 'image')}")
+            axes.set_title(f"{split}\n{name}, {counted(chosen['image'].nunique(), 'image')}")
             axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
             axes.grid()
-    figure.supylabel(label, fontsize=8)
+    figure.supylabel(what, fontsize=8)
     figure.supxlabel("side of a block, pixels", fontsize=8)
     label_ends(figure, ends)
     dotted = "" if chance is None else " Dotted: by chance, at the same share of blocks."
-    count = counted(len({row.image for row in rows}), "image")
+    count = counted(table["image"].nunique(), "image")
     return Drawn(
         figure,
-        f"{label.capitalize()}, by detail measure, threshold and block size: means over {count}. "
+        f"{what.capitalize()}, by detail measure, threshold and block size: means over {count}. "
         f"The names at the right hold for the whole row.{dotted}",
     )
 
 
-def _chance(row: ClassifierRow) -> float:
-    """Return the percentage of blocks on which two random choices of that share agree."""
-    share = row.high_percent / 100
-    return 100 * (share**2 + (1 - share) ** 2)
+KIND = study(
+    "classifiers",
+    ClassifiersConfig,
+    columns_of(ClassifierRow),
+    plan,
+    summarize=summarize,
+    draw=draw,
+)

@@ -9,18 +9,18 @@ image and k skips the remaining repeats.
 from __future__ import annotations
 
 import functools
-import math
 import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from matplotlib.axes import Axes
 from pydantic import Field
 
@@ -34,7 +34,9 @@ from adaptive_kmeans.errors import (
     counted,
     one_line,
 )
+from adaptive_kmeans.experiment.columns import columns_of, derived, measured, parameter, timed
 from adaptive_kmeans.experiment.keys import Integers, Ks, OneOf, Strict
+from adaptive_kmeans.experiment.kind import always, study
 from adaptive_kmeans.experiment.labels import End, label_ends
 from adaptive_kmeans.experiment.memory import PeakMemory
 from adaptive_kmeans.experiment.schema import Experiment
@@ -47,6 +49,7 @@ from adaptive_kmeans.experiment.style import (
     look,
     number_axis,
 )
+from adaptive_kmeans.experiment.tables import pivoted
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
 from adaptive_kmeans.processes import THREAD_VARIABLES
 from adaptive_kmeans.progress import trial_bar
@@ -95,34 +98,19 @@ class SpeedRow:
     `PeakMemory`.
     """
 
-    TERMINAL: ClassVar[dict[str, str]] = {
-        "image": "image",
-        "engine": "engine",
-        "k": "k",
-        "threads": "threads",
-        "MSE": "mse",
-        "ms": "milliseconds",
-        "MB": "peak_mb",
-    }
-
-    image: str
-    engine: str
-    k: int
-    threads: int
-    mse: float
-    psnr_db: float
-    seconds: float
-    seconds_min: float
-    seconds_max: float
-    runs: int
-    iterations: int | None
-    codewords: int
-    peak_mb: float | None
-
-    @property
-    def milliseconds(self) -> float:
-        """The median time in milliseconds."""
-        return 1000 * self.seconds
+    image: str = parameter("image")
+    engine: str = parameter("engine")
+    k: int = parameter("k")
+    threads: int = parameter("threads")
+    mse: float = measured(".3f", "MSE")
+    psnr_db: float = measured(".3f", tolerance=0.001)
+    seconds: float = timed(".4f", "seconds")
+    seconds_min: float = timed(".4f")
+    seconds_max: float = timed(".4f")
+    runs: int = timed("d")
+    iterations: int | None = derived("d")
+    codewords: int = derived("d")
+    peak_mb: float | None = timed(".0f", "MB")
 
 
 @dataclass(frozen=True)
@@ -182,38 +170,34 @@ def _measure(
                 errors.append(TrialsFailedError(f"{what}: {one_line(error)}"))
                 del runs[engine, threads]
     rows = [_row(source.name, *contestant, k, done) for contestant, done in runs.items()]
-    return Measurement(rows, errors=errors)
+    return Measurement([asdict(row) for row in rows], errors=errors)
 
 
-def summarize(rows: list[SpeedRow]) -> str:
-    """Return a Markdown table of engines × k over all images.
+def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return engines × k over all images: times, errors, and factors of the first engine's times.
 
-    Times are geometric means in milliseconds, errors arithmetic means. The factor is the ratio of
-    an engine's geometric mean time to that of the first engine.
+    Times are geometric means in milliseconds, errors arithmetic means.
     """
-    ks = sorted({row.k for row in rows})
-    contestants = list(dict.fromkeys((row.engine, row.threads) for row in rows))
-    heads = [f"k = {k}: ms | MSE | × time" for k in ks]
-    lines = [f"| engine | threads | {' | '.join(heads)} |"]
-    lines.append(f"| :-- | --: | {' | '.join('--: | --: | --:' for _ in ks)} |")
-    for engine, threads in contestants:
-        cells = []
-        for k in ks:
-            seconds, mse = mean_point(rows, engine, threads, k)
-            first, _ = mean_point(rows, *contestants[0], k)
-            text = f"{1000 * seconds:.1f} | {mse:.3f} | {seconds / first:.2f}"
-            cells.append(text.replace("nan", "–"))
-        lines.append(f"| {engine} | {threads} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    means = mean_points(table).reset_index()
+    first = means.iloc[0]
+    own = means[(means["engine"] == first["engine"]) & (means["threads"] == first["threads"])]
+    base = dict(zip(own["k"], own["seconds"], strict=True))
+
+    def cell(rows: pd.DataFrame) -> str:
+        point = rows.iloc[0]
+        factor = point["seconds"] / base.get(point["k"], np.nan)
+        return f"{1000 * point['seconds']:.1f}, {point['mse']:.3f}, {factor:.2f}"
+
+    return [pivoted(means, ["engine", "threads"], ["k"], cell, "k = {}: ms, MSE, × time".format)]
 
 
-def mean_point(rows: list[SpeedRow], engine: str, threads: int, k: int) -> tuple[float, float]:
-    """Return an engine's geometric mean time in seconds and mean error at a k; NaN if it failed."""
-    chosen = [row for row in rows if (row.engine, row.threads, row.k) == (engine, threads, k)]
-    if not chosen:
-        return math.nan, math.nan
-    seconds = statistics.geometric_mean(row.seconds for row in chosen)
-    return seconds, statistics.fmean(row.mse for row in chosen)
+def mean_points(table: pd.DataFrame) -> pd.DataFrame:
+    """Return each engine's geometric mean time in seconds and mean error by engine, threads, k."""
+    found = table.assign(seconds=np.log(table["seconds"])).groupby(
+        ["engine", "threads", "k"], sort=False
+    )
+    means = found[["seconds", "mse"]].mean()
+    return means.assign(seconds=np.exp(means["seconds"]))
 
 
 def _row(image: str, engine: str, threads: int, k: int, runs: list[_Timing]) -> SpeedRow:
@@ -280,16 +264,16 @@ def _mean_squared_error(
     return float(np.square(difference).mean())
 
 
-def draw(rows: list[SpeedRow]) -> Iterator[tuple[str, Drawn]]:
+def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:
     """Draw time against mean squared error for each k, as means over the images.
 
     Times are geometric means, errors arithmetic. Lower left is better; the gray line joins the
     engines that no other beats in both.
     """
-    if not rows:
+    if table.empty:
         return
-    ks = sorted({row.k for row in rows})
-    engines = list(dict.fromkeys(row.engine for row in rows))
+    means = mean_points(table)
+    ks, names = sorted(table["k"].unique()), list(table["engine"].unique())
     columns = min(2, len(ks))
     across = -(-len(ks) // columns)
     figure = blank(ONE_COLUMN if columns == 1 else TWO_COLUMNS, 2.6 * across)
@@ -299,17 +283,20 @@ def draw(rows: list[SpeedRow]) -> Iterator[tuple[str, Drawn]]:
     ends: dict[Axes, list[End]] = {}
     for axes, k in zip(grid.ravel(), ks, strict=False):
         points: list[tuple[float, float]] = []
-        for i, engine in enumerate(engines):
+        for i, engine in enumerate(names):
             style = look(i)
-            threads = sorted({row.threads for row in rows if row.engine == engine})
-            own = [mean_point(rows, engine, n, k) for n in threads]
-            axes.plot(*zip(*own, strict=True), color=style["color"], linewidth=0.6)
-            for n, point in zip(threads, own, strict=True):
-                face = "none" if n == 1 else style["color"]
-                axes.plot(*point, style["marker"], color=style["color"], markerfacecolor=face)
-            points += own
-            if math.isfinite(own[-1][0]):
-                ends.setdefault(axes, []).append(End(engine, *own[-1], style["color"]))
+            of_engine = means.xs(engine, level="engine")
+            if k not in of_engine.index.get_level_values("k"):  # it failed
+                continue
+            own = of_engine.xs(k, level="k").sort_index()
+            axes.plot(own["seconds"], own["mse"], color=style["color"], linewidth=0.6)
+            for threads, point in own.iterrows():
+                face = "none" if threads == 1 else style["color"]
+                look_of = {"color": style["color"], "markerfacecolor": face}
+                axes.plot(point["seconds"], point["mse"], style["marker"], **look_of)
+            found = list(zip(own["seconds"], own["mse"], strict=True))
+            points += found
+            ends.setdefault(axes, []).append(End(engine, *found[-1], style["color"]))
         axes.plot(*zip(*_front(points), strict=True), color=CONTEXT, zorder=0)
         axes.set_xscale("log")
         axes.set_yscale("log")
@@ -320,7 +307,7 @@ def draw(rows: list[SpeedRow]) -> Iterator[tuple[str, Drawn]]:
         axes.set_ylabel("mean squared error")
         axes.grid()
     label_ends(figure, ends)
-    images = counted(len({row.image for row in rows}), "image")
+    images = counted(table["image"].nunique(), "image")
     yield (
         "time_against_error",
         Drawn(
@@ -339,3 +326,14 @@ def _front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
         if not front or point[1] < front[-1][1]:
             front.append(point)
     return front
+
+
+KIND = study(
+    "clustering-speed",
+    ClusteringSpeedConfig,
+    columns_of(SpeedRow),
+    plan,
+    summarize=summarize,
+    draw=draw,
+    is_timed=always,
+)

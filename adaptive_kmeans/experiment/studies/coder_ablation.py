@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal
 
+import pandas as pd
 from matplotlib.ticker import FixedLocator
 
 from adaptive_kmeans import codec
@@ -14,7 +14,10 @@ from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.coding.context_mixing.ablation import groups, index_map_bytes
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import counted
+from adaptive_kmeans.experiment import tables
+from adaptive_kmeans.experiment.columns import columns_of, derived, label, measured, parameter
 from adaptive_kmeans.experiment.keys import Ks
+from adaptive_kmeans.experiment.kind import study
 from adaptive_kmeans.experiment.schema import Experiment
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.style import CONTEXT, TWO_COLUMNS, Drawn, blank, look
@@ -50,20 +53,12 @@ class AblationRow:
     negative if the group costs more than it saves.
     """
 
-    TERMINAL: ClassVar[dict[str, str]] = {
-        "image": "image",
-        "k": "k",
-        "without": "without",
-        "bytes": "payload_bytes",
-        "growth %": "growth_percent",
-    }
-
-    image_set: str
-    image: str
-    k: int
-    without: str
-    payload_bytes: int
-    growth_percent: float
+    image_set: str = label()
+    image: str = parameter("image")
+    k: int = parameter("k")
+    without: str = parameter("without")
+    payload_bytes: int = measured(",", "bytes")
+    growth_percent: float = derived("+.2f", "growth %")
 
 
 def plan(config: CoderAblationConfig, sources: Sequence[ImageSource]) -> list[StudyTrial]:
@@ -88,48 +83,43 @@ def _measure(source: ImageSource, background: str | None, k: int) -> Measurement
         size = index_map_bytes(*parts, without=group)
         growth = 100 * (size / whole - 1) if whole else 0.0
         rows.append(AblationRow(source.set_name, source.name, k, group, size, growth))
-    return Measurement(rows)
+    return Measurement([asdict(row) for row in rows])
 
 
-def summarize(rows: Sequence[AblationRow]) -> str:
-    """Return a Markdown table of groups × set and k: the mean and the largest growth."""
-    columns = list(dict.fromkeys((row.image_set, row.k) for row in rows))
-    heads = [f"{name}, k = {k}: mean % | largest %" for name, k in columns]
-    lines = [f"| without | {' | '.join(heads)} |", f"| :-- |{' --: | --: |' * len(columns)}"]
-    for group in dict.fromkeys(row.without for row in rows if row.without != NOTHING):
-        cells = []
-        for column in columns:
-            chosen = [r for r in rows if (r.image_set, r.k) == column and r.without == group]
-            largest = max(chosen, key=lambda row: row.growth_percent)
-            mean = statistics.fmean(row.growth_percent for row in chosen)
-            cells.append(f"{mean:+.2f} | {largest.growth_percent:+.2f} ({largest.image})")
-        lines.append(f"| {group} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return the mean and the largest growth: a row for each group, a column for each set and k."""
+
+    def cell(rows: pd.DataFrame) -> str:
+        growth = rows["growth_percent"]
+        largest = rows.sort_values("growth_percent").iloc[-1]
+        return f"{growth.mean():+.2f}, {growth.max():+.2f} ({largest['image']})"
+
+    left_out = table[table["without"] != NOTHING]
+    heading = "{}, k = {}: mean %, largest %".format
+    return [tables.pivoted(left_out, ["without"], ["image_set", "k"], cell, heading)]
 
 
-def draw(rows: Sequence[AblationRow]) -> Iterator[tuple[str, Drawn]]:
+def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:
     """Draw how index maps grow without each group of contexts: a panel for each k.
 
     A bar is the mean of all images, a point an image.
     """
-    groups = list(dict.fromkeys(row.without for row in rows if row.without != NOTHING))
+    left_out = table[table["without"] != NOTHING]
+    groups = list(left_out["without"].unique())
     if not groups:
         return
-    ks = sorted({row.k for row in rows})
-    sets = list(dict.fromkeys(row.image_set for row in rows))
+    ks, sets = sorted(table["k"].unique()), list(table["image_set"].unique())
     figure = blank(TWO_COLUMNS, 1.0 + 0.2 * len(groups))
     grid = figure.subplots(1, len(ks), squeeze=False, sharex=True, sharey=True)[0]
     for axes, k in zip(grid, ks, strict=True):
-        means = [
-            statistics.fmean(r.growth_percent for r in rows if (r.k, r.without) == (k, group))
-            for group in groups
-        ]
+        own = left_out[left_out["k"] == k]
+        means = own.groupby("without")["growth_percent"].mean()[groups]
         axes.barh(range(len(groups)), means, color=CONTEXT, label="mean of all images")
         for i, name in enumerate(sets):
-            chosen = [r for r in rows if (r.k, r.image_set) == (k, name) and r.without != NOTHING]
+            chosen = own[own["image_set"] == name]
             axes.plot(
-                [r.growth_percent for r in chosen],
-                [groups.index(r.without) for r in chosen],
+                chosen["growth_percent"],
+                chosen["without"].map(groups.index),
                 **{**look(i), "linestyle": ""},
                 markersize=3,
                 alpha=0.7,
@@ -149,7 +139,7 @@ def draw(rows: Sequence[AblationRow]) -> Iterator[tuple[str, Drawn]]:
         loc="outside lower center",
         ncols=min(4, 1 + len(sets)),
     )
-    images = counted(len({row.image for row in rows}), "image")
+    images = counted(table["image"].nunique(), "image")
     yield (
         "growth_without_group",
         Drawn(
@@ -158,3 +148,13 @@ def draw(rows: Sequence[AblationRow]) -> Iterator[tuple[str, Drawn]]:
             "for each image, a bar for the mean. The axis is linear up to 1 %, then logarithmic.",
         ),
     )
+
+
+KIND = study(
+    "coder-ablation",
+    CoderAblationConfig,
+    columns_of(AblationRow),
+    plan,
+    summarize=summarize,
+    draw=draw,
+)

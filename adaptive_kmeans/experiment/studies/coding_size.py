@@ -12,11 +12,12 @@ import functools
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from matplotlib.axes import Axes
 from pydantic import BeforeValidator, Field
 
@@ -25,7 +26,16 @@ from adaptive_kmeans.baselines.lossless import Peer, peers
 from adaptive_kmeans.codec import Settings, decode, quantize
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import CorruptError, MissingDependencyError, counted
+from adaptive_kmeans.experiment.columns import (
+    columns_of,
+    derived,
+    label,
+    measured,
+    parameter,
+    timed,
+)
 from adaptive_kmeans.experiment.keys import Coders, Ks, OneOf, listed
+from adaptive_kmeans.experiment.kind import study
 from adaptive_kmeans.experiment.schema import Experiment, check_once
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.style import (
@@ -36,6 +46,7 @@ from adaptive_kmeans.experiment.style import (
     look,
     number_axis,
 )
+from adaptive_kmeans.experiment.tables import pivoted
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
 from adaptive_kmeans.metrics import bits_per_pixel
 from adaptive_kmeans.progress import trial_bar
@@ -81,25 +92,14 @@ class CodingSizeRow:
     `codec` is one of our coders, which writes an `.akm` file, or a peer. Times are medians.
     """
 
-    TERMINAL: ClassVar[dict[str, str]] = {
-        "set": "image_set",
-        "image": "image",
-        "k": "k",
-        "codec": "codec",
-        "bytes": "bytes",
-        "bpp": "bits_per_pixel",
-        "enc s": "encode_s",
-        "dec s": "decode_s",
-    }
-
-    image_set: str
-    image: str
-    k: int
-    codec: str
-    bytes: int
-    bits_per_pixel: float
-    encode_s: float
-    decode_s: float
+    image_set: str = label("set")
+    image: str = parameter("image")
+    k: int = parameter("k")
+    codec: str = parameter("codec")
+    bytes: int = measured(",", "bytes")
+    bits_per_pixel: float = derived(".3f", "bpp")
+    encode_s: float = timed(".2f", "enc s")
+    decode_s: float = timed(".2f", "dec s")
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _measure(
         encode_s=statistics.median(encode_s),
         decode_s=statistics.median(decode_s),
     )
-    return Measurement([row])
+    return Measurement([asdict(row)])
 
 
 @functools.lru_cache(maxsize=1)
@@ -193,107 +193,63 @@ def _ready(name: str) -> Peer:
     return tool
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A coder's file and the smallest of the peers' files, of one image at one k."""
+def compare(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of our coders with what they need, as `percent`, of the smallest peer's file.
 
-    image_set: str
-    image: str
-    k: int
-    coder: str
-    bytes: int
-    best_peer: str
-    best_peer_bytes: int
-
-    @property
-    def percent_of_best_peer(self) -> float:
-        """Size as a percentage of the smallest peer's."""
-        return 100 * self.bytes / self.best_peer_bytes
+    It is empty without peers.
+    """
+    place = ["image_set", "image", "k"]
+    is_peer = table["codec"].map(_is_peer).astype(bool)
+    best = table[is_peer].groupby(place)["bytes"].min().rename("best").reset_index()
+    ours = table[~is_peer].merge(best, on=place)
+    return ours.assign(percent=100 * ours["bytes"] / ours["best"])
 
 
-def compare(rows: Sequence[CodingSizeRow]) -> list[Comparison]:
-    """Compare every coder's file with the smallest peer's; empty without peers."""
-    comparisons = []
-    by_trial: dict[tuple[str, str, int], list[CodingSizeRow]] = {}
-    for row in rows:
-        by_trial.setdefault((row.image_set, row.image, row.k), []).append(row)
-    for trial, members in by_trial.items():
-        others = [row for row in members if _is_peer(row.codec)]
-        if others:
-            best = min(others, key=lambda row: row.bytes)
-            comparisons += [
-                Comparison(*trial, row.codec, row.bytes, best.codec, best.bytes)
-                for row in members
-                if not _is_peer(row.codec)
-            ]
-    return comparisons
+def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return what is saved against the smallest of the peers, and the mean rates."""
+    saved = []
+    for (name, k, coder), own in compare(table).groupby(["image_set", "k", "codec"], sort=False):
+        worst = own.sort_values("percent").iloc[-1]
+        row = {"set": name, "k": str(k), "coder": coder, "images": str(len(own))}
+        row["saved, mean %"] = f"{100 - own['percent'].mean():.1f}"
+        row["least saved %"] = f"{100 - worst['percent']:.1f} ({worst['image']})"
+        row["a peer is smaller"] = str((own["percent"] > 100).sum())
+        saved.append(row)
 
+    def mean(rows: pd.DataFrame) -> str:
+        return f"{rows['bits_per_pixel'].mean():.3f}"
 
-def summarize(rows: Sequence[CodingSizeRow]) -> str:
-    """Return two Markdown tables: savings against the smallest peer, and mean rates."""
-    lines = ["## Saved against the smallest of the peers, image by image", ""]
-    lines += ["| set | k | coder | images | mean saved % | least saved % | a peer is smaller |"]
-    lines += ["| :-- | --: | :-- | --: | --: | --: | --: |"]
-    groups: dict[tuple[str, int, str], list[Comparison]] = {}
-    for comparison in compare(rows):
-        key = (comparison.image_set, comparison.k, comparison.coder)
-        groups.setdefault(key, []).append(comparison)
-    for (name, k, coder), members in groups.items():
-        saved = {member.image: 100 - member.percent_of_best_peer for member in members}
-        worst = min(saved, key=lambda image: saved[image])
-        larger = sum(value < 0 for value in saved.values())
-        lines.append(
-            f"| {name} | {k} | {coder} | {len(members)} | {statistics.fmean(saved.values()):.1f} "
-            f"| {saved[worst]:.1f} ({worst}) | {larger} |"
-        )
-    codecs = list(dict.fromkeys(row.codec for row in rows))
-    lines += ["", "## Mean bits per pixel of the whole files", ""]
-    lines += [f"| set | k | {' | '.join(codecs)} |"]
-    lines += [f"| :-- | --: |{' --: |' * len(codecs)}"]
-    for name, k in dict.fromkeys((row.image_set, row.k) for row in rows):
-        cells = []
-        for tool in codecs:
-            chosen = [
-                row.bits_per_pixel
-                for row in rows
-                if (row.image_set, row.k, row.codec) == (name, k, tool)
-            ]
-            cells.append(f"{statistics.fmean(chosen):.3f}" if chosen else "")
-        lines.append(f"| {name} | {k} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    rates = pivoted(table, ["image_set", "k"], ["codec"], mean, "{}, bpp".format)
+    return [pd.DataFrame(saved), rates.rename(columns={"image_set": "set"})]
 
 
 def _is_peer(name: str) -> bool:
     return name.partition(":")[0] in peers.names()
 
 
-def draw(rows: Sequence[CodingSizeRow]) -> Iterator[tuple[str, Drawn]]:
+def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:
     """Draw the sizes relative to the smallest peer's, if there are peers: a panel for each set.
 
     For each k and coder there is a point for each image, and a line at the mean.
     """
-    comparisons = compare(rows)
-    if not comparisons:
+    compared = compare(table)
+    if compared.empty:
         return
-    sets = list(dict.fromkeys(c.image_set for c in comparisons))
-    coders = list(dict.fromkeys(c.coder for c in comparisons))
-    ks = sorted({c.k for c in comparisons})
+    sets, coders = compared["image_set"].unique(), compared["codec"].unique()
+    ks = sorted(compared["k"].unique())
     figure = blank(ONE_COLUMN if len(sets) == 1 else TWO_COLUMNS, 3.0)
     grid = figure.subplots(1, len(sets), squeeze=False, sharey=True)[0]
     width = 0.8 / len(coders)
     for axes, name in zip(grid, sets, strict=True):
         for i, coder in enumerate(coders):
             for place, k in enumerate(ks):
-                sizes = [
-                    c.percent_of_best_peer
-                    for c in comparisons
-                    if (c.image_set, c.k, c.coder) == (name, k, coder)
-                ]
+                own = (compared["image_set"] == name) & (compared["k"] == k)
+                sizes = list(compared.loc[own & (compared["codec"] == coder), "percent"])
                 if sizes:
                     middle = place + (i - (len(coders) - 1) / 2) * width
                     _draw_group(axes, sizes, i, middle, width, coder if place == 0 else "")
         axes.axhline(100, color="black", linestyle="--", linewidth=0.8, label="smallest peer")
-        images = len({c.image for c in comparisons if c.image_set == name})
+        images = compared.loc[compared["image_set"] == name, "image"].nunique()
         axes.set_title(f"{name}, {counted(images, 'image')}")
         axes.set_xticks(range(len(ks)), [str(k) for k in ks])
         axes.set_xlim(-0.55, len(ks) - 0.35)
@@ -304,24 +260,24 @@ def draw(rows: Sequence[CodingSizeRow]) -> Iterator[tuple[str, Drawn]]:
     grid[0].set_ylabel("size, % of the smallest peer's")
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-    count = counted(len({c.image for c in comparisons}), "image")
-    largest = max(comparisons, key=lambda c: c.percent_of_best_peer)
+    count = counted(compared["image"].nunique(), "image")
+    largest = compared.sort_values("percent").iloc[-1]
     yield (
         "size_against_best_peer",
         Drawn(
             figure,
             f"Files of our coders as a percentage of the smallest lossless peer's, of {count}: a "
             "point an image, a line and a number the mean. The axis is logarithmic. Largest: "
-            f"{largest.percent_of_best_peer:.0f} % ({largest.image}, k = {largest.k}, "
-            f"{largest.coder}).",
+            f"{largest['percent']:.0f} % ({largest['image']}, k = {largest['k']}, "
+            f"{largest['codec']}).",
         ),
     )
 
 
 def _draw_group(
-    axes: Axes, sizes: Sequence[float], which: int, middle: float, width: float, label: str
+    axes: Axes, sizes: Sequence[float], which: int, middle: float, width: float, name: str
 ) -> None:
-    """Draw a point for each image and a line at their mean; an empty label has no legend entry."""
+    """Draw a point for each image and a line at their mean; an empty name has no legend entry."""
     style: dict[str, Any] = {**look(which), "linestyle": ""}
     spread = np.linspace(-0.3, 0.3, len(sizes)) if len(sizes) > 1 else np.zeros(1)
     axes.plot(
@@ -330,7 +286,7 @@ def _draw_group(
         **style,
         markersize=2.5,
         alpha=0.6,
-        label=label or "_",
+        label=name or "_",
     )
     mean = statistics.fmean(sizes)
     axes.hlines(
@@ -344,3 +300,14 @@ def _draw_group(
         ha="center",
         fontsize=6,
     )
+
+
+KIND = study(
+    "coding-size",
+    CodingSizeConfig,
+    columns_of(CodingSizeRow),
+    plan,
+    summarize=summarize,
+    draw=draw,
+    is_timed=lambda config: bool(config.repeats > 1),
+)

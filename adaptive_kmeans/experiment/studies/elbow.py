@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -19,12 +19,22 @@ from adaptive_kmeans.clustering.elbow import KS
 from adaptive_kmeans.codec import AdaptiveKMeans, Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import counted
-from adaptive_kmeans.experiment.codec_trials import expand
+from adaptive_kmeans.experiment.codec_trials import CodecTrial, expand
+from adaptive_kmeans.experiment.columns import (
+    columns_of,
+    derived,
+    label,
+    measured,
+    parameter,
+    rows_of,
+    table_of,
+)
 from adaptive_kmeans.experiment.keys import Coder, ColorSpace
+from adaptive_kmeans.experiment.kind import study
 from adaptive_kmeans.experiment.labels import End, label_ends
-from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.runner import run_trials
 from adaptive_kmeans.experiment.schema import Experiment, check_once
+from adaptive_kmeans.experiment.series import groups
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.style import (
     COLORS,
@@ -49,17 +59,16 @@ class ElbowCurve:
 
     Parameters
     ----------
-    rows : list of Row
-        One file for each k, in increasing order.
-    distortions : list of float
-        Mean squared error of each, over pixels and channels.
-    k : int
-        The elbow: the k beyond which more codewords gain little.
+    table : DataFrame
+        A row for each k, in increasing order, with the columns of `ElbowRow`.
     """
 
-    rows: list[Row]
-    distortions: list[float]
-    k: int
+    table: pd.DataFrame
+
+    @property
+    def k(self) -> int:
+        """The elbow: the k beyond which more codewords gain little."""
+        return int(self.table.loc[self.table["is_elbow"] == 1, "k"].iloc[0])
 
 
 def elbow_curve(
@@ -82,8 +91,9 @@ def elbow_curve(
     background : str, optional
         Color for a translucent image.
     """
-    codecs = [AdaptiveKMeans(dataclasses.replace(settings, k1=k, k2=None)) for k in sorted(set(ks))]
-    return _curve(run_trials(expand([source], codecs, background=background)))
+    trials = _trials(source, settings, sorted(set(ks)), background)
+    rows = [asdict(row) for row in _rows(source, run_trials(trials))]
+    return ElbowCurve(table_of(rows, columns_of(ElbowRow)))
 
 
 def smallest_k(
@@ -93,39 +103,64 @@ def smallest_k(
     psnr_db: float,
     *,
     background: str | None = None,
-) -> Row | None:
+) -> Mapping[str, Any] | None:
     """Return the file with the fewest codewords that reaches a PSNR; None if none does.
 
     Between the values of k of the curve it is searched by halving, as PSNR rises with k.
+
+    Returns
+    -------
+    mapping or None
+        The row of the file, with `k`, `psnr_db` and `bytes`.
     """
-    reached = [row for row in curve.rows if (row.psnr_db or 0.0) >= psnr_db]
+    reached: list[Any] = curve.table[curve.table["psnr_db"] >= psnr_db].to_dict("records")
     if not reached:
         return None
-    best = reached[0]
-    below = max((row.k or 0 for row in curve.rows if (row.k or 0) < (best.k or 0)), default=0)
-    while (best.k or 0) - below > 1:
-        k = (below + (best.k or 0)) // 2
-        codec = AdaptiveKMeans(dataclasses.replace(settings, k1=k, k2=None))
-        outcome = run_trial(expand([source], [codec], background=background)[0])
-        for error in outcome.measured.errors:
-            raise error
-        row: Row = outcome.measured.rows[0]
-        if (row.psnr_db or 0.0) >= psnr_db:
+    best: Mapping[str, Any] = reached[0]
+    below = max((k for k in curve.table["k"] if k < best["k"]), default=0)
+    while best["k"] - below > 1:
+        k = (below + best["k"]) // 2
+        (row,) = _measured(map(run_trial, _trials(source, settings, [k], background)))
+        if row["psnr_db"] >= psnr_db:
             best = row
         else:
             below = k
     return best
 
 
-def _curve(outcomes: Iterable[Outcome]) -> ElbowCurve:
-    """Return the curve of files in increasing order of k, or raise the error of one that failed."""
-    rows: list[Row] = []
+def _trials(
+    source: ImageSource, settings: Settings, ks: Sequence[int], background: str | None
+) -> list[CodecTrial]:
+    codecs = [AdaptiveKMeans(dataclasses.replace(settings, k1=k, k2=None)) for k in ks]
+    return expand([source], codecs, ("psnr",), background, repeats=0)
+
+
+def _measured(outcomes: Iterable[Outcome]) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of files, or raise the error of one that failed."""
     for outcome in outcomes:
         for error in outcome.measured.errors:
             raise error
-        rows += outcome.measured.rows
-    distortions = [PEAK**2 / 10 ** ((row.psnr_db or 0.0) / 10) for row in rows]
-    return ElbowCurve(rows, distortions, elbow([row.k or 0 for row in rows], distortions))
+        yield from outcome.measured.rows
+
+
+def _rows(source: ImageSource, outcomes: Iterable[Outcome]) -> list[ElbowRow]:
+    """Return the rows of files in increasing order of k, the elbow marked."""
+    files = list(_measured(outcomes))
+    mses = [PEAK**2 / 10 ** (row["psnr_db"] / 10) for row in files]
+    at = elbow([row["k"] for row in files], mses)
+    return [
+        ElbowRow(
+            image_set=source.set_name,
+            image=source.name,
+            k=row["k"],
+            mse=mse,
+            psnr_db=row["psnr_db"],
+            bytes=row["bytes"],
+            bits_per_pixel=row["bits_per_pixel"],
+            is_elbow=int(row["k"] == at),
+        )
+        for row, mse in zip(files, mses, strict=True)
+    ]
 
 
 class ElbowConfig(Experiment):
@@ -160,24 +195,14 @@ class ElbowRow:
     measured values of k, on linear axes.
     """
 
-    TERMINAL: ClassVar[dict[str, str]] = {
-        "image": "image",
-        "k": "k",
-        "MSE": "mse",
-        "PSNR dB": "psnr_db",
-        "bytes": "bytes",
-        "bpp": "bits_per_pixel",
-        "elbow": "is_elbow",
-    }
-
-    image_set: str
-    image: str
-    k: int
-    mse: float
-    psnr_db: float
-    bytes: int
-    bits_per_pixel: float
-    is_elbow: int
+    image_set: str = label()
+    image: str = parameter("image")
+    k: int = parameter("k")
+    mse: float = measured(".3f", "MSE")
+    psnr_db: float = measured(".3f", "PSNR dB", tolerance=0.001)
+    bytes: int = measured(",", "bytes")
+    bits_per_pixel: float = derived(".3f", "bpp")
+    is_elbow: int = measured("d", "elbow")
 
 
 def plan(config: ElbowConfig, sources: Sequence[ImageSource]) -> list[StudyTrial]:
@@ -201,95 +226,84 @@ def _measure(
     source: ImageSource, background: str | None, k: Sequence[int], **settings: Any
 ) -> Measurement:
     """Encode and measure the files of an image in increasing order of k, and find their elbow."""
-    codecs = [AdaptiveKMeans(Settings.regular(each, **settings)) for each in k]
-    trials = expand([source], codecs, ("psnr",), background, repeats=0)
-    curve = _curve(map(run_trial, trials))
-    rows = [
-        ElbowRow(
-            image_set=source.set_name,
-            image=source.name,
-            k=row.k or 0,
-            mse=mse,
-            psnr_db=row.psnr_db or 0.0,
-            bytes=row.bytes,
-            bits_per_pixel=row.bits_per_pixel,
-            is_elbow=int(row.k == curve.k),
-        )
-        for row, mse in zip(curve.rows, curve.distortions, strict=True)
+    trials = _trials(source, Settings.regular(k[0], **settings), k, background)
+    return Measurement([asdict(row) for row in _rows(source, map(run_trial, trials))])
+
+
+def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return the elbow of every image, and how many images have it at each k."""
+    chosen = table[table["is_elbow"] == 1]
+    over_log = {
+        place: _elbow_over_log(curve) for place, curve in table.groupby(["image_set", "image"])
+    }
+    elbows = [
+        {
+            "set": row.image_set,
+            "image": row.image,
+            "k at the elbow": str(row.k),
+            "PSNR dB": f"{row.psnr_db:.2f}",
+            "bytes": f"{row.bytes:,}",
+            "k at the elbow over log k": str(over_log[row.image_set, row.image]),
+        }
+        for row in rows_of(chosen)
     ]
-    return Measurement(rows)
+    often = chosen.groupby(["image_set", "k"], sort=False).size()
+    counts = [
+        {"set": name} | {f"elbow at k = {k}": str(often.get((name, k), 0)) for k in _ks(table)}
+        for name in table["image_set"].unique()
+    ]
+    return [pd.DataFrame(elbows), pd.DataFrame(counts)]
 
 
-def summarize(rows: Sequence[ElbowRow]) -> str:
-    """Return Markdown tables: the elbow of every image, and how many images have it at each k."""
-    lines = ["| set | image | k at the elbow | PSNR dB | bytes | k at the elbow over log k |"]
-    lines += ["| :-- | :-- | --: | --: | --: | --: |"]
-    for place in dict.fromkeys((row.image_set, row.image) for row in rows):
-        curve = [row for row in rows if (row.image_set, row.image) == place]
-        chosen = next(row for row in curve if row.is_elbow)
-        over_log = elbow([row.k for row in curve], [row.mse for row in curve], log_k=True)
-        lines.append(
-            f"| {' | '.join(place)} | {chosen.k} | {chosen.psnr_db:.2f} | {chosen.bytes:,} "
-            f"| {over_log} |"
-        )
-    ks = sorted({row.k for row in rows})
-    lines += ["", f"| images with the elbow at k = | {' | '.join(map(str, ks))} |"]
-    lines += [f"| :-- |{' --: |' * len(ks)}"]
-    for name in dict.fromkeys(row.image_set for row in rows):
-        often = collections.Counter(r.k for r in rows if r.image_set == name and r.is_elbow)
-        lines.append(f"| {name} | {' | '.join(str(often[k]) for k in ks)} |")
-    return "\n".join(lines) + "\n"
+def _elbow_over_log(curve: pd.DataFrame) -> int:
+    return elbow(list(curve["k"]), list(curve["mse"]), log_k=True)
+
+
+def _ks(table: pd.DataFrame) -> list[int]:
+    return sorted(table["k"].unique())
 
 
 def draw_elbow(curve: ElbowCurve) -> Figure:
     """Draw distortion, PSNR and bytes against k, with the elbow marked."""
     figure = Figure(figsize=(11.0, 3.4), layout="constrained")
-    ks = [row.k or 0 for row in curve.rows]
-    panels: tuple[tuple[str, Sequence[float | None]], ...] = (
-        ("mean squared error", curve.distortions),
-        ("PSNR, dB", [row.psnr_db for row in curve.rows]),
-        ("bytes of the file", [row.bytes for row in curve.rows]),
-    )
-    for axes, (label, values) in zip(figure.subplots(1, len(panels)), panels, strict=True):
-        axes.plot(ks, values, marker="o", markersize=4, color=COLORS[0])
-        chosen = ks.index(curve.k)
-        axes.plot(curve.k, values[chosen], marker="s", markersize=9, color=COLORS[1], zorder=3)
+    panels = {"mse": "mean squared error", "psnr_db": "PSNR, dB", "bytes": "bytes of the file"}
+    chosen = curve.table[curve.table["is_elbow"] == 1]
+    for axes, (name, title) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+        axes.plot(curve.table["k"], curve.table[name], marker="o", markersize=4, color=COLORS[0])
+        axes.plot(chosen["k"], chosen[name], marker="s", markersize=9, color=COLORS[1], zorder=3)
         axes.axvline(curve.k, color=COLORS[1], linestyle="--", linewidth=1)
         axes.set_xlabel("k, codewords")
-        axes.set_ylabel(label)
+        axes.set_ylabel(title)
         axes.grid(alpha=0.3)
-    figure.suptitle(f"{curve.rows[0].image}: elbow at k = {curve.k}", fontsize=11)
+    figure.suptitle(f"{chosen['image'].iloc[0]}: elbow at k = {curve.k}", fontsize=11)
     return figure
 
 
-def draw(rows: Sequence[ElbowRow]) -> Iterator[tuple[str, Drawn]]:
+def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:
     """Draw where elbows lie, and the curves that they lie on: a row for each set.
 
     The first panel counts the images with their elbow at each k, by the rule over k and over log k.
     The others show every image's distortion, scaled as the rule does, and its PSNR against its
     rate, with a marker at the elbow.
     """
-    if not rows:
+    if table.empty:
         return
-    sets = list(dict.fromkeys(row.image_set for row in rows))
-    ks = sorted({row.k for row in rows})
+    sets, ks = list(table["image_set"].unique()), _ks(table)
     figure = blank(TWO_COLUMNS, 0.35 + 2.1 * len(sets))
     grid = figure.subplots(len(sets), 3, squeeze=False)
     ends: dict[Axes, list[End]] = {}
     for axes_row, name in zip(grid, sets, strict=True):
-        curves: dict[str, list[ElbowRow]] = {}
-        for row in rows:
-            if row.image_set == name:
-                curves.setdefault(row.image, []).append(row)
+        curves = groups(table[table["image_set"] == name], "image")
         counts, scaled, quality = axes_row
         _draw_counts(counts, list(curves.values()), ks)
         counts.set_title(f"{name}, {counted(len(curves), 'image')}")
         few = len(curves) <= MAX_SERIES
         for i, (image, curve) in enumerate(curves.items()):
-            at = next(place for place, row in enumerate(curve) if row.is_elbow)
-            style = look(i if few else ks.index(curve[at].k))
-            rates, psnrs = [r.bits_per_pixel for r in curve], [r.psnr_db for r in curve]
-            lines = (scaled, [r.k for r in curve], _normalized(curve)), (quality, rates, psnrs)
+            at = list(curve["is_elbow"]).index(1)
+            k = curve["k"].iloc[at]
+            style = look(i if few else ks.index(k))
+            rates, psnrs = list(curve["bits_per_pixel"]), list(curve["psnr_db"])
+            lines = (scaled, list(curve["k"]), _normalized(curve)), (quality, rates, psnrs)
             for axes, across, up in lines:
                 axes.plot(
                     across, up, color=style["color"] if few else CONTEXT, linewidth=0.7, zorder=1
@@ -302,11 +316,11 @@ def draw(rows: Sequence[ElbowRow]) -> Iterator[tuple[str, Drawn]]:
                     markeredgecolor="white",
                     markeredgewidth=0.4,
                     zorder=3,
-                    label=f"elbow at k = {curve[at].k}",
+                    label=f"elbow at k = {k}",
                 )
             drawn = [point for point in zip(rates, psnrs, strict=True) if math.isfinite(point[1])]
             if few and drawn:  # a lossless file is not on the curve
-                end = End(f"{image}: {curve[at].k}", *drawn[-1], style["color"])
+                end = End(f"{image}: {k}", *drawn[-1], style["color"])
                 ends.setdefault(quality, []).append(end)
         label_doubling(scaled, ks)
         scaled.set_xlabel("k, codewords")
@@ -320,7 +334,7 @@ def draw(rows: Sequence[ElbowRow]) -> Iterator[tuple[str, Drawn]]:
             order = [f"elbow at k = {k}" for k in ks if f"elbow at k = {k}" in known]
             scaled.legend([known[label] for label in order], order, loc="upper right")
     label_ends(figure, ends)
-    images = counted(len({(row.image_set, row.image) for row in rows}), "image")
+    images = counted(len(table[["image_set", "image"]].drop_duplicates()), "image")
     yield (
         "elbows",
         Drawn(
@@ -332,14 +346,11 @@ def draw(rows: Sequence[ElbowRow]) -> Iterator[tuple[str, Drawn]]:
     )
 
 
-def _draw_counts(axes: Axes, curves: Sequence[Sequence[ElbowRow]], ks: Sequence[int]) -> None:
+def _draw_counts(axes: Axes, curves: Sequence[pd.DataFrame], ks: Sequence[int]) -> None:
     """Count the images with their elbow at each k, by both rules."""
     rules = {
-        "over k": [next(row.k for row in curve if row.is_elbow) for curve in curves],
-        "over log k": [
-            elbow([row.k for row in curve], [row.mse for row in curve], log_k=True)
-            for curve in curves
-        ],
+        "over k": [curve.loc[curve["is_elbow"] == 1, "k"].iloc[0] for curve in curves],
+        "over log k": [_elbow_over_log(curve) for curve in curves],
     }
     for i, (name, chosen) in enumerate(rules.items()):
         often = [chosen.count(k) for k in ks]
@@ -354,8 +365,11 @@ def _draw_counts(axes: Axes, curves: Sequence[Sequence[ElbowRow]], ks: Sequence[
     axes.legend()
 
 
-def _normalized(curve: Sequence[ElbowRow]) -> list[float]:
+def _normalized(curve: pd.DataFrame) -> list[float]:
     """Scale distortion to 0..1, as the rule of the elbow does; a flat curve is 0 everywhere."""
-    mses = [row.mse for row in curve]
-    height = mses[0] - mses[-1]
-    return [(mse - mses[-1]) / height if height > 0 else 0.0 for mse in mses]
+    mses = curve["mse"]
+    height = mses.iloc[0] - mses.iloc[-1]
+    return list((mses - mses.iloc[-1]) / height if height > 0 else 0.0 * mses)
+
+
+KIND = study("elbow", ElbowConfig, columns_of(ElbowRow), plan, summarize=summarize, draw=draw)

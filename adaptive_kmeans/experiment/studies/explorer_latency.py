@@ -15,14 +15,17 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import pandas as pd
 from pydantic import Field
 
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError, counted
+from adaptive_kmeans.experiment.columns import columns_of, parameter, timed
 from adaptive_kmeans.experiment.keys import Integers, Ks, Numbers
+from adaptive_kmeans.experiment.kind import always, study
 from adaptive_kmeans.experiment.schema import Experiment
 from adaptive_kmeans.experiment.style import TWO_COLUMNS, Drawn, blank, looks
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial
@@ -75,25 +78,15 @@ class LatencyRow:
     picture took.
     """
 
-    TERMINAL: ClassVar[dict[str, str]] = {
-        "image": "image",
-        "method": "method",
-        "around": "around",
-        "pause ms": "pause_ms",
-        "median ms": "median_ms",
-        "95 % ms": "p95_ms",
-        "computed ms": "computed_ms",
-    }
-
-    image: str
-    megapixels: float
-    method: str
-    around: float
-    pause_ms: int
-    moves: int
-    median_ms: float
-    p95_ms: float
-    computed_ms: float
+    image: str = parameter("image")
+    megapixels: float = parameter(digits=".2f")
+    method: str = parameter("method")
+    around: float = parameter("around", "g")
+    pause_ms: int = parameter("pause ms")
+    moves: int = parameter()
+    median_ms: float = timed(".1f", "median ms")
+    p95_ms: float = timed(".1f", "95 % ms")
+    computed_ms: float = timed(".1f", "computed ms")
 
 
 def plan(config: ExplorerLatencyConfig, sources: Sequence[ImageSource]) -> list[StudyTrial]:
@@ -141,7 +134,7 @@ def _measure(
                     rows.append(slider.move(moves, fixed, key, around, pause))
                 except AdaptiveKMeansError as error:
                     errors.append(error)
-    return Measurement(rows, errors=errors)
+    return Measurement([asdict(row) for row in rows], errors=errors)
 
 
 class _Slider:
@@ -236,51 +229,49 @@ def _connected(server: Server) -> Iterator[ClientConnection]:
         yield socket
 
 
-def summarize(rows: Sequence[LatencyRow]) -> str:
-    """Return a Markdown table: the mean of the images' medians, the largest of their 95 %."""
-    lines = ["| method | around | pause ms | median ms | 95 % ms | of it computed, ms |"]
-    lines.append("| :-- | --: | --: | --: | --: | --: |")
-    for method, around, pause_ms in dict.fromkeys((r.method, r.around, r.pause_ms) for r in rows):
-        own = [r for r in rows if (r.method, r.around, r.pause_ms) == (method, around, pause_ms)]
-        cells = [method, f"{around:g}", f"{pause_ms}"]
-        cells.append(f"{statistics.fmean(row.median_ms for row in own):.0f}")
-        cells.append(f"{max(row.p95_ms for row in own):.0f}")
-        cells.append(f"{statistics.fmean(row.computed_ms for row in own):.0f}")
-        lines.append(f"| {' | '.join(cells)} |")
-    size = statistics.fmean(row.megapixels for row in rows)
-    images = len({row.image for row in rows})
-    lines += [
-        "",
-        f"{images} images of {size:.2f} megapixels in the mean, {rows[0].moves} moves each.",
+def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return the mean of the images' medians, and the largest of their 95 %."""
+    found = table.groupby(["method", "around", "pause_ms"], sort=False)
+    rows = [
+        {
+            "method": method,
+            "around": f"{around:g}",
+            "pause ms": str(pause_ms),
+            "median ms": f"{own['median_ms'].mean():.0f}",
+            "95 % ms": f"{own['p95_ms'].max():.0f}",
+            "of it computed, ms": f"{own['computed_ms'].mean():.0f}",
+            "images": str(own["image"].nunique()),
+            "moves of each": str(own["moves"].iloc[0]),
+        }
+        for (method, around, pause_ms), own in found
     ]
-    return "\n".join(lines) + "\n"
+    return [pd.DataFrame(rows)]
 
 
-def draw(rows: Sequence[LatencyRow]) -> Iterator[tuple[str, Drawn]]:
+def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:
     """Draw the medians, and up to where 95 % of the moves are, by method and setting."""
-    pauses = list(dict.fromkeys(row.pause_ms for row in rows))
-    if not rows:
+    pauses = list(table["pause_ms"].unique())
+    if not pauses:
         return
     figure = blank(TWO_COLUMNS, 2.5)
     panels = figure.subplots(1, len(pauses), sharey=True, squeeze=False)[0]
     for axes, pause_ms in zip(panels, pauses, strict=True):
-        own = [row for row in rows if row.pause_ms == pause_ms]
-        names = list(dict.fromkeys((row.method, row.around) for row in own))
-        methods = list(dict.fromkeys(method for method, _ in names))
+        own = table[table["pause_ms"] == pause_ms]
+        methods = list(own["method"].unique())
         styles = dict(zip(methods, looks(methods), strict=True))
+        found = own.groupby(["method", "around"], sort=False)
+        medians, most = found["median_ms"].mean(), found["p95_ms"].max()
+        names: list[Any] = list(medians.index)
         for place, name in enumerate(names):
-            found = [row for row in own if (row.method, row.around) == name]
-            median = statistics.fmean(row.median_ms for row in found)
-            most = max(row.p95_ms for row in found)
-            axes.bar(place, median, color=styles[name[0]]["color"])
-            axes.plot([place, place], [median, most], color="black")
+            axes.bar(place, medians[name], color=styles[name[0]]["color"])
+            axes.plot([place, place], [medians[name], most[name]], color="black")
         axes.axhline(WANTED_MS, color="gray", linestyle="--")
         labels = [f"{method}\n{around:g}" for method, around in names]
         axes.set_xticks(range(len(names)), labels, fontsize=6)
         axes.set_title(f"pause of {pause_ms} ms")
         axes.grid(axis="y")
     panels[0].set_ylabel("slider to picture, ms")
-    images = counted(len({row.image for row in rows}), "image")
+    images = counted(table["image"].nunique(), "image")
     yield (
         "latency",
         Drawn(
@@ -290,3 +281,14 @@ def draw(rows: Sequence[LatencyRow]) -> Iterator[tuple[str, Drawn]]:
             f"{WANTED_MS:g} ms.",
         ),
     )
+
+
+KIND = study(
+    "explorer-latency",
+    ExplorerLatencyConfig,
+    columns_of(LatencyRow),
+    plan,
+    summarize=summarize,
+    draw=draw,
+    is_timed=always,
+)

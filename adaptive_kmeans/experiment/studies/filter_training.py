@@ -6,17 +6,21 @@ Every image at every k counts alike: its squared errors are divided by their sum
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
+import pandas as pd
 
 from adaptive_kmeans import codec
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import TrialsFailedError
-from adaptive_kmeans.experiment.findings import Ended
+from adaptive_kmeans.experiment import tables
+from adaptive_kmeans.experiment.columns import columns_of, measured, parameter, rows_of, table_of
+from adaptive_kmeans.experiment.findings import Measured
 from adaptive_kmeans.experiment.keys import Ks
+from adaptive_kmeans.experiment.kind import study
 from adaptive_kmeans.experiment.schema import Experiment
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
@@ -50,17 +54,10 @@ class CoefficientRow:
     and the channel.
     """
 
-    TERMINAL: ClassVar[dict[str, str]] = {
-        "class": "fine_class",
-        "sees": "sees",
-        "output": "output",
-        "coefficient": "coefficient",
-    }
-
-    fine_class: int
-    sees: str
-    output: str
-    coefficient: int
+    fine_class: int = parameter("class")
+    sees: str = parameter("sees")
+    output: str = parameter("output")
+    coefficient: int = measured("d", "coefficient")
 
 
 def plan(config: FilterTrainingConfig, sources: Sequence[ImageSource]) -> list[StudyTrial]:
@@ -72,11 +69,12 @@ def plan(config: FilterTrainingConfig, sources: Sequence[ImageSource]) -> list[S
     ]
 
 
-def combine(ended: Sequence[Ended]) -> list[CoefficientRow]:
+def combine(found: Measured) -> pd.DataFrame:
     """Fit the coefficients of all classes to all images: class by class, input by input."""
-    parts = [np.frombuffer(trial.data, np.float64) for trial in ended if trial.data]
+    columns = columns_of(CoefficientRow)
+    parts = [np.frombuffer(data, np.float64) for data in found.data.values()]
     if not parts:
-        return []
+        return table_of([], columns)
     total = np.sum(parts, axis=0).reshape(wiener.FINE, wiener.LANES, wiener.LANES)
     inputs, targets = slice(0, wiener.INPUTS), slice(wiener.INPUTS, wiener.INPUTS + 3)
     rows = []
@@ -86,13 +84,13 @@ def combine(ended: Sequence[Ended]) -> list[CoefficientRow]:
             expected = f"images that have all {wiener.FINE} classes of activity"
             raise TrialsFailedError("filter-training", expected, f"none with class {fine}")
         damped = square + fit.RIDGE * square[0, 0] * np.eye(wiener.INPUTS)
-        found = np.linalg.solve(damped, sums[inputs, targets]) * (1 << wiener.SHIFT)
-        for sees, coefficients in zip(_inputs(), np.rint(found).astype(int), strict=True):
+        solved = np.linalg.solve(damped, sums[inputs, targets]) * (1 << wiener.SHIFT)
+        for sees, coefficients in zip(_inputs(), np.rint(solved).astype(int), strict=True):
             rows += [
-                CoefficientRow(fine, sees, output, int(coefficient))
+                asdict(CoefficientRow(fine, sees, output, int(coefficient)))
                 for output, coefficient in zip(CHANNELS, coefficients, strict=True)
             ]
-    return rows
+    return table_of(rows, columns)
 
 
 def _measure(source: ImageSource, background: str | None, k: int) -> Measurement:
@@ -113,19 +111,22 @@ def _inputs() -> list[str]:
     return [f"{place} {channel}" for place in places for channel in CHANNELS]
 
 
-def summarize(rows: Sequence[CoefficientRow]) -> str:
-    """Return a Markdown table of the same-channel coefficients, means of the channels, by class."""
-    inputs = [name for name in _inputs() if name.endswith(CHANNELS[0])]
-    heads = [name.removesuffix(f" {CHANNELS[0]}") for name in inputs]
-    lines = [f"| class | {' | '.join(heads)} |", f"| --: |{' --: |' * len(heads)}"]
-    for fine in sorted({row.fine_class for row in rows}):
-        cells = []
-        for head in heads:
-            same = [
-                row.coefficient
-                for row in rows
-                if row.fine_class == fine and row.sees == f"{head} {row.output}"
-            ]
-            cells.append(f"{sum(same) / len(same) / (1 << wiener.SHIFT):+.3f}")
-        lines.append(f"| {fine} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return the same-channel coefficients, means of the channels, by class."""
+    same = table[[row.sees.endswith(f" {row.output}") for row in rows_of(table)]]
+    places = same["sees"].str.rsplit(" ", n=1).str[0]
+
+    def cell(rows: pd.DataFrame) -> str:
+        return f"{rows['coefficient'].mean() / (1 << wiener.SHIFT):+.3f}"
+
+    return [tables.pivoted(same.assign(place=places), ["fine_class"], ["place"], cell, str)]
+
+
+KIND = study(
+    "filter-training",
+    FilterTrainingConfig,
+    columns_of(CoefficientRow),
+    plan,
+    summarize=summarize,
+    combine=combine,
+)

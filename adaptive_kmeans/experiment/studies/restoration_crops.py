@@ -8,24 +8,26 @@ from __future__ import annotations
 import dataclasses
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from pydantic import Field
 
 from adaptive_kmeans import codec, metrics
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import ConfigError
-from adaptive_kmeans.experiment.findings import Ended
+from adaptive_kmeans.experiment.columns import columns_of, label, measured, parameter, rows_of
+from adaptive_kmeans.experiment.findings import Measured
 from adaptive_kmeans.experiment.keys import Strict
+from adaptive_kmeans.experiment.kind import study
 from adaptive_kmeans.experiment.pictures import CROP, Cell, grid_of
 from adaptive_kmeans.experiment.schema import Experiment
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.style import Drawn
-from adaptive_kmeans.experiment.tables import NO_COLUMN
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
 
 VERSION = 1
@@ -62,24 +64,14 @@ class RestorationCropsConfig(Experiment):
 class CropRow:
     """A row of the table: an image, its file before and after restoration, and a crop of it."""
 
-    TERMINAL: ClassVar[dict[str, str]] = {
-        "image": "image",
-        "what": "what",
-        "bytes": "bytes",
-        "restored": "restored_bytes",
-        "PSNR dB": "psnr_db",
-        "restored PSNR dB": "restored_psnr_db",
-    }
-
-    image_set: str
-    image: str
-    what: str
-    k: int
-    bytes: int
-    restored_bytes: int
-    psnr_db: float
-    restored_psnr_db: float
-    pictures: tuple[Pixels, ...] = field(default=(), repr=False, compare=False, metadata=NO_COLUMN)
+    image_set: str = label()
+    image: str = parameter("image")
+    what: str = parameter("what")
+    k: int = parameter()
+    bytes: int = measured(",", "bytes")
+    restored_bytes: int = measured(",", "restored")
+    psnr_db: float = measured(".3f", "PSNR dB", tolerance=0.001)
+    restored_psnr_db: float = measured(".3f", "restored PSNR dB", tolerance=0.001)
 
 
 def plan(config: RestorationCropsConfig, sources: Sequence[ImageSource]) -> list[StudyTrial]:
@@ -99,16 +91,15 @@ def plan(config: RestorationCropsConfig, sources: Sequence[ImageSource]) -> list
     ]
 
 
-def combine(ended: Sequence[Ended]) -> list[CropRow]:
-    """Return the rows with the pictures that the trials kept."""
-    rows = []
-    for trial in ended:
-        pictures: tuple[Pixels, ...] = ()
-        if trial.data:
-            with np.load(io.BytesIO(trial.data)) as arrays:
-                pictures = tuple(arrays[name] for name in arrays.files)
-        rows += [dataclasses.replace(row, pictures=pictures) for row in trial.rows]
-    return rows
+def combine(found: Measured) -> pd.DataFrame:
+    """Return the table with the pictures that the trials kept."""
+    kept = {key: _pictures(data) for key, data in found.data.items()}
+    return found.table.assign(pictures=found.table["key"].map(lambda key: kept.get(key, ())))
+
+
+def _pictures(data: bytes) -> tuple[Pixels, ...]:
+    with np.load(io.BytesIO(data)) as arrays:
+        return tuple(arrays[name] for name in arrays.files)
 
 
 def _measure(
@@ -136,27 +127,32 @@ def _measure(
         metrics.psnr(original, before),
         metrics.psnr(original, after),
     )
-    return Measurement([row], pictures.getvalue())
+    return Measurement([dataclasses.asdict(row)], pictures.getvalue())
 
 
-def summarize(rows: Sequence[CropRow]) -> str:
-    """Return nothing beyond the table."""
-    return ""
-
-
-def draw(rows: Sequence[CropRow]) -> Iterator[tuple[str, Drawn]]:
+def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:
     """Draw a row of pictures for each crop: the original, without restoration, with it."""
     grid = []
-    for row in rows:
+    for row in rows_of(table):
         titles = (
             f"{row.image}, {row.what}\noriginal",
             f"k = {row.k}\n{row.bytes:,} B, {row.psnr_db:.1f} dB",
             f"restored\n{row.restored_bytes:,} B, {row.restored_psnr_db:.1f} dB",
         )
         grid.append([Cell(title, crop) for title, crop in zip(titles, row.pictures, strict=True)])
-    if rows:
+    if grid:
         caption = (
             f"Crops of {CROP}×{CROP} pixels: the original, the file without restoration, and with "
             "it; bytes and PSNR are those of the whole file."
         )
         yield "crops", Drawn(grid_of(grid), caption)
+
+
+KIND = study(
+    "restoration-crops",
+    RestorationCropsConfig,
+    columns_of(CropRow),
+    plan,
+    draw=draw,
+    combine=combine,
+)
