@@ -19,14 +19,14 @@ the defaults that a user of the library would get, unless stated below.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans.baselines.libraries import library
-from adaptive_kmeans.errors import ConfigError
 from adaptive_kmeans.registry import Registry
+from adaptive_kmeans.specs import Within, check_settings
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -72,11 +72,10 @@ class AdaptiveKMeans:
         Whether to stop at the default tolerance, or when no label changes.
     """
 
-    mode: str = "default"
+    mode: Literal["default", "exact"] = "default"
 
     def __post_init__(self) -> None:
-        if self.mode not in ("default", "exact"):
-            raise ConfigError("adaptive-kmeans", "default or exact", self.mode)
+        check_settings(self)
 
     def __call__(self, image: Pixels, k: int, threads: int) -> EngineResult:
         """Cluster the distinct colors."""
@@ -157,7 +156,21 @@ class Faiss:
 
 @dataclass(frozen=True)
 class LibImageQuant:
-    """The library of pngquant, without dithering; threads are set for the process."""
+    """The library of pngquant; threads are set for the process.
+
+    Parameters
+    ----------
+    speed : int
+        1, the best, to 10.
+    dithering : float
+        Strength of Floyd–Steinberg dithering, 0..1.
+    """
+
+    speed: Annotated[int, Within(1, 10)] = 4
+    dithering: Annotated[float, Within(0, 1)] = 0.0
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def __call__(self, image: Pixels, k: int, threads: int) -> EngineResult:
         """Cluster a histogram of the pixels; with alpha, the codebook has it, too."""
@@ -167,9 +180,10 @@ class LibImageQuant:
         rgba[..., : image.shape[2]] = image
         attributes = imagequant.Attr()
         attributes.max_colors = k
+        attributes.speed = self.speed
         picture = attributes.create_rgba(rgba.tobytes(), width, height, 0)
         result = picture.quantize(attributes)
-        result.dithering_level = 0.0
+        result.dithering_level = self.dithering
         labels = np.frombuffer(bytes(result.remap_image(picture)), np.uint8)
         colors = np.array([(c.r, c.g, c.b, c.a) for c in result.get_palette()])
         return EngineResult(colors[:, : image.shape[2]], labels)

@@ -1,4 +1,4 @@
-"""File formats that several baselines use, and a check of settings."""
+"""File formats that several baselines use."""
 
 from __future__ import annotations
 
@@ -10,21 +10,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from adaptive_kmeans.baselines.libraries import library
-from adaptive_kmeans.errors import ConfigError
 
 Pixels = npt.NDArray[np.uint8]
-
-
-def check_setting(what: str, value: object, low: int, high: int) -> None:
-    """Refuse a setting that is not an integer in a range.
-
-    Raises
-    ------
-    ConfigError
-        It is not.
-    """
-    if not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(what, f"an integer in {low}..{high}", value)
 
 
 def encode_by_pillow(picture: Image.Image, kind: str, **options: Any) -> bytes:
@@ -48,10 +35,11 @@ def encode_palette_png(palette: Pixels, indices: Pixels) -> bytes:
     return encode_by_pillow(picture, "PNG", optimize=True, **options)
 
 
-def optimize_png(data: bytes, level: int) -> bytes:
-    """Losslessly optimize a PNG by oxipng at a level of 0..6."""
+def optimize_png(data: bytes, level: int, zopfli: int = 0) -> bytes:
+    """Losslessly optimize a PNG by oxipng at a level of 0..6, with iterations of Zopfli if any."""
     oxipng = library("oxipng", "pyoxipng")
-    optimized: bytes = oxipng.optimize_from_memory(data, level=level)
+    options = {"deflate": oxipng.Deflaters.zopfli(zopfli)} if zopfli else {}
+    optimized: bytes = oxipng.optimize_from_memory(data, level=level, **options)
     return optimized
 
 

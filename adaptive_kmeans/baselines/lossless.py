@@ -18,14 +18,13 @@ Pillow comes with the package, the other libraries with the extra ``peers``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 
 from adaptive_kmeans.baselines import pixel_codecs
 from adaptive_kmeans.baselines.formats import (
     Pixels,
-    check_setting,
     decode_by_pillow,
     decode_jpeg_xl,
     encode_jpeg_xl,
@@ -37,6 +36,7 @@ from adaptive_kmeans.errors import ConfigError, CorruptError
 from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.quantize import Quantized
 from adaptive_kmeans.registry import Registry
+from adaptive_kmeans.specs import Within, check_settings
 
 MAX_PALETTE = 256
 
@@ -90,10 +90,10 @@ class Png8Oxipng:
         oxipng's level, 0..6.
     """
 
-    level: int = 4
+    level: Annotated[int, Within(0, 6)] = 4
 
     def __post_init__(self) -> None:
-        check_setting("png8-oxipng level", self.level, 0, 6)
+        check_settings(self)
 
     def encode(self, quantized: Quantized) -> bytes:
         """Code the indices and the palette."""
@@ -108,7 +108,8 @@ class _OfPixels:
     """A peer that codes the reconstructed pixels by a lossless codec of `pixel_codecs`."""
 
     def __post_init__(self) -> None:
-        self._codec()  # checks the setting, and that its library is there
+        check_settings(self)
+        self._codec()  # checks that its library is there
 
     def _codec(self) -> Codec:
         raise NotImplementedError
@@ -132,7 +133,7 @@ class WebPLossless(_OfPixels):
         Effort, 0..6.
     """
 
-    method: int = 6
+    method: Annotated[int, Within(0, 6)] = 6
 
     def _codec(self) -> Codec:
         return pixel_codecs.WebPLossless(self.method)
@@ -148,7 +149,7 @@ class JpegXL(_OfPixels):
         libjxl's effort, 1..10.
     """
 
-    effort: int = 7
+    effort: Annotated[int, Within(1, 10)] = 7
 
     def _codec(self) -> Codec:
         return pixel_codecs.JpegXLLossless(self.effort)
@@ -167,10 +168,10 @@ class JpegXLIndex:
         libjxl's effort, 1..10.
     """
 
-    effort: int = 7
+    effort: Annotated[int, Within(1, 10)] = 7
 
     def __post_init__(self) -> None:
-        check_setting("jpeg-xl-index effort", self.effort, 1, 10)
+        check_settings(self)
 
     def encode(self, quantized: Quantized) -> bytes:
         """Code the codebook and the indices."""

@@ -5,38 +5,51 @@ from __future__ import annotations
 import io
 import struct
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from PIL import Image
 
-from adaptive_kmeans.baselines.clustering import Engine, engines
+from adaptive_kmeans.baselines import clustering
+from adaptive_kmeans.baselines.clustering import Engine
 from adaptive_kmeans.baselines.formats import (
     Pixels,
-    check_setting,
     decode_by_pillow,
     encode_by_pillow,
     encode_palette_png,
     optimize_png,
 )
 from adaptive_kmeans.baselines.libraries import library, version_of
-from adaptive_kmeans.baselines.lossless import Png8Oxipng
+from adaptive_kmeans.baselines.lossless import palette_and_indices
 from adaptive_kmeans.baselines.pixel_codecs import WebPLossless
 from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.codec import ENCODER_VERSION, Settings, quantize
 from adaptive_kmeans.limits import MAX_BLOCK_SIZE, MAX_CODEWORDS
 from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.quantize import Quantized
+from adaptive_kmeans.specs import Within, check_settings
 
 
 @dataclass(frozen=True)
 class _Palette:
-    """A quantizer of k colors, and a PNG with a palette."""
+    """A quantizer of k colors, and a PNG with a palette.
 
-    k: int = 256
+    Parameters
+    ----------
+    k : int
+        Colors, 2..256.
+    level : int
+        oxipng's level, 0..6.
+    zopfli : int
+        Iterations of Zopfli, 0..255, instead of libdeflate with 0.
+    """
+
+    k: Annotated[int, Within(2, 256)] = 256
+    level: Annotated[int, Within(0, 6)] = 4
+    zopfli: Annotated[int, Within(0, 255)] = 0
 
     def __post_init__(self) -> None:
-        check_setting(f"{type(self).__name__} k", self.k, 2, 256)
+        check_settings(self)
         library("oxipng", "pyoxipng")
 
     @property
@@ -60,7 +73,8 @@ class _Palette:
 
     def encode(self, image: Pixels) -> bytes:
         """Quantize pixels and write the PNG."""
-        return Png8Oxipng().encode(self._quantize(image))
+        png = encode_palette_png(*palette_and_indices(self._quantize(image)))
+        return optimize_png(png, self.level, self.zopfli)
 
     def decode(self, data: bytes) -> Pixels:
         """Decode a file."""
@@ -77,24 +91,48 @@ class Png8(_Palette):
         return quantize(image, Settings.regular(self.k, coder="fixed-length"))
 
 
+@dataclass(frozen=True)
 class MedianCut(_Palette):
-    """Pillow's median cut with its K-means refinement."""
+    """Pillow's median cut with its K-means refinement.
+
+    Parameters
+    ----------
+    k, level, zopfli
+        As for `Png8`.
+    refinement : int
+        Pillow's threshold of the refinement; 0 for none.
+    """
+
+    refinement: Annotated[int, Within(0, 2**31 - 1)] = 1
 
     def _engine(self) -> Engine:
-        return engines.create("median-cut")
+        return clustering.MedianCut(self.refinement)
 
 
 class Octree(_Palette):
     """Pillow's octree."""
 
     def _engine(self) -> Engine:
-        return engines.create("octree")
+        return clustering.Octree()
 
 
+@dataclass(frozen=True)
 class Libimagequant(_Palette):
-    """The library of pngquant, without dithering; the palette has alpha if the image has."""
+    """The library of pngquant; the palette has alpha if the image has.
 
-    has_alpha = True
+    Parameters
+    ----------
+    k, level, zopfli
+        As for `Png8`.
+    speed : int
+        1, the best, to 10.
+    dithering : float
+        Strength of Floyd–Steinberg dithering, 0..1.
+    """
+
+    speed: Annotated[int, Within(1, 10)] = 4
+    dithering: Annotated[float, Within(0, 1)] = 0.0
+    has_alpha: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Check that the library is installed."""
@@ -105,7 +143,7 @@ class Libimagequant(_Palette):
         return version_of("libimagequant")
 
     def _engine(self) -> Engine:
-        return engines.create("libimagequant")
+        return clustering.LibImageQuant(self.speed, self.dithering)
 
     def encode(self, image: Pixels) -> bytes:
         """Quantize pixels and write the PNG."""
@@ -116,7 +154,7 @@ class Libimagequant(_Palette):
         # transparent entries first: a PNG stores alpha up to the last one that is not opaque
         order = np.lexsort((luma_order(palette[:, :3]).argsort(), palette[:, 3]))
         indices = order.argsort().astype(np.uint8)[found.labels].reshape(image.shape[:2])
-        return optimize_png(encode_palette_png(palette[order], indices), Png8Oxipng().level)
+        return optimize_png(encode_palette_png(palette[order], indices), self.level, self.zopfli)
 
 
 @dataclass(frozen=True)
@@ -127,13 +165,16 @@ class KMeansWebP:
     ----------
     k : int
         Colors.
+    method : int
+        Effort of WebP, 0..6.
     """
 
-    k: int = 256
+    k: Annotated[int, Within(1, MAX_CODEWORDS)] = 256
+    method: Annotated[int, Within(0, 6)] = 6
     has_alpha: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_setting("kmeans-webp k", self.k, 1, MAX_CODEWORDS)
+        check_settings(self)
 
     @property
     def version(self) -> str:
@@ -143,7 +184,7 @@ class KMeansWebP:
     def encode(self, image: Pixels) -> bytes:
         """Encode pixels."""
         quantized = quantize(image, Settings.regular(self.k, coder="fixed-length"))
-        return WebPLossless().encode(quantized.reconstruct())
+        return WebPLossless(self.method).encode(quantized.reconstruct())
 
     def decode(self, data: bytes) -> Pixels:
         """Decode a file."""
@@ -162,10 +203,10 @@ class KCompress:
         Colors, 2..16.
     """
 
-    k: int = 16
+    k: Annotated[int, Within(2, 16)] = 16
 
     def __post_init__(self) -> None:
-        check_setting("k-compress k", self.k, 2, 16)
+        check_settings(self)
 
     @property
     def version(self) -> str:
@@ -204,10 +245,10 @@ class Npz:
         Colors, 2..256.
     """
 
-    k: int = 16
+    k: Annotated[int, Within(2, 256)] = 16
 
     def __post_init__(self) -> None:
-        check_setting("npz k", self.k, 2, 256)
+        check_settings(self)
 
     @property
     def version(self) -> str:

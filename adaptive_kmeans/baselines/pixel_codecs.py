@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from PIL import Image, features
 
 from adaptive_kmeans.baselines.formats import (
     Pixels,
-    check_setting,
     decode_by_pillow,
     decode_jpeg_xl,
     encode_by_pillow,
@@ -18,16 +18,17 @@ from adaptive_kmeans.baselines.formats import (
 )
 from adaptive_kmeans.baselines.libraries import library, version_of
 from adaptive_kmeans.errors import MissingDependencyError
+from adaptive_kmeans.specs import Within, check_settings
 
 
 @dataclass(frozen=True)
 class _ByPillow:
     """A codec of Pillow with a quality setting."""
 
-    quality: int = 75
+    quality: Annotated[int, Within(1, 100)] = 75
 
     def __post_init__(self) -> None:
-        check_setting(f"{type(self).__name__} quality", self.quality, 1, 100)
+        check_settings(self)
 
     @property
     def version(self) -> str:
@@ -47,48 +48,118 @@ class _ByPillow:
         return decode_by_pillow(data)
 
 
-class Jpeg(_ByPillow):
-    """JPEG: progressive, with optimized Huffman tables; chroma subsampled below quality 90."""
-
-    def _options(self) -> tuple[str, dict[str, Any]]:
-        return "JPEG", _jpeg_options(self.quality, "4:2:0" if self.quality < 90 else "4:4:4")
-
-
+@dataclass(frozen=True)
 class Jpeg444(_ByPillow):
-    """JPEG whose chroma is not subsampled, at any quality."""
+    """JPEG whose chroma is not subsampled, at any quality.
+
+    Parameters
+    ----------
+    quality : int
+        1..100.
+    progressive : bool
+        Whether in several scans, which are smaller, instead of one.
+    optimize : bool
+        Whether a file of one scan has Huffman tables of its own; progressive ones always do.
+    """
+
+    progressive: bool = True
+    optimize: bool = True
+
+    @property
+    def _subsampling(self) -> str:
+        return "4:4:4"
 
     def _options(self) -> tuple[str, dict[str, Any]]:
-        return "JPEG", _jpeg_options(self.quality, "4:4:4")
+        return "JPEG", {
+            "quality": self.quality,
+            "optimize": self.optimize,
+            "progressive": self.progressive,
+            "subsampling": self._subsampling,
+        }
 
 
-def _jpeg_options(quality: int, subsampling: str) -> dict[str, Any]:
-    options = {"optimize": True, "progressive": True, "subsampling": subsampling}
-    return {"quality": quality, **options}
+@dataclass(frozen=True)
+class Jpeg(Jpeg444):
+    """JPEG.
+
+    Parameters
+    ----------
+    quality, progressive, optimize
+        As for `Jpeg444`.
+    subsampling : str
+        Of chroma; ``auto`` is ``4:2:0`` below quality 90, and ``4:4:4`` from there on.
+    """
+
+    subsampling: Literal["auto", "4:4:4", "4:2:2", "4:2:0"] = "auto"
+
+    @property
+    def _subsampling(self) -> str:
+        if self.subsampling == "auto":
+            return "4:2:0" if self.quality < 90 else "4:4:4"
+        return self.subsampling
 
 
+@dataclass(frozen=True)
 class WebP(_ByPillow):
-    """Lossy WebP at its highest effort; alpha is lossless."""
+    """Lossy WebP.
 
-    has_alpha = True
+    Parameters
+    ----------
+    quality : int
+        1..100.
+    method : int
+        Effort, 0..6.
+    alpha_quality : int
+        0..100; at 100 alpha is lossless.
+    exact : bool
+        Whether to keep the colors of pixels that alpha hides.
+    """
+
+    method: Annotated[int, Within(0, 6)] = 6
+    alpha_quality: Annotated[int, Within(0, 100)] = 100
+    exact: bool = False
+    has_alpha: ClassVar[bool] = True
 
     def _options(self) -> tuple[str, dict[str, Any]]:
-        return "WEBP", {"quality": self.quality, "method": 6}
+        return "WEBP", dataclasses.asdict(self)
 
 
+@dataclass(frozen=True)
 class Avif(_ByPillow):
-    """AVIF at the default effort."""
+    """AVIF, as libavif writes it with the AV1 encoder of Pillow's build, mostly libaom.
 
-    has_alpha = True
+    Parameters
+    ----------
+    quality : int
+        1..100.
+    speed : int
+        0, the slowest, to 10.
+    subsampling : str
+        Of chroma; ``4:0:0`` is gray.
+    range : str
+        Of luma: ``full`` or ``limited``.
+    tune : str
+        What libaom optimizes, ``psnr``, ``ssim``, ``iq`` or ``ssimulacra2``; ``default`` leaves it
+        to libavif. The last two need libaom 3.12 and 3.13.
+    """
+
+    speed: Annotated[int, Within(0, 10)] = 6
+    subsampling: Literal["4:4:4", "4:2:2", "4:2:0", "4:0:0"] = "4:2:0"
+    range: Literal["full", "limited"] = "full"
+    tune: Literal["default", "psnr", "ssim", "iq", "ssimulacra2"] = "default"
+    has_alpha: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        """Check that this build of Pillow has AVIF."""
+        """Check the settings, and that this build of Pillow has AVIF."""
         super().__post_init__()
         if not features.check("avif"):
             expected = "a build of Pillow that has AVIF: pip install --upgrade pillow"
             raise MissingDependencyError("library libavif", expected, version_of("pillow"))
 
     def _options(self) -> tuple[str, dict[str, Any]]:
-        return "AVIF", {"quality": self.quality}
+        options = dataclasses.asdict(self)
+        tune = options.pop("tune")
+        return "AVIF", options if tune == "default" else options | {"advanced": {"tune": tune}}
 
 
 @dataclass(frozen=True)
@@ -99,13 +170,19 @@ class WebPLossless:
     ----------
     method : int
         Effort, 0..6.
+    effort : int
+        How much work each method does, 0..100, which libwebp calls quality.
+    exact : bool
+        Whether to keep the colors of pixels that alpha hides.
     """
 
-    method: int = 6
+    method: Annotated[int, Within(0, 6)] = 6
+    effort: Annotated[int, Within(0, 100)] = 100
+    exact: bool = False
     has_alpha: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_setting("webp-lossless method", self.method, 0, 6)
+        check_settings(self)
 
     @property
     def version(self) -> str:
@@ -114,8 +191,8 @@ class WebPLossless:
 
     def encode(self, image: Pixels) -> bytes:
         """Encode pixels."""
-        options = {"lossless": True, "quality": 100, "method": self.method}
-        return encode_by_pillow(Image.fromarray(image), "WEBP", **options)
+        options = {"quality": self.effort, "method": self.method, "exact": self.exact}
+        return encode_by_pillow(Image.fromarray(image), "WEBP", lossless=True, **options)
 
     def decode(self, data: bytes) -> Pixels:
         """Decode a file."""
@@ -124,11 +201,22 @@ class WebPLossless:
 
 @dataclass(frozen=True)
 class Png:
-    """PNG of the pixels, optimized by oxipng at level 4."""
+    """PNG of the pixels, optimized by oxipng.
 
+    Parameters
+    ----------
+    level : int
+        oxipng's level, 0..6.
+    zopfli : int
+        Iterations of Zopfli, 0..255, instead of libdeflate with 0.
+    """
+
+    level: Annotated[int, Within(0, 6)] = 4
+    zopfli: Annotated[int, Within(0, 255)] = 0
     has_alpha: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_settings(self)
         library("oxipng", "pyoxipng")
 
     @property
@@ -138,7 +226,9 @@ class Png:
 
     def encode(self, image: Pixels) -> bytes:
         """Encode pixels."""
-        return optimize_png(encode_by_pillow(Image.fromarray(image), "PNG"), level=4)
+        return optimize_png(
+            encode_by_pillow(Image.fromarray(image), "PNG"), self.level, self.zopfli
+        )
 
     def decode(self, data: bytes) -> Pixels:
         """Decode a file."""
@@ -147,19 +237,25 @@ class Png:
 
 @dataclass(frozen=True)
 class JpegXL:
-    """Lossy JPEG XL at effort 7.
+    """Lossy JPEG XL.
 
     Parameters
     ----------
     quality : int
         30..99, converted to a Butteraugli distance as by libjxl's own tools:
         0.1 + 0.09 (100 − quality).
+    effort : int
+        libjxl's effort, 1..10.
+    decoding_speed : int
+        0, the smallest file, to 4, the fastest to decode.
     """
 
-    quality: int = 80
+    quality: Annotated[int, Within(30, 99)] = 80
+    effort: Annotated[int, Within(1, 10)] = 7
+    decoding_speed: Annotated[int, Within(0, 4)] = 0
 
     def __post_init__(self) -> None:
-        check_setting("jpeg-xl quality", self.quality, 30, 99)
+        check_settings(self)
         library("imagecodecs", "imagecodecs")
 
     @property
@@ -169,7 +265,10 @@ class JpegXL:
 
     def encode(self, image: Pixels) -> bytes:
         """Encode pixels."""
-        return encode_jpeg_xl(image, effort=7, distance=0.1 + 0.09 * (100 - self.quality))
+        distance = 0.1 + 0.09 * (100 - self.quality)
+        return encode_jpeg_xl(
+            image, self.effort, distance=distance, decodingspeed=self.decoding_speed
+        )
 
     def decode(self, data: bytes) -> Pixels:
         """Decode a file."""
@@ -184,12 +283,15 @@ class JpegXLLossless:
     ----------
     effort : int
         libjxl's effort, 1..10.
+    decoding_speed : int
+        0, the smallest file, to 4, the fastest to decode.
     """
 
-    effort: int = 7
+    effort: Annotated[int, Within(1, 10)] = 7
+    decoding_speed: Annotated[int, Within(0, 4)] = 0
 
     def __post_init__(self) -> None:
-        check_setting("jpeg-xl-lossless effort", self.effort, 1, 10)
+        check_settings(self)
         library("imagecodecs", "imagecodecs")
 
     @property
@@ -199,7 +301,7 @@ class JpegXLLossless:
 
     def encode(self, image: Pixels) -> bytes:
         """Encode pixels."""
-        return encode_jpeg_xl(image, self.effort, lossless=True)
+        return encode_jpeg_xl(image, self.effort, lossless=True, decodingspeed=self.decoding_speed)
 
     def decode(self, data: bytes) -> Pixels:
         """Decode a file."""
