@@ -61,8 +61,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("methds", ["images", "methods"]), did_you_mean("speed", ["images", "methods"])
     (' (did you mean methods?)', '')
     """
-    closest = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {closest[0]}?)" if closest else ""
+    meant = closest(name, known)
+    return "" if meant is None else f" (did you mean {meant}?)"
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Return the closest known name; None if none is close."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)
 
 
 class AdaptiveKMeansError(Exception):

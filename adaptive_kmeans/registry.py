@@ -1,8 +1,9 @@
 """One registry for every pluggable family: detail measures, thresholds, coders, and so on.
 
 A family is a `Registry` of classes, most of them frozen dataclasses whose fields are their
-settings. A *spec* names a member and, after a colon, the value of its first setting, so that
-``"quantile:0.9"`` in a config or on the command line is ``Quantile(0.9)`` in Python.
+settings. A *spec* names a member and, after a colon, the value of its first setting and any others
+by name, so that ``"quantile:0.9"`` in a config or on the command line is ``Quantile(0.9)`` in
+Python, and ``"avif:60,speed=4"`` is ``Avif(quality=60, speed=4)``.
 
 Other packages add members through entry points, by name:
 
@@ -19,10 +20,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
-from typing import Any, Generic, TypeVar, cast, get_type_hints
+from typing import Any, Generic, TypeVar, cast
 
+from adaptive_kmeans import specs
 from adaptive_kmeans.errors import (
     AdaptiveKMeansError,
     ConfigError,
@@ -111,7 +114,8 @@ class Registry(Generic[Member]):
     ) -> None:
         self.family = family
         self._check = check
-        self._own = frozenset(members)
+        self.own = tuple(members)
+        """Names of the members of this package."""
         self._members: dict[str, type[Member] | _Later] = {}
         self._group = entry_point_group
         self._pending = entry_point_group is not None
@@ -141,55 +145,93 @@ class Registry(Generic[Member]):
         Parameters
         ----------
         spec : str
-            ``name`` or ``name:value``, where the value is that of the member's first field.
+            ``name``, ``name:value`` where the value is that of the member's first field, or
+            ``name:value,setting=value``, for any of its fields.
 
         Raises
         ------
         UnknownNameError
             No member has this name.
         ConfigError
-            The member does not take this value, or cannot be made.
+            The member has no such setting, does not take its value, or cannot be made.
         MissingDependencyError
             It needs a library that is not installed.
         """
-        if not isinstance(spec, str):
-            raise ConfigError(self.family, "a name", repr(spec))
-        name, colon, text = spec.partition(":")
-        member = self._member(name)
-        setting = self.setting(spec)
-        if colon and setting is None:
-            raise ConfigError(f"{self.family} {name}", "no value after the name", spec)
+        name, texts = self.split(spec)
+        member, settings = self._member(name), self.settings(name)
+        values = {key: settings[key].read(text, self._owner(name)) for key, text in texts.items()}
         with self._making(name):
-            made = self._make(member, name, setting, text if colon else None)
-        if self._check is None or name in self._own:
+            made = member(**values)
+        if self._check is None or name in self.own:
             return made
         return self._check(f"{self.family} {spec}", made)
 
-    def _make(
-        self, member: type[Member], name: str, setting: str | None, text: str | None
-    ) -> Member:
-        """Make a member with the value of its setting, if there is one."""
-        if setting is None or text is None:
-            return member()
-        kind = get_type_hints(member)[setting]
-        try:
-            value = kind(text) if kind in (int, float) else text
-        except ValueError:
-            expected = f"{setting} as {kind.__name__} after the colon"
-            raise ConfigError(f"{self.family} {name}", expected, text) from None
-        return member(value)  # type: ignore[call-arg]
-
-    def setting(self, spec: str) -> str | None:
-        """Return the name of the field that the value in a spec sets; None without fields.
+    def settings(self, spec: str) -> dict[str, specs.Setting]:
+        """Return the settings of the member that a spec names, by name; the first one first.
 
         Raises
         ------
         UnknownNameError
             No member has this name.
         """
-        member = self._member(spec.partition(":")[0])
-        fields = dataclasses.fields(cast(Any, member)) if dataclasses.is_dataclass(member) else ()
-        return fields[0].name if fields else None
+        if not isinstance(spec, str):
+            raise ConfigError(self.family, "a name", repr(spec))
+        return specs.settings_of(self._member(spec.partition(":")[0]))
+
+    def split(self, spec: str) -> tuple[str, dict[str, str]]:
+        """Return the name in a spec, and by name the settings that it gives, as text.
+
+        Raises
+        ------
+        UnknownNameError
+            No member has this name.
+        ConfigError
+            A setting is unknown or is given twice.
+        """
+        settings, name = self.settings(spec), spec.partition(":")[0]
+        return name, specs.split(spec, settings, self._owner(name))
+
+    def spec(
+        self,
+        spec: str,
+        values: Mapping[str, object] = types.MappingProxyType({}),
+        without: Iterable[str] = (),
+    ) -> str:
+        """Return the one spelling of a spec: of the first setting as it is, of others no defaults.
+
+        Parameters
+        ----------
+        spec : str
+            The spec.
+        values : mapping, optional
+            Settings to add, by name.
+        without : iterable of str, optional
+            Settings of the spec to leave out.
+
+        Raises
+        ------
+        UnknownNameError
+            No member has this name.
+        ConfigError
+            A setting is unknown, is given twice, or does not take its value.
+
+        Examples
+        --------
+        >>> from adaptive_kmeans.baselines.image_codecs import baselines
+        >>> baselines.spec("webp:method=6,quality=60"), baselines.spec("webp:60", {"method": 4})
+        ('webp:60', 'webp:60,method=4')
+        """
+        name, texts = self.split(spec)
+        settings, owner = self.settings(name), self._owner(name)
+        texts = {key: text for key, text in texts.items() if key not in without}
+        for key, value in values.items():
+            checked = settings[key].check(value, owner) if key in settings else value
+            specs.add(texts, key, specs.to_text(checked), settings, owner)
+        return specs.join(name, texts, settings, owner)
+
+    def _owner(self, name: str) -> str:
+        """Return what a member is called in messages."""
+        return f"{self.family} {name}"
 
     def _member(self, name: str) -> type[Member]:
         if name not in self._members:
@@ -205,7 +247,7 @@ class Registry(Generic[Member]):
     @contextlib.contextmanager
     def _making(self, name: str) -> Iterator[None]:
         """Turn whatever another package raises, while its member is made, into one line."""
-        what = f"{self.family} {name}"
+        what = self._owner(name)
         try:
             yield
         except AdaptiveKMeansError:

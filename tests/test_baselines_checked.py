@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adaptive_kmeans.baselines.checked import Baseline
+from adaptive_kmeans.baselines.checked import Baseline, decoder, titles
 from adaptive_kmeans.baselines.image_codecs import baselines
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import ConfigError, TrialsFailedError
@@ -18,6 +18,7 @@ from adaptive_kmeans.experiment import run_experiment
 from adaptive_kmeans.experiment.codec_trials import WARM_UP_SIDE, CodecTrial
 from adaptive_kmeans.experiment.compression import plan
 from adaptive_kmeans.experiment.config import check_config, read_config
+from adaptive_kmeans.experiment.series import Measured, named
 from adaptive_kmeans.experiment.trials import run_trial
 
 CONFIG = """
@@ -215,13 +216,86 @@ def test_equal_codecs_share_a_trial():
     ]
 
 
-def test_keys_of_stored_trials_do_not_change(monkeypatch):
+def test_keys_of_stored_trials_do_not_change_when_defaults_are_spelled_out(monkeypatch):
     monkeypatch.setattr("adaptive_kmeans.baselines.pixel_codecs.version_of", lambda name: "lib 1")
-    trials = [
-        CodecTrial(ImageSource("a"), Baseline.create(spec)) for spec in ("jpeg:75", "jpeg", "webp")
+    specs = {
+        "jpeg:75": "bdecfb4661bb4389",
+        "jpeg:quality=75": "bdecfb4661bb4389",
+        "jpeg:75,subsampling=auto,progressive=true": "bdecfb4661bb4389",
+        "jpeg": "7e36d7f5f8676ccf",
+        "jpeg:optimize=true": "7e36d7f5f8676ccf",
+        "webp": "d347b6a92549ba98",
+        "webp-lossless:6": "6a544c9085b37b07",
+    }
+    trials = {spec: CodecTrial(ImageSource("a"), Baseline.create(spec)) for spec in specs}
+    assert {spec: trial.key("hash")[:16] for spec, trial in trials.items()} == specs
+    other = CodecTrial(ImageSource("a"), Baseline.create("jpeg:75,subsampling=4:4:4"))
+    assert other.key("hash")[:16] not in specs.values()
+
+
+def test_all_combinations_of_settings_are_run_with_defaults_as_they_were():
+    swept = {"settings": {"method": [6, 4], "exact": [False, True]}, "quality": [30, 50]}
+    assert planned({"codec": "webp", **swept}, {"codec": "webp:30,method=6"}) == [
+        "webp:30",
+        "webp:50",
+        "webp:30,exact=true",
+        "webp:50,exact=true",
+        "webp:30,method=4",
+        "webp:50,method=4",
+        "webp:30,method=4,exact=true",
+        "webp:50,method=4,exact=true",
     ]
-    keys = [trial.key("hash")[:16] for trial in trials]
-    assert keys == ["bdecfb4661bb4389", "7e36d7f5f8676ccf", "d347b6a92549ba98"]
+    assert planned({"codec": ["png8", "octree"], "k": [9], "settings": {"zopfli": 5}}) == [
+        "png8:9,zopfli=5",
+        "octree:9,zopfli=5",
+    ]
+    targets = {"target_bpp": 1, "settings": {"method": [2, 6]}}
+    assert planned({"codec": "webp:50", **targets}) == [
+        "webp:method=2, rate of 1 bits per pixel",
+        "webp, rate of 1 bits per pixel",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"settings": {"sped": 2}}, "(did you mean speed?), received sped"),
+        ({"settings": {"speed": "2"}}, "in 0..10 (did you mean 2, without quotes?), received '2'"),
+        ({"settings": {"speed": 11}}, "speed of baseline avif: expected an integer in 0..10, rec"),
+        ({"settings": {"speed": [[2]]}}, "methods.0.settings.speed.0: expected a value, or a list"),
+        ({"settings": {"quality": 2}}, "expected no quality, which is a key of its own, received"),
+        ({"codec": "avif:speed=2", "settings": {"speed": 3}}, "expected one value, received 2 and"),
+        ({"codec": "avif:50", "quality": 30}, "quality of baseline avif: expected one value, rece"),
+        ({"speed": 2}, "unknown key methods.0.speed (did you mean settings.speed?)"),
+        ({"subsamplin": "4:4:4"}, "unknown key methods.0.subsamplin (did you mean settings.subs"),
+        (
+            {"codec": ["avif", "webp"], "settings": {"speed": 2}},
+            "baseline webp: expected one of it",
+        ),
+    ],
+    ids=str,
+)
+def test_a_wrong_setting_of_a_codec_is_one_line(keys, message):
+    with pytest.raises(ConfigError) as caught:
+        planned({"codec": "avif", **keys})
+    assert str(caught.value).startswith("a.toml: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_are_series_whose_files_decode_again(folder):
+    changes = ["methods.0.codec=webp", "methods.0.settings.method=[6, 0]"]
+    changes += ["methods.0.quality=[30, 60, 90]", "methods.1.codec=webp-lossless:2"]
+    config = read_config(Path("fakes.toml"), changes)
+    results = run_experiment(Path("fakes.toml"), changes=changes, jobs=1)
+    assert not results.failures
+    methods = {"webp": "webp, method 6", "webp:method=0": "webp, method 0"}
+    methods["webp-lossless:2"] = "webp-lossless, method 2"
+    assert [row.method for row in results.rows][::3] == list(methods)
+    rows = [Measured(row) for row in results.rows]
+    assert [m.series for m in named(rows)][::3] == list(methods.values())
+    for row, codec in zip(results.rows, config.codecs(), strict=True):
+        assert decoder(row.method, {"k": row.k, "quality": row.quality}) == codec
 
 
 def test_codecs_are_warmed_up_once_and_only_if_timed(folder):
@@ -283,3 +357,8 @@ def test_settings_without_a_column_are_part_of_the_method(folder):
     assert methods == {"jpeg:5": "jpeg", "jpeg": "jpeg", "npz": "npz"}
     assert Baseline.create("webp-lossless:3").columns == {"method": "webp-lossless:3"}
     assert Baseline.create("webp-lossless") == Baseline.create("webp-lossless:6")
+    assert Baseline.create("webp:5,method=2").columns == {"method": "webp:method=2", "quality": 5}
+
+
+def test_a_row_of_a_package_that_is_gone_keeps_its_name():
+    assert titles(["gone:3", "gone", "png"]) == {"gone:3": "gone:3", "gone": "gone", "png": "png"}

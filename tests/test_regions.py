@@ -36,5 +36,7 @@ def test_the_half_quantile_is_the_median():
 def test_a_share_is_between_zero_and_one():
     with pytest.raises(ConfigError, match=r"a share of blocks in 0\.\.1, received 1.5"):
         thresholds.create("quantile:1.5")
-    with pytest.raises(ConfigError, match="share as float after the colon, received half"):
+    with pytest.raises(
+        ConfigError, match="share of threshold quantile: expected a number, received half"
+    ):
         thresholds.create("quantile:half")

@@ -11,23 +11,24 @@ import functools
 import math
 import numbers
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from adaptive_kmeans import specs
 from adaptive_kmeans.alpha import require_opaque
 from adaptive_kmeans.baselines.formats import Pixels
 from adaptive_kmeans.baselines.image_codecs import baselines
 from adaptive_kmeans.codec import Codec
-from adaptive_kmeans.errors import ConfigError, TrialsFailedError
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, TrialsFailedError
 from adaptive_kmeans.registry import blaming
 
 COLUMNS = ("k", "quality")
 """Settings of baselines that are columns of a table."""
 QUALITIES = range(1, 101)
-"""Qualities of those that have one."""
+"""Qualities of those that have one and do not state its range."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,13 @@ class Baseline:
     Parameters
     ----------
     label : str
-        The spec that it was made from.
+        The one spelling of the spec that it was made from; see `Registry.spec`.
     full_spec : str
-        The spec with its setting spelled out, even where it is the default.
+        The name and all settings, defaults too.
     version : str
         The codec's declared version.
     columns : dict
-        Its method, and the settings `k` and `quality` where it has them.
+        Its method, which is the spec without `k` and `quality`, and these two where it has them.
 
     Examples
     --------
@@ -53,6 +54,8 @@ class Baseline:
     True
     >>> Baseline.create("jpeg").columns
     {'method': 'jpeg', 'quality': 75}
+    >>> Baseline.create("webp:60,method=4").columns
+    {'method': 'webp:method=4', 'quality': 60}
     """
 
     label: str = field(compare=False)
@@ -73,20 +76,21 @@ class Baseline:
         MissingDependencyError
             It needs a library that is not installed.
         """
-        codec = baselines.create(spec)
-        name, setting = spec.partition(":")[0], baselines.setting(spec)
+        codec, label = baselines.create(spec), baselines.spec(spec)
+        settings = baselines.settings(spec)
         with blaming(ConfigError, f"baseline {spec}", "a version and settings that can be read"):
             version = codec.version
             values = {key: getattr(codec, key, None) for key in COLUMNS}
-            full_spec = name if setting is None else f"{name}:{getattr(codec, setting)}"
+            of_all = [f"{key}={specs.to_text(getattr(codec, key))}" for key in settings]
+            full_spec = ",".join([spec.partition(":")[0], *of_all])
         if not isinstance(version, str):
             raise ConfigError(f"version of baseline {spec}", "a str", reprlib.repr(version))
-        # A setting that has no column of its own is told by the name.
-        columns: dict[str, Any] = {"method": name if setting in COLUMNS else spec}
+        # Settings that have no column of their own are told by the name.
+        columns: dict[str, Any] = {"method": baselines.spec(spec, without=COLUMNS)}
         for key, value in values.items():
             if value is not None:
                 columns[key] = _number(f"{key} of baseline {spec}", value)
-        return cls(spec, full_spec, version, columns)
+        return cls(label, full_spec, version, columns)
 
     @functools.cached_property
     def codec(self) -> Codec:
@@ -111,13 +115,15 @@ class Baseline:
         ConfigError
             It has none.
         """
-        if "quality" not in self.columns:
+        setting = baselines.settings(self.label).get("quality")
+        if setting is None:
             raise ConfigError(f"baseline {self.label}", "one that has a quality", "none")
-        return QUALITIES
+        within = setting.within
+        return QUALITIES if within is None else range(int(within.low), int(within.high) + 1)
 
     def with_quality(self, quality: float) -> Baseline:
         """Return the codec at another quality."""
-        return self.create(f"{self.name}:{quality:g}")
+        return self.create(baselines.spec(self.name, {"quality": _whole(quality)}))
 
     def encode_with_reconstruction(self, image: Pixels) -> tuple[bytes, Pixels]:
         """Encode pixels, and decode the file."""
@@ -172,8 +178,56 @@ class Baseline:
 
 def decoder(method: str, columns: Mapping[str, float | None]) -> Baseline:
     """Return the baseline that decodes the file of a row, by its method and its other columns."""
-    value = columns.get(baselines.setting(method) or "")
-    return Baseline.create(method if value is None else f"{method}:{value:g}")
+    settings = baselines.settings(method)
+    values = {key: columns.get(key) for key in COLUMNS if key in settings}
+    given = {key: _whole(value) for key, value in values.items() if value is not None}
+    return Baseline.create(baselines.spec(method, given))
+
+
+def titles(methods: Iterable[str]) -> dict[str, str]:
+    """Return what methods of baselines are called in figures, with what tells them apart.
+
+    Examples
+    --------
+    >>> titles(["webp", "webp:method=4", "avif:speed=2"])
+    {'webp': 'webp, method 6', 'webp:method=4': 'webp, method 4', 'avif:speed=2': 'avif, speed 2'}
+    """
+    by_name: dict[str, list[str]] = {}
+    for method in dict.fromkeys(methods):
+        by_name.setdefault(method.partition(":")[0], []).append(method)
+    return {method: title for alike in by_name.values() for method, title in _titles(alike).items()}
+
+
+def _titles(methods: Sequence[str]) -> dict[str, str]:
+    """Return what methods of one codec are called: with every setting that one of them gives."""
+    if methods == [methods[0].partition(":")[0]]:
+        return {methods[0]: methods[0]}
+    try:
+        given = {method: baselines.split(method)[1] for method in methods}
+        settings = baselines.settings(methods[0])
+    except AdaptiveKMeansError:  # of a package that is no longer installed
+        return {method: method for method in methods}
+    swept = [key for key in settings if any(key in texts for texts in given.values())]
+    return {
+        method: ", ".join(
+            [method.partition(":")[0], *(_part(settings[key], texts.get(key)) for key in swept)]
+        )
+        for method, texts in given.items()
+    }
+
+
+def _part(setting: specs.Setting, text: str | None) -> str:
+    """Return what a setting is called that is given as a text, or has its default."""
+    text = specs.to_text(setting.default) if text is None else text
+    name = setting.name.replace("_", " ")
+    if setting.kind is bool:
+        return name if text == "true" else f"not {name}"
+    return f"{name} {text}"
+
+
+def _whole(value: float) -> float:
+    """Return a number of a table, in which integers may have become floats."""
+    return int(value) if value == int(value) else value
 
 
 def _number(what: str, value: object) -> float:

@@ -131,11 +131,17 @@ def _first_line(model: type[Strict]) -> str:
 
 
 def _comment(text: str) -> list[str]:
-    return [f"# {line}" for line in textwrap.wrap(text, WIDTH, break_on_hyphens=False)]
+    return [
+        f"# {line}"
+        for paragraph in text.splitlines()
+        for line in textwrap.wrap(paragraph, WIDTH, break_on_hyphens=False)
+    ]
 
 
 def _toml(value: Any) -> str:
     """Write a value in one line of TOML."""
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, dict) and value:
+        return f"{{ {', '.join(f'{key} = {_toml(each)}' for key, each in value.items())} }}"
     return json.dumps(value, ensure_ascii=False)  # the same for strings, numbers and booleans

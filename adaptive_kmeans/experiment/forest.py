@@ -40,7 +40,7 @@ class _Line(NamedTuple):
 def bd_rate(compared: pd.DataFrame, table: pd.DataFrame) -> Drawn | None:
     """Draw the BD-rates of series against their anchors, a column of panels a metric.
 
-    Where other codecs are the anchors, only our series have rows.
+    Where other codecs are the anchors, our series have rows, and the anchors' other settings.
 
     Parameters
     ----------
@@ -51,7 +51,9 @@ def bd_rate(compared: pd.DataFrame, table: pd.DataFrame) -> Drawn | None:
     """
     ours = set(table.loc[table["is_ours"], "series"])
     if ours and not compared["anchor"].isin(ours).all():
-        compared = compared[compared["series"].isin(ours)]
+        # Of other codecs the anchor's at other settings.
+        is_same = compared["series"].map(_codec) == compared["anchor"].map(_codec)
+        compared = compared[compared["series"].isin(ours) | is_same]
     rates = [
         name
         for name, delta in DELTAS.items()
@@ -86,6 +88,10 @@ def bd_rate(compared: pd.DataFrame, table: pd.DataFrame) -> Drawn | None:
         "images; hollow: the interval includes 0 or there is none. Beside them: the mean, and on "
         "how many of the images that can be compared the series needs fewer bytes.",
     )
+
+
+def _codec(series: str) -> str:
+    return series.partition(", ")[0]
 
 
 def _lines(compared: pd.DataFrame, columns: Sequence[str]) -> list[_Line]:

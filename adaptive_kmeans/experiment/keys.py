@@ -6,7 +6,7 @@ configs of ``init-config`` are made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -57,6 +57,11 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     SAMPLE: ClassVar[dict[str, Any]] = {}
 
+    @classmethod
+    def inner_keys(cls, section: Mapping[str, Any]) -> list[str]:
+        """Return the dotted keys that such a section takes in its tables, by what else it says."""
+        return []
+
 
 def listed(value: object) -> object:
     """Return a single value as a list."""
@@ -69,6 +74,20 @@ Numbers = Annotated[
 ]
 Names = Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
 Sizes = Annotated[list[int | str], BeforeValidator(listed), Field(min_length=1)]
+
+
+def _of_setting(value: object) -> object:
+    """Refuse what no setting of a codec takes."""
+    if not isinstance(value, bool | int | float | str):
+        raise PydanticCustomError("setting", "Expected a value, or a list of values")
+    return value
+
+
+SettingValues = Annotated[
+    list[Annotated[Any, BeforeValidator(_of_setting)]],
+    BeforeValidator(listed),
+    Field(min_length=1),
+]
 
 _K = f"Codewords, 1 to {MAX_CODEWORDS}"
 Ks = Annotated[Integers, Field(description=f"{_K}.")]

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adaptive_kmeans.errors import did_you_mean
+from adaptive_kmeans.errors import closest, did_you_mean
 from adaptive_kmeans.experiment.keys import Strict
 from adaptive_kmeans.experiment.sections import sections, tag
 
@@ -89,10 +89,14 @@ def _instead(
     path: Sequence[str], place: type[Strict], model: type[Strict], document: Mapping[str, Any]
 ) -> str:
     """Say which key was meant: the closest one, or where the config has a place for this one."""
-    *_, key = path
-    closest = did_you_mean(key, place.model_fields)
-    if closest:
-        return closest
+    *parents, key = path
+    section: Any = document
+    for step in parents:
+        section = section[int(step) if isinstance(section, list) else step]
+    inner = {dotted.rpartition(".")[2]: dotted for dotted in place.inner_keys(section)}
+    meant = closest(key, [*inner, *place.model_fields])
+    if meant is not None:
+        return f" (did you mean {inner.get(meant, meant)}?)"
     homes = _homes(key, model, document)
     if homes:
         return f"; {' or '.join(homes)} can have it"

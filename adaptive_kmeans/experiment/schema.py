@@ -8,17 +8,19 @@ Configs of other kinds have a key ``kind``, and their keys in their modules: see
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from adaptive_kmeans.baselines.checked import Baseline
+from adaptive_kmeans.baselines.checked import COLUMNS, Baseline
 from adaptive_kmeans.baselines.image_codecs import baselines
 from adaptive_kmeans.codec import AdaptiveKMeans, NamedCodec, Settings
 from adaptive_kmeans.datasets import BUNDLED, REMOTE, TRANSPARENCY_SET
-from adaptive_kmeans.errors import ConfigError, MissingDependencyError
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, MissingDependencyError
 from adaptive_kmeans.experiment.combinations import Combinations
 from adaptive_kmeans.experiment.keys import (
     AlphaLevels,
@@ -38,6 +40,7 @@ from adaptive_kmeans.experiment.keys import (
     Only,
     Restorations,
     Seeds,
+    SettingValues,
     Sizes,
     Strict,
     Thresholds,
@@ -46,6 +49,7 @@ from adaptive_kmeans.experiment.rows import METRICS
 from adaptive_kmeans.image import parse_color
 from adaptive_kmeans.rate_distortion import TUNES
 from adaptive_kmeans.restoration import AUTO, NONE
+from adaptive_kmeans.specs import Setting, to_text
 from adaptive_kmeans.targets import Target, Targeted
 
 DRAWINGS = (
@@ -230,6 +234,23 @@ class RegionAdaptiveMethod(_PlainMethod):
     threshold: Thresholds = Field([Settings.threshold])
 
 
+def _other_settings() -> str:
+    """Return lines with the settings of this package's codecs beside the columns of tables."""
+    names: dict[str, list[str]] = {}
+    for name in baselines.own:
+        settings = baselines.settings(name).values()
+        others = ", ".join(map(_summary, (each for each in settings if each.name not in COLUMNS)))
+        names.setdefault(others, []).append(name)
+    return "".join(f"\n{', '.join(of)}: {others}." for others, of in names.items() if others)
+
+
+def _summary(setting: Setting) -> str:
+    """Return a setting with its default and what it takes."""
+    takes = ", ".join(map(to_text, setting.choices)) or str(setting.within or "")
+    default = json.dumps(setting.default)
+    return f"{setting.name} = {default} ({takes})" if takes else f"{setting.name} = {default}"
+
+
 class BaselineMethod(_Targets):
     """Other codecs, with their own settings."""
 
@@ -237,8 +258,8 @@ class BaselineMethod(_Targets):
 
     method: Literal["baseline"]
     codec: Annotated[Names, OneOf(baselines.names)] = Field(
-        description='Codecs; "webp-lossless:6" sets the first setting of one, and most need the '
-        "extra peers."
+        description='Codecs; "webp-lossless:6" sets the first setting of one, "avif:speed=4" '
+        "another, and most need the extra peers."
     )
     quality: Integers | None = Field(
         None, description="1 to 100, of codecs that have a quality; by default each has its own."
@@ -248,6 +269,22 @@ class BaselineMethod(_Targets):
         description="Instead of quality: colors, of codecs that have a palette.",
         examples=[[64]],
     )
+    settings: dict[str, SettingValues] | None = Field(
+        None,
+        description="Other settings of these codecs, each a value or a list; their defaults, and "
+        f"what they take:{_other_settings()}",
+        examples=[{"subsampling": ["4:2:0", "4:4:4"]}],
+    )
+
+    @classmethod
+    def inner_keys(cls, section: Mapping[str, Any]) -> list[str]:
+        """Return the settings of the codecs that a section names."""
+        found: dict[str, None] = {}
+        named: Any = section.get("codec")
+        for spec in named if isinstance(named, list) else [named]:
+            with contextlib.suppress(AdaptiveKMeansError):
+                found |= dict.fromkeys(baselines.settings(spec))
+        return [f"settings.{key}" for key in found if key not in COLUMNS]
 
     def codecs(self, skip: Skip) -> Sequence[NamedCodec]:
         """Return every codec with every setting."""
@@ -260,29 +297,37 @@ class BaselineMethod(_Targets):
     def _codecs(self, skip: Skip) -> Iterator[NamedCodec]:
         if [self.quality is None, self.k is None, not self.has_targets].count(False) > 1:
             raise ConfigError("methods", "quality or k, or a target", "several")
-        swept, targets = self.quality or self.k, self.targets(skip)
+        targets = self.targets(skip)
         for spec in self.codec:
-            name = spec.partition(":")[0]
             try:
-                self._check_setting(spec)
-                if self.has_targets:
-                    codec = Baseline.create(name)
+                self._check_keys(spec)
+                for codec in map(Baseline.create, self._specs(spec)):
+                    if not self.has_targets:
+                        yield codec
+                        continue
+                    codec = Baseline.create(codec.name)  # without its quality
                     yield from (Targeted(codec, target) for target in targets)
-                    continue
-                for full in [spec] if swept is None else [f"{spec}:{value}" for value in swept]:
-                    yield Baseline.create(full)
             except MissingDependencyError as error:
-                skip(name, error)
+                skip(spec.partition(":")[0], error)
 
-    def _check_setting(self, name: str) -> None:
-        """Refuse a key that is not the setting of a codec."""
-        setting = baselines.setting(name)
-        if self.has_targets and setting != "quality":
+    def _specs(self, spec: str) -> Sequence[str]:
+        """Return the specs of a codec at all combinations of its settings."""
+        columns = {key: getattr(self, key) for key in COLUMNS if getattr(self, key) is not None}
+        lists = (self.settings or {}) | columns
+        return Combinations(lambda **values: baselines.spec(spec, values), lists)
+
+    def _check_keys(self, spec: str) -> None:
+        """Refuse a key that is not a setting of a codec."""
+        settings, name = baselines.settings(spec), spec.partition(":")[0]
+        dials = [key for key in COLUMNS if key in settings]
+        if self.has_targets and "quality" not in dials:
             raise ConfigError(f"methods: baseline {name}", "no target, as it has no quality", "one")
-        for key in ("quality", "k"):
-            if getattr(self, key) is not None and key != setting:
-                expected = setting if setting in ("quality", "k") else "neither quality nor k"
+        for key in COLUMNS:
+            if getattr(self, key) is not None and key not in dials:
+                expected = " or ".join(dials) or "neither quality nor k"
                 raise ConfigError(f"methods: baseline {name}", expected, key)
+            if key in (self.settings or {}):
+                raise ConfigError("methods: settings", f"no {key}, which is a key of its own", key)
 
 
 Method = Annotated[

@@ -7,7 +7,7 @@ has only what tells it from the others: a coder or a block size only if there ar
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from adaptive_kmeans import codec
-from adaptive_kmeans.baselines.checked import decoder
+from adaptive_kmeans.baselines.checked import decoder, titles
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.experiment.columns import rows_of
 from adaptive_kmeans.metrics import Curve, Metric
@@ -76,7 +76,8 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
         values = {getattr(row, name) for row in ours}
         if len(values if name in OPTIONAL else values - {None}) > 1:
             swept.append(name)
-    series = [_name(row, swept) for row in rows]
+    others = titles(row.method for row in rows if row.coder is None)
+    series = [_name(row, swept, others) for row in rows]
     return table.assign(
         is_ours=[row.coder is not None for row in rows],
         label=[_label(row) for row in rows],
@@ -131,7 +132,9 @@ def _title(row: Any, series: str) -> str:
         )
     if row.coder is not None:
         return f"{series}, quality {row.quality:g}"
-    return series if row.quality is None else f"{series} {row.quality:g}"
+    if row.quality is None:
+        return series
+    return f"{series}{', quality' if ',' in series else ''} {row.quality:g}"
 
 
 def _point(row: Any) -> str:
@@ -139,7 +142,9 @@ def _point(row: Any) -> str:
     return repr([getattr(row, name) for name in names])
 
 
-def _name(row: Any, swept: Sequence[str]) -> str:
+def _name(row: Any, swept: Sequence[str], others: Mapping[str, str]) -> str:
+    if row.coder is None:
+        return others[row.method]
     label = _label(row)
     parts = [label]
     for name in swept:
