@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from adaptive_kmeans.clustering.locked import Color
+    from adaptive_kmeans.registry import Registry
     from adaptive_kmeans.restoration.correction import Correction
     from adaptive_kmeans.restoration.wiener import Filter
 
@@ -243,7 +244,7 @@ class Settings:
             if value is not None:
                 # NumPy's integers become Python's, so that equal settings are equal everywhere.
                 object.__setattr__(self, key, check_integer(name, value, low, high))
-        coders.create(self.coder)
+        self._spell_specs()
         from adaptive_kmeans.clustering import COLOR_SPACES, INITIALIZATIONS
 
         _check_name("color space", self.color_space, COLOR_SPACES)
@@ -260,6 +261,24 @@ class Settings:
         self.quantizer()
         restoration.create(self.restoration)
         restoration.check_correction(self.correction)
+
+    def _spell_specs(self) -> None:
+        """Give each spec its one spelling, so that settings that mean the same are equal."""
+        from adaptive_kmeans.detail import measures
+        from adaptive_kmeans.regions import thresholds
+
+        coders.create(self.coder)
+        families: dict[str, Registry[Any]] = {
+            "coder": coders,
+            "detail": measures,
+            "threshold": thresholds,
+            "dither": ditherings,
+            "restoration": restoration.restorations,
+        }
+        for key, family in families.items():
+            spec = getattr(self, key)
+            if (key, spec) != ("restoration", restoration.AUTO):
+                object.__setattr__(self, key, family.spec(spec))
 
     def _take_codebook(self) -> None:
         """Check given codewords; without a size, they are all there are."""
@@ -888,6 +907,8 @@ class AdaptiveKMeans:
         settings = self.settings
         own: tuple[str, ...] = ("alpha_levels",) if settings.alpha_levels is not None else ()
         own += ("dither",) if settings.is_dithered else ()
+        unusual = ("init", "tolerance")
+        own += tuple(key for key in unusual if getattr(settings, key) != getattr(Settings, key))
         own += () if settings.is_regular else ("detail", "k1", "k2", "threshold")
         chosen: dict[str, Any] = {"method": "regular" if settings.is_regular else "region-adaptive"}
         if settings.is_regular and settings.quality is None:

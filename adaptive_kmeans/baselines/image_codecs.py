@@ -3,10 +3,10 @@
 ==================== ===============================================================================
 `jpeg:75`            JPEG at a quality 1..100, progressive, optimized tables, 4:2:0 below 90
 `jpeg-444:75`        the same with chroma at full resolution
-`webp:75`            lossy WebP, method 6
+`webp:75`            lossy WebP, method 6 unless `webp:75,method=4` says otherwise
 `avif:60`            AVIF
 `jpeg-xl:80`         lossy JPEG XL, effort 7, at libjxl's distance for the quality
-`png`                PNG of the RGB pixels, optimized by oxipng
+`png:4`              PNG of the RGB pixels, optimized by oxipng at a level of 0..6
 `webp-lossless:6`    lossless WebP at an effort of 0..6
 `jpeg-xl-lossless:7` lossless JPEG XL at an effort of 1..10
 `png8:256`           our K-means codebook of k colors in a PNG with a palette, by oxipng
@@ -22,8 +22,8 @@
 Those with a true attribute `has_alpha` (`webp`, `avif`, `png`, `webp-lossless`, `libimagequant`,
 `kmeans-webp`) take images with alpha, too; the others refuse them.
 
-A codec is a frozen dataclass; its first field is the setting that a spec gives after the colon. One
-that is called `k` or `quality` is a column of tables.
+A codec is a frozen dataclass; its fields are its settings, and the first one is what a spec gives
+after the colon without a name. Those that are called `k` or `quality` are columns of tables.
 
 Pillow comes with the package, the other libraries with the extra ``peers``. Another package adds a
 codec by an entry point of the group ``adaptive_kmeans.baselines``; experiments use every codec

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
-from adaptive_kmeans.clustering import COLOR_SPACES
+from adaptive_kmeans.clustering import COLOR_SPACES, INITIALIZATIONS
 from adaptive_kmeans.coding import coders
 from adaptive_kmeans.detail import measures
 from adaptive_kmeans.dithering import ditherings
@@ -97,6 +97,16 @@ BlockSizes = Annotated[
     Integers, Field(description=f"Side of a block in pixels, 1 to {MAX_BLOCK_SIZE}.")
 ]
 Seeds = Annotated[Integers, Field(description="Seed of the clustering.")]
+Inits = Annotated[
+    Names, Field(description="Where the centroids start."), OneOf(lambda: INITIALIZATIONS)
+]
+Tolerances = Annotated[
+    Numbers,
+    Field(
+        description="Clustering stops when the distortion falls by less than this part of itself; "
+        "with 0 when no label changes."
+    ),
+]
 AlphaLevels = Annotated[
     Integers,
     Field(

@@ -64,5 +64,7 @@ COLUMNS: dict[str, Column] = {
     "target_value": Column(digits="g", is_number=True),
     "tries": Column("derived"),
     "high_percent": Column("measured", ".1f", tolerance=0.1),  # blocks of high detail, of two
+    "init": _IF_SWEPT,  # of the clustering, where it is not the default
+    "tolerance": Column(digits="g", is_number=True, shown="if swept"),
 }
 """The columns, in the order of the table."""

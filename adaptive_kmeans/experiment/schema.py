@@ -30,6 +30,7 @@ from adaptive_kmeans.experiment.keys import (
     Corrections,
     Details,
     Dithers,
+    Inits,
     Integers,
     K1s,
     K2s,
@@ -44,6 +45,7 @@ from adaptive_kmeans.experiment.keys import (
     Sizes,
     Strict,
     Thresholds,
+    Tolerances,
 )
 from adaptive_kmeans.experiment.rows import METRICS
 from adaptive_kmeans.image import parse_color
@@ -114,6 +116,8 @@ class _OurMethod(Strict):
     coder: Coders = Field([Settings.coder])
     color_space: ColorSpaces = Field([Settings.color_space])
     seed: Seeds = Field([Settings.seed])
+    init: Inits = Field([Settings.init])
+    tolerance: Tolerances = Field([Settings.tolerance])
     restoration: Restorations = Field([NONE])
     correction: Corrections = Field([NONE])
     alpha_levels: AlphaLevels | None = None
@@ -177,6 +181,7 @@ class RateDistortionMethod(_OurMethod, _Targets):
     k1: K1s | None = Field(None, examples=[[64]])
     k2: K2s | None = Field(None, examples=[[256]])
     detail: Details = Field([Settings.detail])
+    threshold: Thresholds = Field([Settings.threshold])
     detail_power: Numbers = Field(
         [Settings.detail_power],
         description="How much the price depends on a block's detail: the power, -1 to 1.",
@@ -195,6 +200,9 @@ class RateDistortionMethod(_OurMethod, _Targets):
             raise ConfigError("methods: rate-distortion", expected, "none or several")
         if self.k2 is not None and self.k1 is None:
             raise ConfigError("methods: rate-distortion", "k1 as well as k2", "k2 alone")
+        if self.k2 is None and self.threshold != [Settings.threshold]:
+            expected = "k1 and k2 beside threshold"
+            raise ConfigError("methods: rate-distortion", expected, "one codebook")
         named = [name for name in ("k", "k1") if getattr(self, name) is not None]
         if len(named) != (self.price is not None):
             expected = "k, or k1 and k2, beside price, and neither beside quality"

@@ -34,11 +34,13 @@ SERIES_COLUMNS = (
     "correction",
     "alpha_levels",
     "dither",
+    "init",
+    "tolerance",
 )
 """Columns that make up a series besides its method, in the order of its name."""
 
-OPTIONAL = ("alpha_levels", "dither")
-"""Those that without a value are off; other settings without a value do not apply."""
+OPTIONAL = ("alpha_levels", "dither", "init", "tolerance")
+"""Those that without a value are off or usual; other settings without a value do not apply."""
 
 POINT = ("k", "k1", "k2", "price", "quality")
 """Columns that tell the files of an image and a series apart, if no target does."""
@@ -165,8 +167,8 @@ def _part(name: str, value: Any, by_choice: bool) -> list[str]:
         return [] if value == Settings.detail_power else [f"power {value:g}"]
     if name == "alpha_levels":
         return [f"{value} levels of alpha"]
-    if name == "effort":
-        return [f"effort {value}"]
+    if name in ("effort", "tolerance"):
+        return [f"{name} {value:g}"]
     if name in ("restoration", "correction"):
         usual, other = (AUTO, f"no {name}") if by_choice else (NONE, f"{name} {value}")
         return [] if value == usual else [other if value in (AUTO, NONE) else f"{name} {value}"]
