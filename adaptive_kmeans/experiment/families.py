@@ -48,6 +48,7 @@ def _split(names: list[str], every: Mapping[str, Any]) -> list[list[str]]:
     columns = [*_BEFORE, *(column for column in SERIES_COLUMNS if column not in _BEFORE)]
     keys += [{name: getattr(row, column) for name, row in first.items()} for column in columns]
     keys += [{name: row.label for name, row in first.items()}]
+    keys += [{name: row.label.partition(":")[0] for name, row in first.items()}]  # of codecs
     for key in keys:
         parts: dict[object, list[str]] = {}
         for name in names:
