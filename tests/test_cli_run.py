@@ -83,7 +83,9 @@ def test_run_then_report_then_reproduce(folder):
     report = typed("report", "results")
     assert (report.returncode, report.stdout) == (0, "results/small/report.html\n")
     page = Path("results/small/report.html").read_text()
-    assert page.count("data:image/png;base64,") > TRIALS
+    pictures = json.loads(page.partition('id="pictures">')[2].partition("</script>")[0])
+    assert len(pictures) == 1 + TRIALS
+    assert all(each["source"].startswith("data:image/png;base64,") for each in pictures)
     assert Path("results/small/table.csv").read_bytes() == table
 
     again = typed("reproduce", "--images", "cat.png")

@@ -347,7 +347,7 @@ def test_unusual_names_and_shapes_work_in_tables_and_figures(folder):
     lines = Path("results/many/table.md").read_text().splitlines()
     assert sum(line.startswith(r"| p\|q ") for line in lines) == len(lines) // len(names)
     write_report(Path("results/many"))
-    cells = '<td class="words">p|q</td><td class="words">regular</td>'
+    cells = '<td class="words">p|q</td><td>2</td>'
     assert cells in Path("results/many/report.html").read_text()
 
 

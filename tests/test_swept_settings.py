@@ -6,13 +6,12 @@ import pytest
 
 from adaptive_kmeans.codec import AdaptiveKMeans, Settings
 from adaptive_kmeans.experiment.config import check_config
-from adaptive_kmeans.experiment.rows import Row
 from adaptive_kmeans.experiment.schema import (
     RateDistortionMethod,
     RegionAdaptiveMethod,
     RegularMethod,
 )
-from adaptive_kmeans.experiment.series import Measured, named
+from tests.test_series import table
 
 NO_KEY = {"codebook"}
 """Given colors come in files, which `compress --codebook` reads."""
@@ -51,9 +50,7 @@ def codecs(**method):
 
 def test_initializations_and_tolerances_are_series_of_their_own():
     swept = codecs(method="regular", k=[8], init=["wu", "random"], tolerance=[1e-3, 0])
-    blank = dict.fromkeys(field.name for field in dataclasses.fields(Row))
-    rows = [Measured(Row(**{**blank, **codec.columns})) for codec in swept]
-    assert [m.series for m in named(rows)] == [
+    assert list(table([codec.columns for codec in swept])["series"]) == [
         "regular",
         "regular, tolerance 0",
         "regular, random",

@@ -310,7 +310,12 @@ def report(
         Path, Argument(metavar="RESULTS", help="A folder of results, or the parent of several.")
     ],
 ) -> None:
-    """Rewrite tables and figures, and an HTML page of them, from the stored trials alone."""
+    """Rewrite tables and figures, and report.html, from the stored trials alone.
+
+    The page is one file without a link outside. It opens with the question and the answer in
+    numbers, and has the figures, any two pictures side by side under a zoom, where the bits go, the
+    table of trials to sort and filter, the settings and the environment.
+    """
     from adaptive_kmeans.experiment.report import write_report
 
     for path in write_report(folder):

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from functools import partial
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from adaptive_kmeans.codec import NamedCodec
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import MissingDependencyError
-from adaptive_kmeans.experiment import comparison, figures, pictures, published, style, tables
+from adaptive_kmeans.experiment import comparison, figures, published, style, tables
 from adaptive_kmeans.experiment.codec_trials import CodecTrial
 from adaptive_kmeans.experiment.columns import rows_of
 from adaptive_kmeans.experiment.combinations import Combinations
-from adaptive_kmeans.experiment.findings import Findings, Measured, Shown, Summary
+from adaptive_kmeans.experiment.findings import Findings, Measured, Picture, Shown, Summary
 from adaptive_kmeans.experiment.kind import Kind
 from adaptive_kmeans.experiment.rows import COLUMNS, METRICS
 from adaptive_kmeans.experiment.schema import CompressionConfig
@@ -90,7 +89,7 @@ def find(config: CompressionConfig, measured: Measured, shown: Shown) -> Finding
     paper = config.published
     note = "" if paper is None else f"{paper.source}, on {paper.image}: published → ours."
     summaries = {
-        "summary.md": Summary("Compared", [comparison.summary(compared)]),
+        "summary.md": Summary("", [comparison.summary(compared)]),
         "published.md": Summary("Published → ours", [published.beside(table, paper)], note),
     }
     csv = "" if compared.empty else tables.to_csv(compared, comparison.COLUMNS)
@@ -108,26 +107,25 @@ def find(config: CompressionConfig, measured: Measured, shown: Shown) -> Finding
         {"comparison.csv": csv},
         {"metrics": settings},
         partial(_pictures, measured, shown),
+        compared,
     )
 
 
-def _pictures(measured: Measured, shown: Shown) -> dict[str, Callable[[], npt.NDArray[np.uint8]]]:
-    """Return what makes the original and all decoded pictures, by their titles."""
+def _pictures(measured: Measured, shown: Shown) -> list[Picture]:
+    """Return the original and all decoded pictures of the image that figures show."""
     original = shown.pixels
     own = measured.table[measured.table["key"].isin(measured.data)]
     own = own[own["image"] == shown.name]
     if original is None or own.empty:
-        return {}
-    made: dict[str, Callable[[], npt.NDArray[np.uint8]]] = {
-        f"{shown.name}, original": lambda: original
-    }
-    for row in rows_of(own):
-        quality = pictures.quality_of(row)
-        title = f"{row.title}, {row.bits_per_pixel:.2f} bits per pixel"
-        made[f"{title}, {quality}" if quality else title] = partial(
-            decode, row, measured.data[row.key]
-        )
-    return made
+        return []
+    first = Picture(f"{shown.name}, original", "", lambda: original)
+    return [first, *(_picture(row, measured.data[row.key]) for row in rows_of(own))]
+
+
+def _picture(row: Any, data: bytes) -> Picture:
+    psnr_db = None if math.isnan(row.psnr_db) else row.psnr_db
+    make = partial(decode, row, data)
+    return Picture(row.title, row.series, make, row.bytes, row.bits_per_pixel, psnr_db)
 
 
 KIND = Kind(

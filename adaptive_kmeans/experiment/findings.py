@@ -71,9 +71,34 @@ class Shown(NamedTuple):
 NOTHING_SHOWN = Shown(None, None)
 
 
-def no_pictures() -> dict[str, Callable[[], npt.NDArray[np.uint8]]]:
+class Picture(NamedTuple):
+    """A picture that the page compares with the others of its image.
+
+    Parameters
+    ----------
+    title : str
+        The series with its setting, or "original".
+    series : str
+        Its series; "" of an original.
+    pixels : callable
+        Returns the picture.
+    size : int or None
+        Bytes of its file; None of an original.
+    bits_per_pixel, psnr_db : float or None
+        Rate and quality of its file.
+    """
+
+    title: str
+    series: str
+    pixels: Callable[[], npt.NDArray[np.uint8]]
+    size: int | None = None
+    bits_per_pixel: float | None = None
+    psnr_db: float | None = None
+
+
+def no_pictures() -> list[Picture]:
     """Return no pictures for the page."""
-    return {}
+    return []
 
 
 class Summary(NamedTuple):
@@ -82,7 +107,7 @@ class Summary(NamedTuple):
     Parameters
     ----------
     title : str
-        What it is, for the page.
+        What it is, for the page; "" if it says itself.
     tables : sequence of DataFrame
         Shown cells; an empty table is left out.
     note : str
@@ -116,7 +141,9 @@ class Findings:
     facts : dict
         What `environment.json` records of the measurements.
     pictures : callable
-        Returns what makes each picture that the page compares, by its title.
+        Returns the pictures that the page compares, all of one image, the original first.
+    compared : DataFrame
+        The comparison of series at equal quality; see `comparison`.
     """
 
     table: pd.DataFrame
@@ -124,4 +151,5 @@ class Findings:
     summaries: Mapping[str, Summary] = field(default_factory=dict)
     csvs: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    pictures: Callable[[], dict[str, Callable[[], npt.NDArray[np.uint8]]]] = no_pictures
+    pictures: Callable[[], Sequence[Picture]] = no_pictures
+    compared: pd.DataFrame | None = None
