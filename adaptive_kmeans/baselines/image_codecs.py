@@ -17,6 +17,9 @@
 `k-compress:16`      K-Compress: two 4-bit indices a byte, as a gray PNG, beside a NumPy file of
                      colors
 `npz:16`             PaiAkshay998's ImageCompression: indices and centroids in a compressed `.npz`
+`published-code:64`  pmephin's code for regular K-means of k colors, repeated, as an `.akm` file;
+                     `published-code-eigenvalue:64`, `-variance` and `-total-variation` have k
+                     colors for low detail and 256 for high: see `published_code`
 ==================== ===============================================================================
 
 Those with a true attribute `has_alpha` (`webp`, `avif`, `png`, `webp-lossless`, `libimagequant`,
@@ -32,7 +35,7 @@ through `checked`.
 
 from __future__ import annotations
 
-from adaptive_kmeans.baselines import palette_codecs, pixel_codecs
+from adaptive_kmeans.baselines import palette_codecs, pixel_codecs, published_code
 from adaptive_kmeans.codec import Codec
 from adaptive_kmeans.registry import Registry, group
 
@@ -54,6 +57,10 @@ baselines: Registry[Codec] = Registry(
         "kmeans-webp": palette_codecs.KMeansWebP,
         "k-compress": palette_codecs.KCompress,
         "npz": palette_codecs.Npz,
+        "published-code": published_code.PublishedCode,
+        "published-code-eigenvalue": published_code.Eigenvalue,
+        "published-code-variance": published_code.Variance,
+        "published-code-total-variation": published_code.TotalVariation,
     },
     group("baselines"),
 )

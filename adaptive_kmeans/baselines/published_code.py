@@ -1,0 +1,265 @@
+"""The code of the published study, repeated step by step.
+
+pmephin, "Improved Image Compression with KMeans" (github.com/pmephin, May 2023), measures regular
+K-means, and K-means in two regions, by PSNR and SSIM. The codecs here do what its code does, also
+where the package does better:
+
+- Blocks of 4×4 pixels are high detail from the median of the scores on. These are the regions of
+  `Settings.published`, too: the published maps are the same.
+- The clustering is cuML's ``KMeans(n_clusters=k)``: first centroids by scalable K-means++, then
+  Lloyd's iterations until the squared distances that the centroids move add up to less than 1e-4,
+  at most 300. The published numbers are lower than ours because of the start: see
+  `first_centroids`.
+- Centroids are truncated to 8 bits, not rounded, which darkens each channel by half a level.
+- A pixel keeps the label that K-means gave it, whichever of the truncated codewords is nearest.
+- k2 is 256.
+
+Its random numbers cannot be repeated, since a GPU drew them, so that the results differ from the
+published ones as those of two seeds do. Here the iterations run on the distinct colors with their
+numbers of pixels, and centroids are held to eighths of a level, where cuML has all pixels and
+float32. An edge that is one pixel wide has blocks of its own, where the published code makes all
+blocks longer.
+
+The only file of the published code is a JPEG of the result: see `save_jpeg`. The codecs here write
+what they quantize as an `.akm` file, without further loss and by the coder `CODER`, as the
+package's own K-means is written in ``region_study``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from adaptive_kmeans import codec, container
+from adaptive_kmeans.baselines.formats import Pixels, check_setting, encode_by_pillow
+from adaptive_kmeans.baselines.libraries import version_of
+from adaptive_kmeans.blocks import BlockGrid
+from adaptive_kmeans.clustering import Workers, count_colors, kmeans
+from adaptive_kmeans.clustering.color_points import EIGHTHS, ColorPoints
+from adaptive_kmeans.clustering.histogram import ColorSet
+from adaptive_kmeans.codec import ENCODER_VERSION
+from adaptive_kmeans.detail import measures
+from adaptive_kmeans.limits import MAX_CODEWORDS
+from adaptive_kmeans.luma import luma_order
+from adaptive_kmeans.quantize import Quantized
+from adaptive_kmeans.regions import Median, classify
+
+BLOCK_SIZE = 4
+K2 = 256
+CODER = "deflate:7"
+OVERSAMPLING = 2
+ROUNDS = 8
+TOLERANCE = 1e-4
+MAX_ITERATIONS = 300
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PublishedCode:
+    """Regular K-means as the published code does it.
+
+    Parameters
+    ----------
+    k : int
+        Codewords, of two regions those for low detail.
+    seed : int
+        For the draws of the start.
+
+    Examples
+    --------
+    >>> image = np.array([[[0, 0, 0], [1, 1, 3], [200, 0, 0], [203, 0, 0]]], np.uint8)
+    >>> repeat = PublishedCode(k=2)
+    >>> repeat.quantize(image).codebooks
+    (array([[  0,   0,   1],
+           [201,   0,   0]], dtype=uint8),)
+    >>> repeat.decode(repeat.encode(image))[0, :, 0].tolist()
+    [0, 0, 201, 201]
+    """
+
+    k: int = 64
+    seed: int = 0
+    detail: ClassVar[str | None] = None
+
+    def __post_init__(self) -> None:
+        check_setting("published-code k", self.k, 1, MAX_CODEWORDS)
+        check_setting("published-code seed", self.seed, 0, 2**32 - 1)
+
+    @property
+    def version(self) -> str:
+        """Names and versions of what makes the files."""
+        libraries = f"{version_of('numpy')}, {version_of('scikit-learn')}"
+        return f"repeat 1, {libraries}, adaptive-kmeans encoder {ENCODER_VERSION}"
+
+    def encode(self, image: Pixels) -> bytes:
+        """Quantize pixels and write the file."""
+        return container.write(self.quantize(image), CODER)
+
+    def decode(self, data: bytes) -> Pixels:
+        """Decode a file."""
+        return codec.decode(data)
+
+    def quantize(self, image: Pixels) -> Quantized:
+        """Return the truncated codebooks, and each pixel's codeword by the label of K-means."""
+        grid, ks = BlockGrid(image.shape[0], image.shape[1], BLOCK_SIZE), [self.k]
+        region_map = np.zeros(grid.shape, np.uint8)
+        if self.detail is not None:
+            ks.append(K2)
+            region_map = classify(measures.create(self.detail)(image, grid), Median())
+        regions = grid.spread(region_map)
+        with Workers() as workers:
+            histogram = count_colors(image, regions, len(ks), workers)
+            found = [
+                _truncated(*cluster(colors, k, self.seed, workers))
+                for colors, k in zip(histogram.sets, ks, strict=True)
+            ]
+            labels = np.concatenate([labels for _, labels in found])
+            index_map = histogram.map_labels(image, regions, labels, workers)
+        codebooks = tuple(codebook for codebook, _ in found)
+        return Quantized(grid, region_map, codebooks, index_map)
+
+
+class Eigenvalue(PublishedCode):
+    """Two codebooks, by the eigenvalues of a block's colors."""
+
+    detail = "eigenvalue"
+
+
+class Variance(PublishedCode):
+    """Two codebooks, by the variance of a block's amplitude."""
+
+    detail = "variance"
+
+
+class TotalVariation(PublishedCode):
+    """Two codebooks, by the total variation of a block's amplitude."""
+
+    detail = "total-variation"
+
+
+def save_jpeg(image: Pixels) -> bytes:
+    """Save pixels as the published code does, to compare the size with that of the input JPEG.
+
+    scikit-image writes by Pillow's defaults: quality 75, chroma at half the resolution.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8
+    """
+    return encode_by_pillow(Image.fromarray(image), "JPEG")
+
+
+def cluster(
+    colors: ColorSet, k: int, seed: int, workers: Workers
+) -> tuple[Floats, npt.NDArray[np.uint16]]:
+    """Cluster colors as cuML does.
+
+    Returns
+    -------
+    centroids : (k', 3) float64
+        k of them; with no more than k colors these.
+    labels : (n,) uint16
+        Each color's nearest centroid.
+    """
+    if len(colors.colors) <= k:
+        return colors.colors.astype(np.float64), np.arange(len(colors.colors), dtype=np.uint16)
+    coordinates = np.ascontiguousarray(colors.colors.T, dtype=np.float32) * EIGHTHS
+    points = ColorPoints(coordinates, colors.weights, colors.cubes, workers)
+    centroids = EIGHTHS * first_centroids(points, k, np.random.default_rng(seed))
+    points.start(k)
+    for _ in range(MAX_ITERATIONS):
+        points.assign(np.rint(centroids).astype(np.float32))
+        means = points.means()
+        moved = ((means - centroids) ** 2).sum() / EIGHTHS**2
+        centroids = means
+        if moved < TOLERANCE:
+            break
+    points.assign(np.rint(centroids).astype(np.float32))
+    return centroids / EIGHTHS, points.labels
+
+
+def first_centroids(points: ColorPoints, k: int, rng: np.random.Generator) -> Floats:
+    """Choose first centroids by scalable K-means++, with cuML's departure from it.
+
+    B. Bahmani et al., "Scalable K-Means++", PVLDB 5(7), 2012: draws by the squared distance to what
+    has been drawn give candidates, and K-means of these, weighted by the pixels that each is
+    nearest to, gives the centroids. This K-means starts by K-means++ in turn, and there cuML leaves
+    the weights out: rare colors, of which many are drawn, get more centroids than they are worth,
+    and the iterations that follow do not take them back.
+
+    Returns
+    -------
+    (k, 3) float64
+        In levels.
+    """
+    from sklearn.cluster import kmeans_plusplus
+
+    colors: Floats = points.coordinates.T.astype(np.float64) / EIGHTHS
+    weights = points.weights
+    drawn, nearest = _draw(points, colors, k, rng)
+    candidates = np.flatnonzero(drawn)
+    if len(candidates) < k:
+        others = np.flatnonzero(drawn == 0)
+        chances = weights[others] / weights[others].sum()
+        more = rng.choice(others, k - len(candidates), replace=False, p=chances)
+        candidates = np.concatenate([candidates, more])
+        return np.take(colors, candidates, axis=0)
+    start, _ = kmeans_plusplus(
+        colors[candidates],
+        k,
+        sample_weight=drawn[candidates],
+        random_state=int(rng.integers(2**32)),
+        n_local_trials=2 + math.ceil(math.log(k)),
+    )
+    pixels = np.bincount(nearest, weights, len(colors))[candidates]
+    centroids: Floats = kmeans(
+        colors[candidates], k, init=start, weights=pixels, max_iterations=MAX_ITERATIONS
+    ).centroids
+    return centroids
+
+
+def _draw(
+    points: ColorPoints, colors: Floats, k: int, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
+    """Draw pixels in rounds, about 2k in each.
+
+    Returns
+    -------
+    drawn : (n,) int64
+        How many pixels of each color.
+    nearest : (n,) integers
+        Each color's nearest one of those that were drawn.
+    """
+    weights = points.weights
+    drawn = rng.multinomial(1, weights / weights.sum())
+    nearest = np.full(len(colors), drawn.argmax())
+    distances = ((colors - colors[nearest]) ** 2).sum(axis=1)
+    for _ in range(min(ROUNDS, math.ceil(math.log(weights @ distances)))):
+        if not distances.any():
+            break
+        chances = OVERSAMPLING * k * distances / (weights @ distances)
+        draws = rng.binomial(weights, np.minimum(chances, 1))
+        drawn += draws
+        new = np.flatnonzero(draws)
+        if new.size:
+            points.start(new.size).assign(np.ascontiguousarray(points.coordinates[:, new].T))
+            closest = new[points.labels]
+            squares = ((colors - colors[closest]) ** 2).sum(axis=1)
+            nearest = np.where(squares < distances, closest, nearest)
+            distances = np.minimum(squares, distances)
+    return drawn, nearest
+
+
+def _truncated(
+    centroids: Floats, labels: npt.NDArray[np.uint16]
+) -> tuple[Pixels, npt.NDArray[np.uint16]]:
+    """Return truncated centroids as a codebook, each once and in the order of luma, and labels."""
+    codebook, places = np.unique(centroids.astype(np.uint8), axis=0, return_inverse=True)
+    order = luma_order(codebook)
+    ranks = order.argsort().astype(np.uint16)
+    return codebook[order], ranks[places.reshape(-1)][labels]
