@@ -229,7 +229,8 @@ class RegionAdaptive:
 
     pmephin, "Improved Image Compression with KMeans", section 1. It departs from the published code
     in that centroids are rounded to 8 bits, not truncated, and that pixels take the closest rounded
-    codeword. With one codebook size there is one region, and this is regular K-means.
+    codeword; `adaptive_kmeans.baselines.published_code` repeats it as it is. With one codebook size
+    there is one region, and this is regular K-means.
 
     Parameters
     ----------

@@ -52,6 +52,46 @@ k2 = 6
 """
 
 
+REPEATED = """
+[[methods]]
+method = "baseline"
+codec = "published-code"
+k = [2, 3, 5]
+"""
+
+
+def test_repeats_of_the_published_code_stand_between_the_published_numbers_and_ours(
+    tmp_path, monkeypatch, photo
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(photo).save(name)
+    text = SMALL
+    for old, new in {
+        '["psnr"]': '["psnr", "jpeg-bytes"]',
+        "rows = [": 'input_bytes = 5000\nrepeated.regular = "published-code"\nrows = [',
+        "bytes = 1234": "jpeg_bytes = 4000",
+        "k = [2, 5]": 'k = [2, 3, 5]\ncoder = "fixed-length"',
+        "k2 = 6": 'k2 = 6\ncoder = "fixed-length"',
+    }.items():
+        text = text.replace(old, new)
+    Path("small.toml").write_text(text + REPEATED)
+    measured = run_experiment(Path("small.toml")).rows
+    rows = {(row.method, row.k): row for row in measured if row.image == "a"}
+    ours, repeat = rows["regular", 2], rows["published-code", 2]
+    share, own = (row.jpeg_bytes / 50 for row in (repeat, ours))
+    lines = Path("results/small/published.md").read_text().splitlines()
+    assert lines[0] == "A. Author, on a: published → repeated → ours."
+    assert lines[2].endswith("| as JPEG, % of the input | bytes, repeated → ours |")
+    assert lines[4] == (
+        f"| regular | 2 | 12.500 → {repeat.psnr_db:.3f} → {ours.psnr_db:.3f} | – "
+        f"| 80.0 → {share:.1f} → {own:.1f} | {repeat.bytes:,} → {ours.bytes:,} |"
+    )
+    assert not [line for line in lines[4:] if "published-code" in line]
+    assert not Path("results/small/comparison.csv").exists()  # no other series has three points
+    assert "published-code" in Path("results/small/table.md").read_text()
+
+
 def test_published_numbers_are_listed_with_ours_of_the_same_file(tmp_path, monkeypatch, photo):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(photo).save("a.png")

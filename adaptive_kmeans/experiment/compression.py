@@ -83,17 +83,16 @@ def _measured(
 
 def find(config: CompressionConfig, measured: Measured, shown: Shown) -> Findings:
     """Compare the files of all series, at equal bytes and beside published numbers."""
-    table = named(measured.table)
-    measured = Measured(table, measured.data)
-    compared = comparison.compare(table, config.figures.anchor)
-    paper = config.published
-    note = "" if paper is None else f"{paper.source}, on {paper.image}: published → ours."
+    measured = Measured(named(measured.table), measured.data)
+    table, paper = measured.table, config.published
+    own = measured._replace(table=published.without_repeats(table, paper))
+    compared = comparison.compare(own.table, config.figures.anchor)
     summaries = {
         "summary.md": Summary("", [comparison.summary(compared)]),
-        "published.md": Summary("Published → ours", [published.beside(table, paper)], note),
+        "published.md": published.summary(table, paper),
     }
     csv = "" if compared.empty else tables.to_csv(compared, comparison.COLUMNS)
-    drawings = partial(figures.draw, measured, compared, shown, config.figures, paper)
+    drawings = partial(figures.draw, own, compared, shown, config.figures, paper)
     draw = partial(style.save, draw=drawings, config=config.name, suffixes=config.figures.formats)
     settings = {
         name: dict(metric.settings)

@@ -1,15 +1,30 @@
-"""Comparing the numbers of a paper with ours."""
+"""Comparing the numbers of a paper with ours, and with those of its code, repeated."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from adaptive_kmeans.experiment.columns import Column, rows_of
+from adaptive_kmeans.experiment.columns import rows_of
+from adaptive_kmeans.experiment.findings import Summary
 from adaptive_kmeans.experiment.rows import COLUMNS
 from adaptive_kmeans.experiment.schema import Published, PublishedRow
 from adaptive_kmeans.experiment.tables import shown_value
+
+SOURCES = ("published", "repeated", "ours")
+"""Where the numbers of a row are from, in their order."""
+
+JPEG_PERCENT = "jpeg_percent"
+"""The published "compression rate": bytes of the result as JPEG over those of the input, in %."""
+
+_HEADINGS = {
+    name: COLUMNS[name].heading
+    for name in PublishedRow.model_fields
+    if name in COLUMNS and COLUMNS[name].role == "measured" and name != "jpeg_bytes"
+}
+_HEADINGS = {**_HEADINGS, JPEG_PERCENT: "as JPEG, % of the input", "bytes": "bytes"}
 
 
 def find(published: Published | None, row: Any) -> PublishedRow | None:
@@ -20,10 +35,17 @@ def find(published: Published | None, row: Any) -> PublishedRow | None:
     return next((each for each in published.rows if (each.method, each.k) == own), None)
 
 
-def beside(table: pd.DataFrame, published: Published | None) -> pd.DataFrame:
-    """Return the cells "published → ours" of the published image, and our other files of its sizes.
+def without_repeats(table: pd.DataFrame, published: Published | None) -> pd.DataFrame:
+    """Return the files but for those of the paper's code, which are no methods of their own."""
+    repeats = [] if published is None else list(published.repeated.values())
+    return table[~table["method"].isin(repeats)]
 
-    Published rows without a file of ours are in the table, too.
+
+def summary(table: pd.DataFrame, published: Published | None) -> Summary:
+    """Return "published → ours" of the published image, and our other files of its sizes.
+
+    What repeats the paper's code is between the two. Published rows without a file of ours are in
+    the table, too.
 
     Parameters
     ----------
@@ -34,34 +56,65 @@ def beside(table: pd.DataFrame, published: Published | None) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
-        Empty if the published image was not measured.
+    Summary
+        Without a table if the published image was not measured.
     """
-    if published is None or published.image not in set(table["image"]):
-        return pd.DataFrame()
+    if published is None:
+        return Summary("", [])
+    of_image = table[table["image"] == published.image]
+    ours = rows_of(without_repeats(of_image, published))
     sizes = {row.k for row in published.rows}
-    ours = table[(table["image"] == published.image) & table["smaller_codebook"].isin(sizes)]
-    lines = [(row.series, row.smaller_codebook, find(published, row), row) for row in rows_of(ours)]
-    found = [row for _, _, row, _ in lines]
-    lines += [(row.method, row.k, row, None) for row in published.rows if row not in found]
-    said = [
-        name
-        for name in PublishedRow.model_fields
-        if name in COLUMNS
-        and COLUMNS[name].role == "measured"
-        and any(getattr(row, name, None) is not None for row in published.rows)
+    lines: list[tuple[str, int, list[Any]]] = [
+        (own.series, own.smaller_codebook, [find(published, own), repeat, own])
+        for own in ours
+        if own.smaller_codebook in sizes
+        for repeat in [_repeat(of_image, published, own)]
     ]
-    shown = {name: COLUMNS[name] for name in dict.fromkeys([*said, "bytes"])}
-    return pd.DataFrame(
-        [
-            {"method": method, "k or k1": str(k)}
-            | {column.heading: _cell(row, own, name, column) for name, column in shown.items()}
-            for method, k, row, own in lines
-        ]
-    )
+    found = [rows[0] for _, _, rows in lines]
+    lines += [(row.method, row.k, [row, None, None]) for row in published.rows if row not in found]
+    sources = [0, 1, 2] if published.repeated else [0, 2]
+    cells = {
+        "method": [method for method, _, _ in lines],
+        "k or k1": [str(k) for _, k, _ in lines],
+    }
+    for name, heading in _HEADINGS.items():
+        values = [[_value(row, name, published) for row in rows] for _, _, rows in lines]
+        said = sources
+        if all(each[0] is None for each in values):
+            if name != "bytes":
+                continue
+            said = [i for i in sources if i and any(each[i] is not None for each in values)]
+        partly = f", {_arrows([SOURCES[i] for i in said])}" if said not in ([2], sources) else ""
+        cells[f"{heading}{partly}"] = [_cell(each, said, name) for each in values]
+    shown = _arrows([SOURCES[i] for i in sources])
+    tables = [pd.DataFrame(cells)] if ours else []
+    note = f"{published.source}, on {published.image}: {shown}."
+    return Summary(shown.capitalize(), tables, note)
 
 
-def _cell(row: PublishedRow | None, own: Any, name: str, column: Column) -> str:
-    printed, ours = (getattr(source, name, None) for source in (row, own))
-    text = shown_value(ours, column.digits) or "–"
-    return text if printed is None else f"{shown_value(printed, column.digits)} → {text}"
+def _repeat(table: pd.DataFrame, published: Published, own: Any) -> Any:
+    """Return the row of the paper's code that stands beside a file of ours."""
+    same = table["smaller_codebook"] == own.smaller_codebook
+    repeats = rows_of(table[same & (table["method"] == published.repeated.get(own.label))])
+    return repeats[0] if repeats else None
+
+
+def _value(row: Any, name: str, published: Published) -> float | None:
+    if name == JPEG_PERCENT:
+        size = getattr(row, "jpeg_bytes", None)
+        known = size is not None and published.input_bytes is not None
+        return 100 * float(size) / published.input_bytes if known else None  # type: ignore[operator,arg-type]
+    value: float | None = getattr(row, name, None)
+    return None if pd.isna(value) else value
+
+
+def _cell(values: Sequence[float | None], said: Sequence[int], name: str) -> str:
+    """Return the numbers of a row, or ours alone if there is no other."""
+    digits = ".1f" if name == JPEG_PERCENT else COLUMNS[name].digits
+    is_ours_alone = all(value is None for value in values[:-1])
+    shown = said[-1:] if is_ours_alone else said
+    return _arrows([shown_value(values[i], digits) or "–" for i in shown])
+
+
+def _arrows(parts: Sequence[str]) -> str:
+    return " → ".join(parts)

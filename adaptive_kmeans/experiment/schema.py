@@ -387,6 +387,9 @@ class PublishedRow(Strict):
         None, description='SSIM as the metric "ssim-published" takes it.', examples=[0.8]
     )
     bytes: int | None = Field(None, description="Bytes of the file.", examples=[40000])
+    jpeg_bytes: int | None = Field(
+        None, description="Bytes of the result as a JPEG.", examples=[20000]
+    )
 
 
 class Published(Strict):
@@ -396,6 +399,16 @@ class Published(Strict):
 
     source: str = Field(description="The paper.")
     image: str = Field(description="Name of the image.")
+    input_bytes: int | None = Field(
+        None,
+        description="Bytes of the image's file, of which jpeg_bytes are a share.",
+        examples=[30000],
+    )
+    repeated: dict[str, str] = Field(
+        {},
+        description="Baselines that repeat the paper's code, by the methods they stand beside, "
+        'such as {regular = "published-code"}. They are in tables, not in figures.',
+    )
     rows: Annotated[list[PublishedRow], Field(min_length=1)]
 
 
