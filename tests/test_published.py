@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 import adaptive_kmeans as akm
+from adaptive_kmeans.errors import UnknownNameError
 from adaptive_kmeans.experiment import run_experiment
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.image import read_image
@@ -90,6 +91,14 @@ def test_repeats_of_the_published_code_stand_between_the_published_numbers_and_o
     assert not [line for line in lines[4:] if "published-code" in line]
     assert not Path("results/small/comparison.csv").exists()  # no other series has three points
     assert "published-code" in Path("results/small/table.md").read_text()
+
+
+def test_a_repeat_of_another_name_is_refused_with_the_right_one(tmp_path, photo):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    text = SMALL.replace("rows = [", 'repeated.regular = "publishd-code"\nrows = [')
+    (tmp_path / "small.toml").write_text(text)
+    with pytest.raises(UnknownNameError, match="published-code"):
+        read_config(tmp_path / "small.toml")
 
 
 def test_published_numbers_are_listed_with_ours_of_the_same_file(tmp_path, monkeypatch, photo):

@@ -485,6 +485,9 @@ class CompressionConfig(Experiment):
         super().check()
         for method in self.methods:
             method.check()
+        if self.published is not None:
+            for name in self.published.repeated.values():
+                baselines.setting(name)
 
 
 def check_once(what: str, values: Sequence[object]) -> None:
