@@ -20,9 +20,9 @@ numbers of pixels, and centroids are held to eighths of a level, where cuML has 
 float32. An edge that is one pixel wide has blocks of its own, where the published code makes all
 blocks longer.
 
-The only file of the published code is a JPEG of the result: see `metrics.jpeg_bytes`. The codecs here write
-what they quantize as an `.akm` file, without further loss and by the coder `CODER`, as the
-package's own K-means is written in ``region_study``.
+The only file of the published code is a JPEG of the result: see `metrics.jpeg_bytes`. The codecs
+here write what they quantize as an `.akm` file, without further loss and by the coder `CODER`, as
+the package's own K-means is written in ``region_study``.
 """
 
 from __future__ import annotations

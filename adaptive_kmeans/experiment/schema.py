@@ -487,7 +487,7 @@ class CompressionConfig(Experiment):
             method.check()
         if self.published is not None:
             for name in self.published.repeated.values():
-                baselines.setting(name)
+                baselines.spec(name)
 
 
 def check_once(what: str, values: Sequence[object]) -> None:
