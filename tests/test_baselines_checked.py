@@ -18,7 +18,6 @@ from adaptive_kmeans.experiment import run_experiment
 from adaptive_kmeans.experiment.codec_trials import WARM_UP_SIDE, CodecTrial
 from adaptive_kmeans.experiment.compression import plan
 from adaptive_kmeans.experiment.config import check_config, read_config
-from adaptive_kmeans.experiment.series import Measured, named
 from adaptive_kmeans.experiment.trials import run_trial
 
 CONFIG = """
@@ -291,10 +290,9 @@ def test_settings_are_series_whose_files_decode_again(folder):
     assert not results.failures
     methods = {"webp": "webp, method 6", "webp:method=0": "webp, method 0"}
     methods["webp-lossless:2"] = "webp-lossless, method 2"
-    assert [row.method for row in results.rows][::3] == list(methods)
-    rows = [Measured(row) for row in results.rows]
-    assert [m.series for m in named(rows)][::3] == list(methods.values())
-    for row, codec in zip(results.rows, config.codecs(), strict=True):
+    assert list(results.table["method"])[::3] == list(methods)
+    assert list(results.table["series"])[::3] == list(methods.values())
+    for row, codec in zip(results.table.itertuples(), config.codecs(), strict=True):
         assert decoder(row.method, {"k": row.k, "quality": row.quality}) == codec
 
 

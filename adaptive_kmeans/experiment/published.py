@@ -22,7 +22,7 @@ JPEG_PERCENT = "jpeg_percent"
 _HEADINGS = {
     name: COLUMNS[name].heading
     for name in PublishedRow.model_fields
-    if name in COLUMNS and COLUMNS[name].role == "measured" and name != "jpeg_bytes"
+    if name in COLUMNS and COLUMNS[name].role == "measured" and name not in ("bytes", "jpeg_bytes")
 }
 _HEADINGS = {**_HEADINGS, JPEG_PERCENT: "as JPEG, % of the input", "bytes": "bytes"}
 
