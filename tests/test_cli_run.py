@@ -333,12 +333,12 @@ def test_report_on_results_without_a_page_is_one_line(folder):
         return run.stderr
 
     Path("empty").mkdir()
-    assert "empty: expected a folder of results, with the file trials.sqlite" in said("empty")
+    assert "empty: expected a folder of results, with trials.sqlite or table.csv" in said("empty")
     Path("study").mkdir()
     Path("study/config.toml").write_text(
         'kind = "elbow"\nname = "study"\nimages = ["cat.png"]\nk = [2, 4]\n'
     )
-    assert "received tables without it" in said("study")
+    assert "study: expected a folder of results" in said("study")
     assert typed("run", "small.toml").returncode == 0
     without_columns("ciede2000")
     assert typed("report", "results").returncode == 0

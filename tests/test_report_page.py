@@ -1,14 +1,18 @@
 """The page of an experiment: what it says, and that it stands alone whatever names there are."""
 
 import json
+import shutil
 from dataclasses import asdict
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image
 
 from adaptive_kmeans.errors import TrialsFailedError
 from adaptive_kmeans.experiment.columns import table_of
 from adaptive_kmeans.experiment.page import cells, swipe
+from adaptive_kmeans.experiment.report import write_report
 from adaptive_kmeans.experiment.rows import COLUMNS
 from adaptive_kmeans.experiment.studies.elbow import ElbowRow
 from tests.pages import QUESTION, Seen, picture, render, row, rows
@@ -227,3 +231,24 @@ def test_large_pictures_are_fewer(monkeypatch):
     assert shown is not None
     assert len(shown.pictures) == 3
     assert (shown.width, shown.height) == (40, 20)
+
+
+def test_committed_results_without_a_store_have_a_page_and_keep_their_tables(tmp_path):
+    """What their table has is drawn again, and the comparison is the committed one."""
+    committed = Path(__file__).parents[1] / "results"
+    for name in ("targets", "published_sizes", "coder_ablation", "filter_training"):
+        shutil.copytree(committed / name, tmp_path / name)
+    pages = write_report(tmp_path)
+    assert [page.parent.name for page in pages] == sorted(page.parent.name for page in pages)
+    assert len(pages) == 4
+    for page in pages:
+        before, after = committed / page.parent.name, page.parent
+        for table in ("table.csv", "table.md", "table.tex"):
+            assert (after / table).read_bytes() == (before / table).read_bytes()
+        names = {path.name for path in (before / "figures").glob("*.png")}
+        assert names <= {path.name for path in (after / "figures").glob("*.png")}
+        assert Seen(page.read_text()).texts["answer"]
+    tables = [
+        pd.read_csv(folder / "targets" / "comparison.csv") for folder in (committed, tmp_path)
+    ]
+    pd.testing.assert_frame_equal(*tables, check_like=True)

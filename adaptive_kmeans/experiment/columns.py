@@ -10,7 +10,7 @@ import dataclasses
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import pandas as pd
 
@@ -94,10 +94,13 @@ def _field(column: Column) -> Any:
 
 def columns_of(row_type: type[Any]) -> Columns:
     """Return the columns that the fields of a dataclass declare, by default parameters."""
-    return {
-        field.name: dataclasses.replace(field.metadata.get("column", Column()), is_required=True)
-        for field in dataclasses.fields(row_type)
-    }
+    hints = get_type_hints(row_type)
+    found = {}
+    for field in dataclasses.fields(row_type):
+        column: Column = field.metadata.get("column", Column())
+        is_number = hints[field.name] in (int, float)
+        found[field.name] = dataclasses.replace(column, is_required=True, is_number=is_number)
+    return found
 
 
 def required(columns: Columns) -> list[str]:

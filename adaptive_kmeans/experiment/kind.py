@@ -100,7 +100,8 @@ def study(
     """
 
     def find(config: Experiment, measured: Measured, _: Shown) -> Findings:
-        table = measured.table if combine is None else combine(measured)
+        # Results without a store have no data, but the table that was made of them.
+        table = combine(measured) if combine is not None and measured.data else measured.table
         summary = Summary("Summary", summarize(table) if len(table) else ())
         draws = partial(style.save, draw=partial(draw, table), config=config.name)
         return Findings(table, draws, {"summary.md": summary})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from adaptive_kmeans import files
@@ -10,11 +12,14 @@ from adaptive_kmeans.experiment import page, results, view
 from adaptive_kmeans.experiment.store import FILE_NAME, Store
 from adaptive_kmeans.progress import say
 
-FILE, CONFIG = "report.html", "config.toml"
+FILE = "report.html"
 
 
 def write_report(folder: Path) -> list[Path]:
-    """Rewrite tables and figures and write `report.html`, from stored trials alone.
+    """Rewrite tables and figures and write `report.html`, without measuring anything.
+
+    Everything comes from the store. Results without one, such as committed ones, keep their tables
+    and pictures; what their table has is drawn again.
 
     Parameters
     ----------
@@ -29,31 +34,39 @@ def write_report(folder: Path) -> list[Path]:
     Raises
     ------
     ReadError
-        There is no folder of results with a store.
+        There is no folder of results.
     """
-    folders = [folder] if (folder / FILE_NAME).exists() else _with_store(folder)
+    places = [folder] if _has_results(folder) else sorted(folder.glob("*"))
+    folders = [place for place in places if _has_results(place)]
+    if not folders:
+        expected = f"a folder of results, with {FILE_NAME} or {view.TABLE}"
+        raise ReadError(str(folder), expected, "none")
     pages: list[Path] = []
     for place in folders:
-        with Store(place, create=False) as store, results.publishing(store, place):
-            try:
-                seen = view.see(store)
+        try:
+            with _locked(place):
+                seen = view.see_folder(place)
                 results.publish_again(place, seen)
-            except TrialsFailedError as error:  # no trial is finished
-                if place == folders[-1] and not pages:
-                    raise
-                say(f"skipped: {error}")
-                continue
-            files.write_bytes(place / FILE, page.render(place, seen).encode())
+        except TrialsFailedError as error:  # no trial is finished
+            if place == folders[-1] and not pages:
+                raise
+            say(f"skipped: {error}")
+            continue
+        files.write_bytes(place / FILE, page.render(place, seen).encode())
         pages.append(place / FILE)
     return pages
 
 
-def _with_store(folder: Path) -> list[Path]:
-    """Return the folders of results with a store in a folder, or raise an error without one."""
-    found = [path.parent for path in sorted(folder.glob(f"*/{FILE_NAME}"))]
-    if found:
-        return found
-    has_tables = (folder / CONFIG).exists() or any(folder.glob(f"*/{CONFIG}"))
-    received = "tables without it, which `run` makes a page of" if has_tables else "none"
-    expected = f"a folder of results, with the file {FILE_NAME} that `run` makes"
-    raise ReadError(str(folder), expected, received)
+def _has_results(folder: Path) -> bool:
+    return (folder / FILE_NAME).exists() or (folder / view.TABLE).exists()
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other runners from writing tables and figures, if there is a store to run with."""
+    results.finish_replacing(folder)
+    if not (folder / FILE_NAME).exists():
+        yield
+        return
+    with Store(folder, create=False) as store, results.publishing(store, folder):
+        yield

@@ -28,7 +28,7 @@ from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.kinds import KINDS
 from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
 from adaptive_kmeans.experiment.series import MAX_IMAGES
-from adaptive_kmeans.experiment.store import Store
+from adaptive_kmeans.experiment.store import FILE_NAME, Store
 from adaptive_kmeans.image import parse_color
 from adaptive_kmeans.progress import say
 from adaptive_kmeans.threads import thread_count
@@ -190,7 +190,10 @@ def publishing(store: Store, folder: Path) -> Iterator[None]:
 
 
 def publish_again(folder: Path, seen: view.Seen) -> Results:
-    """Rewrite the tables and figures of a folder of results from its store alone."""
+    """Rewrite the tables and figures of a folder of results from its store alone.
+
+    Without a store its tables stay as they are, and so do its pictures.
+    """
     return _publish(folder, seen, time.perf_counter())
 
 
@@ -232,12 +235,17 @@ def _publish(folder: Path, seen: view.Seen, start: float, run: _RunRecord | None
             raise TrialsFailedError(f"all {len(failures)} trials failed, the first: {failures[0]}")
         drawn = staged / "figures"
         drawn.mkdir()
+        texts: dict[str, str] = {}
+        if (folder / FILE_NAME).exists():
+            cells = tables.rounded(table, columns)
+            texts["table.csv"] = tables.to_csv(table, columns)
+            texts["table.md"] = tables.to_markdown(cells) + _failure_list(failures)
+            texts["table.tex"] = tables.to_latex(cells)
+        else:
+            _copy(folder, staged, ["table.csv", "table.md", "table.tex"])
+            _copy(folder / "figures", drawn, [path.name for path in folder.glob("figures/*.*")])
         found.draw(drawn)
-        cells = tables.rounded(table, columns)
-        texts = {
-            "table.csv": tables.to_csv(table, columns),
-            "table.md": tables.to_markdown(cells) + _failure_list(failures),
-            "table.tex": tables.to_latex(cells),
+        texts |= {
             **{name: summary.to_markdown() for name, summary in found.summaries.items()},
             **found.csvs,
             **({} if run is None else run.texts(seen, time.perf_counter() - start)),
@@ -246,6 +254,12 @@ def _publish(folder: Path, seen: view.Seen, start: float, run: _RunRecord | None
             if text:
                 (staged / name).write_text(text, encoding="utf-8")
     return Results(folder, table, columns, failures, time.perf_counter() - start)
+
+
+def _copy(place: Path, target: Path, names: Sequence[str]) -> None:
+    for name in names:
+        if (place / name).exists():
+            shutil.copyfile(place / name, target / name)
 
 
 def _failure_list(failures: Sequence[AdaptiveKMeansError]) -> str:

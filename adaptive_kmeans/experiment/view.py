@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adaptive_kmeans import image
+import pandas as pd
+
+from adaptive_kmeans import files, image
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import AdaptiveKMeansError, ReadError, TrialsFailedError
-from adaptive_kmeans.experiment.columns import KEY, Column, required, table_of
-from adaptive_kmeans.experiment.config import check_config
+from adaptive_kmeans.errors import AdaptiveKMeansError, ReadError, TrialsFailedError, one_line
+from adaptive_kmeans.experiment.columns import KEY, Column, from_csv, required, table_of
+from adaptive_kmeans.experiment.config import check_config, read_config
 from adaptive_kmeans.experiment.findings import (
     NOTHING_SHOWN,
     Findings,
@@ -29,11 +31,15 @@ from adaptive_kmeans.experiment.findings import (
 from adaptive_kmeans.experiment.interchange import compressai
 from adaptive_kmeans.experiment.kind import Kind
 from adaptive_kmeans.experiment.kinds import KINDS
+from adaptive_kmeans.experiment.origin import CONFIG
 from adaptive_kmeans.experiment.runner import run_stored
 from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
-from adaptive_kmeans.experiment.store import Store, Stored
+from adaptive_kmeans.experiment.store import FILE_NAME, Store, Stored
 from adaptive_kmeans.experiment.trials import UNREADABLE, Trial, hash_images, load
+from adaptive_kmeans.progress import say
 
+TABLE = "table.csv"
+MAX_TABLE_BYTES = 2**30
 VIEW = "view"
 """Key of the stored file that holds the view."""
 
@@ -181,6 +187,48 @@ def see(store: Store, view: View | None = None) -> Seen:
     return Seen(config, findings, failures, len(over), seconds, view.originals)
 
 
+def see_folder(folder: Path) -> Seen:
+    """Return what a folder of results holds: by its store or, without one, by its table.
+
+    Committed results have no store. Their table has every number, but no file to show.
+
+    Raises
+    ------
+    ReadError
+        There are no results, or they are damaged.
+    """
+    if (folder / FILE_NAME).exists():
+        with Store(folder, create=False) as store:
+            return see(store)
+    if not (folder / CONFIG).exists() or not (folder / TABLE).exists():
+        expected = f"a folder of results, with {FILE_NAME}, or with {CONFIG} and {TABLE}"
+        raise ReadError(str(folder), expected, "none")
+    config = read_config(folder / CONFIG)
+    kind = KINDS[config.kind]
+    table = _read_table(folder / TABLE, kind).assign(**{KEY: ""})
+    shown = NOTHING_SHOWN
+    try:
+        sets = set(table["image_set"]) if "image_set" in table else set()
+        shown = shown._replace(others=_read_others(config, sets))
+    except ReadError as error:
+        say(f"note: without curves of others: {error}")
+    return Seen(config, kind.find(config, Measured(table, {}), shown), [], len(table), 0.0)
+
+
+def _read_table(path: Path, kind: Kind) -> pd.DataFrame:
+    """Read a table; columns that it does not have are empty, and unknown ones are left out."""
+    try:
+        table = from_csv(files.read_bytes(path, MAX_TABLE_BYTES).decode(), kind.columns)
+    except (ValueError, TypeError) as error:
+        if isinstance(error, AdaptiveKMeansError):
+            raise
+        raise ReadError(str(path), "a table that `run` wrote", one_line(error)) from error
+    names = [name for name in required(kind.columns) if table[name].isna().all()]
+    if len(table) and names:
+        raise ReadError(str(path), f"the columns {', '.join(required(kind.columns))}", "others")
+    return table
+
+
 def _read(store: Store) -> View:
     document = store.file(VIEW)
     if document is None:
@@ -201,9 +249,12 @@ def read_others(config: Experiment, sources: Sequence[ImageSource]) -> list[Othe
     ReadError
         A file cannot be read.
     """
+    return _read_others(config, {source.set_name for source in sources})
+
+
+def _read_others(config: Experiment, sets: Collection[str]) -> list[OtherCurve]:
     if not isinstance(config, CompressionConfig):
         return []
-    sets = {source.set_name for source in sources}
     return [
         compressai.read(Path(path), name)
         for name, paths in config.figures.others.items()

@@ -1,8 +1,4 @@
-"""What a folder of results holds: from its store, or without one from the table that it is read of.
-
-Committed results have no store, so that their curves come from ``table.csv``; files to decode are
-in the store alone.
-"""
+"""What a folder of results holds, as other projects want it."""
 
 from __future__ import annotations
 
@@ -15,16 +11,11 @@ from typing import Any
 import pandas as pd
 
 from adaptive_kmeans import files
-from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, ReadError, one_line
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, ReadError
 from adaptive_kmeans.experiment import view
-from adaptive_kmeans.experiment.columns import from_csv, required
-from adaptive_kmeans.experiment.config import read_config
-from adaptive_kmeans.experiment.origin import CONFIG, ENVIRONMENT, MAX_ENVIRONMENT_BYTES
+from adaptive_kmeans.experiment.origin import ENVIRONMENT, MAX_ENVIRONMENT_BYTES
 from adaptive_kmeans.experiment.results import finish_replacing
-from adaptive_kmeans.experiment.rows import COLUMNS
-from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
-from adaptive_kmeans.experiment.series import named
-from adaptive_kmeans.experiment.store import FILE_NAME, Store
+from adaptive_kmeans.experiment.schema import CompressionConfig
 
 TABLE = "table.csv"
 MAX_TABLE_BYTES = 2**30
@@ -39,8 +30,7 @@ class Measurements:
     name : str
         The experiment.
     files : DataFrame
-        A row for each file, with the name of its series and, if there is a store, the key of its
-        trial.
+        A row for each file, with the name of its series and the key of its trial in the store.
     environment : dict
         What `environment.json` says, if it is there.
     """
@@ -80,25 +70,13 @@ def measurements(folder: Path) -> Measurements:
         There are no results, or they are damaged.
     """
     finish_replacing(folder)
-    if (folder / FILE_NAME).exists():
-        with Store(folder, create=False) as store:
-            seen = view.see(store)
-        _require_files(folder, seen.config)
-        name, table = seen.config.name, seen.findings.table
-    elif (folder / TABLE).exists():
-        config = read_config(folder / CONFIG)
-        _require_files(folder, config)
-        name, table = config.name, named(_table(folder / TABLE))
-    else:
-        raise ReadError(str(folder), f"a folder of results, with {FILE_NAME} or {TABLE}", "none")
+    seen = view.see_folder(folder)
+    if not isinstance(seen.config, CompressionConfig):
+        raise ConfigError(str(folder), "results of the kind compression", seen.config.kind)
+    table = seen.findings.table
     if table.empty:
         raise ReadError(str(folder), "results with at least one row", "none")
-    return Measurements(name, table, _environment(folder))
-
-
-def _require_files(folder: Path, config: Experiment) -> None:
-    if not isinstance(config, CompressionConfig):
-        raise ConfigError(str(folder), "results of the kind compression", config.kind)
+    return Measurements(seen.config.name, table, _environment(folder))
 
 
 def _environment(folder: Path) -> dict[str, Any]:
@@ -114,17 +92,3 @@ def _environment(folder: Path) -> dict[str, Any]:
     if not isinstance(facts, dict):
         raise ReadError(str(path), "a JSON object", type(facts).__name__)
     return facts
-
-
-def _table(path: Path) -> pd.DataFrame:
-    """Read a table; columns that it does not have are empty, and unknown ones are left out."""
-    try:
-        table = from_csv(files.read_bytes(path, MAX_TABLE_BYTES).decode(), COLUMNS)
-    except (ValueError, TypeError) as error:
-        if isinstance(error, AdaptiveKMeansError):
-            raise
-        raise ReadError(str(path), "a table that `run` wrote", one_line(error)) from error
-    names = required(COLUMNS)
-    if table[names].isna().any(axis=None):
-        raise ReadError(str(path), f"the columns {', '.join(names)}", "others")
-    return table

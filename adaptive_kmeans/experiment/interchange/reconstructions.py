@@ -22,7 +22,7 @@ from adaptive_kmeans.experiment.columns import rows_of
 from adaptive_kmeans.experiment.interchange.measurements import Measurements
 from adaptive_kmeans.experiment.interchange.names import distinct
 from adaptive_kmeans.experiment.series import decode
-from adaptive_kmeans.experiment.store import Store
+from adaptive_kmeans.experiment.store import FILE_NAME, Store
 
 ORIGINAL = "original"
 
@@ -69,7 +69,7 @@ def plan(
         There is no store, or it has not kept all files.
     """
     expected = "the file of every trial in its store, as after `run --keep-files`"
-    if "key" not in found.files:
+    if not (results / FILE_NAME).exists():
         raise ReadError(str(results), expected, "no store")
     with Store(results, create=False) as store:
         originals = {name: store.file(key) for name, key in view.see(store).originals.items()}

@@ -132,6 +132,8 @@ def _measure(
 
 def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:
     """Draw a row of pictures for each crop: the original, without restoration, with it."""
+    if "pictures" not in table:
+        return
     grid = []
     for row in rows_of(table):
         titles = (
