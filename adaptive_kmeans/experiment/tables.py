@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -58,7 +58,7 @@ def pivoted(
     table: pd.DataFrame,
     down: Sequence[str],
     across: Sequence[str],
-    cell: Callable[[pd.DataFrame], str],
+    cells: Callable[[pd.DataFrame], Mapping[str, str]],
     heading: Callable[..., str],
 ) -> pd.DataFrame:
     """Return shown cells of groups of rows, in the order in which the groups first occur.
@@ -69,31 +69,34 @@ def pivoted(
         The rows.
     down, across : sequence of str
         Columns of the table whose values have a row, and a column, each.
-    cell : callable
-        Takes the rows of a group, and returns what its cell shows.
+    cells : callable
+        Takes the rows of a group, and returns what its cells show, by what they are; "" where there
+        is one.
     heading : callable
-        Takes values of `across`, and returns the heading of their column.
+        Takes values of `across`, and returns the heading of their columns.
 
     Examples
     --------
     >>> table = pd.DataFrame({"coder": ["a", "a", "b"], "k": [2, 4, 4], "bytes": [9, 8, 7]})
-    >>> largest = lambda rows: str(rows["bytes"].max())
+    >>> largest = lambda rows: {"": str(rows["bytes"].max())}
     >>> print(pivoted(table, ["coder"], ["k"], largest, "k = {}".format))
       coder k = 2 k = 4
     0     a     9     8
     1     b           7
     """
     grouped = table.groupby([*down, *across], sort=False)
-    cells: dict[Any, str] = {key: cell(rows) for key, rows in grouped}
-    names = dict.fromkeys(key[: len(down)] for key in cells)
-    heads = dict.fromkeys(key[len(down) :] for key in cells)
-    return pd.DataFrame(
-        [
-            {column: str(value) for column, value in zip(down, name, strict=True)}
-            | {heading(*head): cells.get((*name, *head), "") for head in heads}
-            for name in names
-        ]
-    )
+    found: dict[Any, Mapping[str, str]] = {key: cells(rows) for key, rows in grouped}
+    names = dict.fromkeys(key[: len(down)] for key in found)
+    heads = {key[len(down) :]: shown for key, shown in found.items()}
+    rows = []
+    for name in names:
+        row = {column: str(value) for column, value in zip(down, name, strict=True)}
+        for head, kinds in heads.items():
+            own = found.get((*name, *head), {})
+            for what in kinds:
+                row[": ".join(filter(None, (heading(*head), what)))] = own.get(what, "")
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def to_latex(cells: pd.DataFrame) -> str:

@@ -252,11 +252,11 @@ def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
     return found
 
 
-def _means(rows: pd.DataFrame) -> str:
+def _means(rows: pd.DataFrame) -> dict[str, str]:
     means = rows[["agreement_percent", "kappa", "benefit_percent"]].mean()
     equal, kappa, benefit = means
     text = f"{equal:.1f} ({'–' if math.isnan(kappa) else f'{kappa:.2f}'})"
-    return text if math.isnan(benefit) else f"{text}, {benefit:.1f}"
+    return {"": text if math.isnan(benefit) else f"{text}, {benefit:.1f}"}
 
 
 def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:

@@ -183,12 +183,16 @@ def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
     own = means[(means["engine"] == first["engine"]) & (means["threads"] == first["threads"])]
     base = dict(zip(own["k"], own["seconds"], strict=True))
 
-    def cell(rows: pd.DataFrame) -> str:
+    def cells(rows: pd.DataFrame) -> dict[str, str]:
         point = rows.iloc[0]
         factor = point["seconds"] / base.get(point["k"], np.nan)
-        return f"{1000 * point['seconds']:.1f}, {point['mse']:.3f}, {factor:.2f}"
+        return {
+            "ms": f"{1000 * point['seconds']:.1f}",
+            "MSE": f"{point['mse']:.3f}",
+            "× time": f"{factor:.2f}",
+        }
 
-    return [pivoted(means, ["engine", "threads"], ["k"], cell, "k = {}: ms, MSE, × time".format)]
+    return [pivoted(means, ["engine", "threads"], ["k"], cells, "k = {}".format)]
 
 
 def mean_points(table: pd.DataFrame) -> pd.DataFrame:

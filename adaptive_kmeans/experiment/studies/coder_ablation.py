@@ -89,14 +89,15 @@ def _measure(source: ImageSource, background: str | None, k: int) -> Measurement
 def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
     """Return the mean and the largest growth: a row for each group, a column for each set and k."""
 
-    def cell(rows: pd.DataFrame) -> str:
+    def cells(rows: pd.DataFrame) -> dict[str, str]:
         growth = rows["growth_percent"]
         largest = rows.sort_values("growth_percent").iloc[-1]
-        return f"{growth.mean():+.2f}, {growth.max():+.2f} ({largest['image']})"
+        most = f"{growth.max():+.2f} ({largest['image']})"
+        return {"mean %": f"{growth.mean():+.2f}", "largest %": most}
 
     left_out = table[table["without"] != NOTHING]
-    heading = "{}, k = {}: mean %, largest %".format
-    return [tables.pivoted(left_out, ["without"], ["image_set", "k"], cell, heading)]
+    heading = "{}, k = {}".format
+    return [tables.pivoted(left_out, ["without"], ["image_set", "k"], cells, heading)]
 
 
 def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:

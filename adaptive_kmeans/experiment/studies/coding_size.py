@@ -216,8 +216,8 @@ def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
         row["a peer is smaller"] = str((own["percent"] > 100).sum())
         saved.append(row)
 
-    def mean(rows: pd.DataFrame) -> str:
-        return f"{rows['bits_per_pixel'].mean():.3f}"
+    def mean(rows: pd.DataFrame) -> dict[str, str]:
+        return {"": f"{rows['bits_per_pixel'].mean():.3f}"}
 
     rates = pivoted(table, ["image_set", "k"], ["codec"], mean, "{}, bpp".format)
     return [pd.DataFrame(saved), rates.rename(columns={"image_set": "set"})]

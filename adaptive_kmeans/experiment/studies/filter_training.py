@@ -116,10 +116,10 @@ def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
     same = table[[row.sees.endswith(f" {row.output}") for row in rows_of(table)]]
     places = same["sees"].str.rsplit(" ", n=1).str[0]
 
-    def cell(rows: pd.DataFrame) -> str:
-        return f"{rows['coefficient'].mean() / (1 << wiener.SHIFT):+.3f}"
+    def mean(rows: pd.DataFrame) -> dict[str, str]:
+        return {"": f"{rows['coefficient'].mean() / (1 << wiener.SHIFT):+.3f}"}
 
-    return [tables.pivoted(same.assign(place=places), ["fine_class"], ["place"], cell, str)]
+    return [tables.pivoted(same.assign(place=places), ["fine_class"], ["place"], mean, str)]
 
 
 KIND = study(
