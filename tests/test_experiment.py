@@ -31,6 +31,8 @@ metrics = ["psnr", "ssim", "ssim-published"]
 timing = true
 [figures]
 picture = "b"
+draw = ["quality"]
+formats = ["png"]
 [[methods]]
 method = "regular"
 k = [2, 5]
@@ -41,6 +43,8 @@ detail = ["eigenvalue", "variance"]
 k1 = 3
 k2 = [6, 9]
 """
+
+ALL_FIGURES = CONFIG.replace('draw = ["quality"]\nformats = ["png"]\n', "")
 
 COLUMNS = ["image", "method", "detail", "k", "k1", "k2", "block_size", "coder", "psnr_db", "ssim"]
 COLUMNS += ["bytes", "bits_per_pixel", "compression_ratio", "space_saving_percent"]
@@ -96,7 +100,7 @@ def test_a_metric_without_its_library_is_skipped_and_printed(folder, monkeypatch
 
 def test_perceptual_metrics_have_columns_figures_and_deltas(folder):
     perceived = 'metrics = ["ssimulacra2", "ciede2000"]'
-    text = CONFIG.replace('metrics = ["psnr", "ssim", "ssim-published"]', perceived)
+    text = ALL_FIGURES.replace('metrics = ["psnr", "ssim", "ssim-published"]', perceived)
     Path("small.toml").write_text(text.replace("k = [2, 5]", "k = [2, 5, 9]"))
     run_experiment(Path("small.toml"))
     table = pd.read_csv("results/small/table.csv")
@@ -109,6 +113,7 @@ def test_perceptual_metrics_have_columns_figures_and_deltas(folder):
 
 
 def test_the_folder_of_results_is_complete(folder):
+    Path("small.toml").write_text(ALL_FIGURES)
     results = run_experiment(Path("small.toml"))
     root = Path("results/small")
     grids = ["classification", "details", "reconstructions"]

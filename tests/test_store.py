@@ -16,7 +16,7 @@ from PIL import Image
 from adaptive_kmeans.baselines.checked import Baseline
 from adaptive_kmeans.codec import AdaptiveKMeans, Settings
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import OutputError, ReadError
+from adaptive_kmeans.errors import DamagedError, OutputError, ReadError
 from adaptive_kmeans.experiment import results, run_experiment
 from adaptive_kmeans.experiment.codec_trials import CodecTrial
 from adaptive_kmeans.experiment.report import write_report
@@ -141,7 +141,7 @@ def test_another_version_of_the_tables_is_refused(tmp_path):
 
 def test_other_files_are_refused_as_stores(tmp_path):
     (tmp_path / "trials.sqlite").write_bytes(b"not a database" * 100)
-    with pytest.raises(OutputError, match="a store of trials that can be written"):
+    with pytest.raises(DamagedError, match="move the file away to start afresh"):
         Store(tmp_path)
     with pytest.raises(ReadError, match="which `run` makes"):
         Store(tmp_path / "missing", create=False)
@@ -307,7 +307,7 @@ def test_the_report_needs_neither_images_nor_trials(folder, monkeypatch):
     assert page.count("<tr>") >= TRIALS + 1
     assert "http://" not in page
     assert "https://" not in page
-    with pytest.raises(ReadError, match=r"trials\.sqlite that `run` makes"):
+    with pytest.raises(ReadError, match=r"trials\.sqlite or table\.csv, received none"):
         write_report(Path("elsewhere"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from importlib import metadata
 from types import ModuleType
@@ -29,6 +30,7 @@ def library(name: str, package: str) -> ModuleType:
         raise MissingDependencyError(f"library {package}", expected, str(error)) from error
 
 
+@functools.cache
 def version_of(package: str) -> str:
     """Return the name and version of an installed package.
 

@@ -100,7 +100,8 @@ def compare(
     outcomes = run_trials(codec_trials.expand(sources, codecs, background=background))
     rows = [row for outcome in outcomes for row in outcome.measured.rows]
     if as_json:
-        print_json(rows)
+        written = [name for name, column in COLUMNS.items() if column.is_written]
+        print_json([{name: row.get(name) for name in written} for row in rows])
     elif rows:
         table = named(table_of(rows, COLUMNS))
         print_table(tables.to_terminal(table, COLUMNS))

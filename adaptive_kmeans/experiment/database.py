@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from adaptive_kmeans.errors import OutputError
+from adaptive_kmeans.errors import DamagedError, OutputError
 
 SCHEMA_VERSION = 2
 """Version of the tables below; stores of other versions are refused."""
 
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS trials (
     key TEXT PRIMARY KEY,
@@ -92,5 +93,8 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
+            if error.sqlite_errorname in _DAMAGED:
+                expected = "a store that can be read; move the file away to start afresh"
+                raise DamagedError(str(self.path), expected, error) from error
             expected = "a store of trials that can be written"
             raise OutputError(str(self.path), expected, error) from error

@@ -17,7 +17,7 @@ from adaptive_kmeans.experiment.results import read_experiment
 from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
 from adaptive_kmeans.experiment.store import FILE_NAME, Store, Stored
 from adaptive_kmeans.experiment.trials import Pixels, Trial, hash_images, load, run_trial
-from adaptive_kmeans.progress import say
+from adaptive_kmeans.progress import say, trial_bar
 from adaptive_kmeans.targets import Targeted
 from adaptive_kmeans.threads import thread_count
 
@@ -138,15 +138,18 @@ def _sample(trials: Sequence[Trial], unreadable: Collection[str]) -> list[float]
     step = max(1, len(trials) // SAMPLES)
     chosen = [trials[i] for i in range(0, len(trials), step)][:SAMPLES]
     chosen = [trial for trial in chosen if trial.image.name not in unreadable]
-    if chosen:
-        run_trial(chosen[0])  # loads the kernels
     found: list[float] = []
-    start = time.monotonic()
-    for trial in chosen:
-        outcome = run_trial(trial)
-        found += [] if outcome.errors else [outcome.seconds]
-        if time.monotonic() - start > SAMPLES_S:
-            break
+    with trial_bar(len(chosen)) as bar:
+        bar.load()
+        if chosen:
+            run_trial(chosen[0])  # loads the kernels
+        bar.stop()
+        start = time.monotonic()
+        for trial in chosen:
+            outcome = run_trial(trial)
+            found += [] if outcome.errors else [outcome.seconds]
+            if time.monotonic() - start > SAMPLES_S:
+                break
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ CONFIG, ENVIRONMENT = "config.toml", "environment.json"
 SHOWN = ("question", "figures", "published")
 """Keys of a config that change no number."""
 MAX_ENVIRONMENT_BYTES = 2**24
+MAX_VALUE = 40
 MAX_NAMED = 3
 """Most images and keys that a message names."""
 
@@ -75,8 +76,31 @@ def _measured(config: Experiment) -> dict[str, Any]:
 
 
 def _keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    changed = [key for key in {**before, **now} if before.get(key, ...) != now.get(key, ...)]
+    changed = list(_changes("", before, now))
     return [f"other {_some(changed)}"] if changed else []
+
+
+def _changes(path: str, before: Any, now: Any) -> Iterator[str]:
+    """Yield the keys that differ, with their values: a dotted path, as ``--set`` takes it."""
+    if before == now:
+        return
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for key in {**before, **now}:
+            yield from _changes(f"{path}.{key}".lstrip("."), before.get(key), now.get(key))
+        return
+    if isinstance(now, list) and any(isinstance(each, Mapping) for each in now):
+        if isinstance(before, list) and len(before) == len(now):
+            for place, pair in enumerate(zip(before, now, strict=True)):
+                yield from _changes(f"{path}.{place}", *pair)
+            return
+        yield f"{path} ({len(now)} for {len(before or ())})"
+        return
+    yield f"{path} ({_short(now)} for {_short(before)})"
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
 
 
 def _images(

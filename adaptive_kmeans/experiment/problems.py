@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adaptive_kmeans.errors import closest, did_you_mean
+from adaptive_kmeans.errors import closest, counted, did_you_mean
 from adaptive_kmeans.experiment.keys import Strict
-from adaptive_kmeans.experiment.sections import sections, tag
+from adaptive_kmeans.experiment.sections import description, sections, tag
 
 _TYPES = {
     "int_type": "an integer",
@@ -55,8 +55,17 @@ def first_problem(error: ValidationError, model: type[Strict], document: Mapping
     if kind == "literal_error":
         known = problem["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         return _expected(where, f"one of {', '.join(known)}", received, known)
+    if kind == "list_type" and isinstance(received, dict):
+        return _expected(where, f"a list of sections, each under [[{where}]]", "one section")
     if kind in _TYPES:
         return _expected(where, f"{_TYPES[kind]}{_meant(kind, received)}", received)
+    if kind == "too_short":
+        fewest = counted(problem["ctx"]["min_length"], "value")
+        return _expected(where, f"at least {fewest}", received)
+    if kind == "greater_than_equal":
+        return _expected(where, f"at least {problem['ctx']['ge']}", received)
+    if kind == "string_pattern_mismatch":
+        return f"{where}: expected another one: {description(place.model_fields[path[-1]])}"
     message = problem["msg"]
     return f"{where}: {message[0].lower()}{message[1:]}, received {received!r}"
 

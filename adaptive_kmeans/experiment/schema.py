@@ -9,6 +9,7 @@ Configs of other kinds have a key ``kind``, and their keys in their modules: see
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
@@ -296,11 +297,21 @@ class BaselineMethod(_Targets):
 
     def codecs(self, skip: Skip) -> Sequence[NamedCodec]:
         """Return every codec with every setting."""
-        return list(dict.fromkeys(self._codecs(skip)))
+        codecs, skipped = self._made
+        for name, error in skipped:
+            skip(name, error)
+        return codecs
 
     def check(self) -> None:
         """Check every codec with every setting."""
         self.codecs(lambda _name, _error: None)
+
+    @functools.cached_property
+    def _made(self) -> tuple[list[NamedCodec], list[tuple[str, MissingDependencyError]]]:
+        """Make the codecs once, and list what is missing for others."""
+        skipped: list[tuple[str, MissingDependencyError]] = []
+        codecs = self._codecs(lambda name, error: skipped.append((name, error)))
+        return list(dict.fromkeys(codecs)), skipped
 
     def _codecs(self, skip: Skip) -> Iterator[NamedCodec]:
         if [self.quality is None, self.k is None, not self.has_targets].count(False) > 1:

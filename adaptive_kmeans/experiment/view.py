@@ -98,9 +98,12 @@ def run(
         Whether to run failed trials again.
     keep_files : bool
         Whether to store the file of every trial and the original of every image, not only those of
-        the image that figures show.
+        the image that figures show. Once they are kept, later runs keep them.
     """
     others = [dataclasses.asdict(curve) for curve in read_others(config, sources)]
+    keep_files = keep_files or bool(
+        store.file(VIEW) and _read(store).originals
+    )  # what is kept stays
     hashes = hash_images(sources, config.background)
     shown: list[tuple[str, str, str]] = []
     trials: dict[str, Trial] = {}
