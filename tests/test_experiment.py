@@ -469,12 +469,12 @@ def test_files_by_quality_are_pictures_of_their_own_and_no_bars(photo):
     ]
     table = named(table_of(rows, {**TABLE, "key": Column("name")}))
     files = {str(i): codec.encode(original) for i, codec in enumerate(codecs)}
-    grid = pictures.reconstructions(original, table, files).figure
+    grid = pictures.reconstructions(original, table, files)[0].figure
     titles = [text.get_text() for text in grid.texts if text.get_text()]
     assert titles[0] == "original"
     assert sum("quality" in title for title in titles) == 3
     assert len(titles) == 6
-    drawn = bars.quality_bars(table, None).figure
+    drawn = bars.quality_bars(table, None)[0].figure
     assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["4", "9"]
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from adaptive_kmeans.errors import counted
 from adaptive_kmeans.experiment.columns import rows_of
+from adaptive_kmeans.experiment.families import shortened
 from adaptive_kmeans.experiment.published import find
 from adaptive_kmeans.experiment.rows import SPLIT
 from adaptive_kmeans.experiment.schema import Published
@@ -19,72 +23,195 @@ from adaptive_kmeans.experiment.series import groups, panels
 from adaptive_kmeans.experiment.style import (
     COLORS,
     HATCHES,
+    MAX_SERIES,
+    PAGE,
     TWO_COLUMNS,
     Drawn,
     blank,
-    plain,
+    wrapped,
 )
-from adaptive_kmeans.metrics import METRICS
+from adaptive_kmeans.metrics import METRICS, Metric
 
-MAX_GROUPS, MAX_BARS = 10, 40
-"""Most groups side by side, and most bars below each other."""
+MAX_BARS = 40
+"""Most bars below each other; more are split into several figures."""
+
+BAR_PANEL, AXIS_WIDTH = 2.0, 0.75
+"""Height of a panel of bars, and the width of its axis, in inches."""
+
+LETTER = 0.057
+"""Width of a letter of a group's name, in inches."""
 
 MAX_COLUMNS = 3
 """Most images side by side."""
 
-LOSSLESS, PUBLISHED = "lossless", "published"
+LOSSLESS, PUBLISHED, STARTS = "lossless", "published", "axis starts at"
+
+_Thing = TypeVar("_Thing")
 
 
-def quality_bars(table: pd.DataFrame, published: Published | None) -> Drawn | None:
-    """Draw PSNR above SSIM, a column for each image; groups are methods, bars codebook sizes.
+def quality_bars(table: pd.DataFrame, published: Published | None) -> list[Drawn]:
+    """Draw PSNR above SSIM; groups are methods, bars codebook sizes.
 
-    Files by quality have no codebook size, and are left to the curves. A black line across a bar is
-    the published number. Each panel has an axis of its own, which says where it starts; a lossless
-    file has a word instead of a bar.
+    Images are side by side, as many as leave room for the names of the groups. Files by quality
+    have no codebook size, and are left to the curves. A black line across a bar is the published
+    number. Each panel has an axis of its own, which says where it starts; a lossless file has a
+    word instead of a bar.
     """
     table = table[table["is_ours"] & (table["sizes"] != "")]
     by_paper = table["ssim_published"].notna().any()
     similarity = METRICS["ssim-published" if by_paper else "ssim"]
     metrics = [each for each in (METRICS["psnr"], similarity) if _finite(table[each.column]).any()]
-    ks, series = table["smaller_codebook"].nunique(), table["series"].nunique()
-    if not metrics or not ks or ks > len(COLORS) or series > MAX_GROUPS:
-        return None
-    titles = list(panels(table, table[metrics[0].column]))
-    columns = min(len(titles), MAX_COLUMNS if series <= 4 else 1)
-    across = -(-len(titles) // columns)
-    figure = blank(TWO_COLUMNS, 0.3 + 2.0 * len(metrics) * across)
-    grid = figure.subplots(len(metrics) * across, columns, squeeze=False)
-    for unused in grid[:, len(titles) % columns or columns :][-len(metrics) :].ravel():
-        unused.remove()
-    for which, metric in enumerate(metrics):
-        for i, (title, files) in enumerate(panels(table, table[metric.column]).items()):
-            axes = grid[len(metrics) * (i // columns) + which, i % columns]
-            marks = _marks(files, metric.column, published)
-            _draw_bars(axes, files, metric.column, marks)
-            axes.set_title(plain(title))
-            axes.set_ylabel(", ".join(filter(None, (metric.label, metric.unit))))
-            _set_range(
-                axes, [*files.loc[_finite(files[metric.column]), metric.column], *marks.values()]
-            )
-    entries: dict[str, Any] = {}
-    for axes in figure.axes:
-        handles, labels = axes.get_legend_handles_labels()
-        entries |= dict(zip(labels, handles, strict=True))
-    published_last = sorted(entries, key=lambda label: label == PUBLISHED)
-    figure.legend(
-        [entries[label] for label in published_last],
-        published_last,
-        loc="outside lower center",
-        ncols=len(published_last),
-        title="k or k1",
-    )
-    images = counted(table["image"].nunique(), "image")
-    marked = "" if PUBLISHED not in entries else f" Black lines: published by {_source(published)}."
-    return Drawn(
-        figure,
-        f"Quality by method and codebook size: {images} ({'; '.join(titles)}). Axes start where "
-        f"their labels say.{marked}",
-    )
+    ks = table["smaller_codebook"].nunique()
+    if not metrics or not ks or ks > len(COLORS):
+        return []
+    bars = _Bars.of(table, published)
+    grouped = [list(panels(table, table[each.column]).items()) for each in metrics]
+    columns, per_panel = _arrange(list(bars.names.values()), len(grouped[0]))
+    # A block is a row of images, with a row of panels for each metric.
+    blocks = [
+        (range(first, first + columns), part)
+        for first in range(0, len(grouped[0]), columns)
+        for part in _chunks(list(bars.names), per_panel)
+    ]
+    drawn = []
+    for page in _chunks(blocks, max(1, int((PAGE - 0.4) / (BAR_PANEL * len(metrics))))):
+        height = BAR_PANEL * len(metrics)
+        figure = blank(TWO_COLUMNS, 0.4 + height * len(page))
+        grid = figure.subplots(len(metrics) * len(page), columns, squeeze=False)
+        grid = grid.reshape(len(page), len(metrics), columns)
+        for (places, part), of_block in zip(page, grid, strict=True):
+            for axes_row, metric, images in zip(of_block, metrics, grouped, strict=True):
+                for axes, place in zip(axes_row, places, strict=True):
+                    if place < len(images):
+                        bars.draw(axes, metric, *images[place], part, TWO_COLUMNS / columns)
+                    else:
+                        axes.remove()
+        drawn.append(bars.finish(figure, [title for title, _ in grouped[0]]))
+    return drawn
+
+
+def _arrange(names: Sequence[str], images: int) -> tuple[int, int]:
+    """Return how many images stand side by side, and how many groups a panel has room for."""
+    longest = max(len(part) for name in names for part in re.split(r"(?<=-)| ", name))
+    need = LETTER * (longest + 1)
+    for columns in range(min(images, MAX_COLUMNS), 0, -1):
+        room = max(1, int((TWO_COLUMNS / columns - AXIS_WIDTH) / need))
+        if room >= len(names):
+            return columns, MAX_SERIES
+    return 1, min(room, MAX_SERIES)
+
+
+def _chunks(things: Sequence[_Thing], most: int) -> list[Sequence[_Thing]]:
+    """Split into as few parts as possible, about equally long."""
+    count = max(1, -(-len(things) // most))
+    size = max(1, -(-len(things) // count))
+    return [things[start : start + size] for start in range(0, len(things), size)]
+
+
+@dataclass(frozen=True)
+class _Bars:
+    """What all panels of bars share.
+
+    Parameters
+    ----------
+    images : int
+        Number of images.
+    common : list of str
+        What the names of all groups have in common.
+    names : dict of str to str
+        Names of the groups without that, by their series.
+    ks : list of int
+        Codebook sizes, each of which has its color.
+    published : Published or None
+        Published numbers.
+    """
+
+    images: int
+    common: list[str]
+    names: dict[str, str]
+    ks: list[int]
+    published: Published | None
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, published: Published | None) -> _Bars:
+        """Return what the panels of a table share."""
+        shared = shortened(list(groups(table, "series")))
+        ks = sorted(set(table["smaller_codebook"]))
+        return cls(table["image"].nunique(), *shared, ks, published)
+
+    def draw(
+        self,
+        axes: Axes,
+        metric: Metric,
+        title: str,
+        files: pd.DataFrame,
+        part: Sequence[str],
+        inches: float,
+    ) -> None:
+        """Draw the groups of some series in a panel that is so many inches wide."""
+        marks = _marks(files, metric.column, self.published)
+        letters = max(1, int((inches - AXIS_WIDTH) / len(part) / LETTER))
+        heights = self._draw_groups(axes, files, metric.column, marks, part)
+        words = [word for name in part for word in self.names[name].split()]
+        is_tight = max(map(len, words)) > letters
+        names = [wrapped(self.names[name], letters, at_hyphens=is_tight) for name in part]
+        axes.set_xticks(np.arange(len(part)), names)
+        axes.set_xlim(-0.55, len(part) - 0.45)
+        axes.grid(axis="y")
+        axes.set_title(wrapped(", ".join([title, *self.common]), int(inches / LETTER) - 8))
+        axes.set_ylabel(", ".join(filter(None, (metric.label, metric.unit))))
+        _set_range(axes, [*heights, *marks.values()])
+
+    def _draw_groups(
+        self,
+        axes: Axes,
+        files: pd.DataFrame,
+        column: str,
+        marks: Mapping[tuple[str, int], float],
+        names: Sequence[str],
+    ) -> list[float]:
+        """Draw a group of bars for each name, and return the heights of all files' bars."""
+        width = min(0.8 / len(self.ks), 0.25)
+        by = ["series", "smaller_codebook"]
+        means = files[_finite(files[column])].groupby(by)[column].mean()
+        lossless = files[files[column] == math.inf].groupby(by).size()
+        for i, k in enumerate(self.ks):
+            offset = (i - (len(self.ks) - 1) / 2) * width
+            places = [place + offset for place in range(len(names))]
+            heights = [means.get((name, k), math.nan) for name in names]
+            for place, name in zip(places, names, strict=True):
+                if (name, k) in lossless and (name, k) not in means:
+                    _write_lossless(axes, place)
+                if (name, k) in marks:
+                    ends = place - width / 2, place + width / 2
+                    look: dict[str, Any] = {"color": "black", "linewidth": 1.5, "label": PUBLISHED}
+                    axes.hlines(marks[name, k], *ends, **look)
+            look = {"color": COLORS[i], "hatch": HATCHES[i], "edgecolor": "white"}
+            axes.bar(places, heights, width, label=str(k), **look)
+        return list(means)
+
+    def finish(self, figure: Figure, titles: Sequence[str]) -> Drawn:
+        """Add the legend and the caption."""
+        entries: dict[str, Any] = {}
+        for axes in figure.axes:
+            handles, labels = axes.get_legend_handles_labels()
+            entries |= dict(zip(labels, handles, strict=True))
+        published_last = sorted(entries, key=lambda label: label == PUBLISHED)
+        figure.legend(
+            [entries[label] for label in published_last],
+            published_last,
+            loc="outside lower center",
+            ncols=len(published_last),
+            title="k or k1",
+        )
+        starts = any(STARTS in axes.get_ylabel() for axes in figure.axes)
+        notes = [
+            f"Quality by method and codebook size: {counted(self.images, 'image')} "
+            f"({'; '.join(titles)}).",
+            "Axes start where their labels say." if starts else "",
+            f"Black lines: published by {_source(self.published)}." if PUBLISHED in entries else "",
+        ]
+        return Drawn(figure, " ".join(filter(None, notes)))
 
 
 def _source(published: Published | None) -> str:
@@ -108,41 +235,13 @@ def _marks(
     return marks
 
 
-def _draw_bars(
-    axes: Axes, files: pd.DataFrame, column: str, marks: Mapping[tuple[str, int], float]
-) -> None:
-    names = list(groups(files, "series"))
-    ks = sorted(set(files["smaller_codebook"]))
-    width = 0.8 / len(ks)
-    finite = files[_finite(files[column])]
-    means = finite.groupby(["series", "smaller_codebook"])[column].mean()
-    lossless = files[files[column] == math.inf].groupby(["series", "smaller_codebook"]).size()
-    for i, k in enumerate(ks):
-        offset = (i - (len(ks) - 1) / 2) * width
-        places = [place + offset for place in range(len(names))]
-        heights = [means.get((name, k), math.nan) for name in names]
-        for place, name in zip(places, names, strict=True):
-            if (name, k) in lossless and (name, k) not in means:
-                _write_lossless(axes, place)
-            if (name, k) in marks:
-                ends = place - width / 2, place + width / 2
-                look: dict[str, Any] = {"color": "black", "linewidth": 1.5, "label": PUBLISHED}
-                axes.hlines(marks[name, k], *ends, **look)
-        color, hatch = COLORS[i % len(COLORS)], HATCHES[i % len(HATCHES)]
-        axes.bar(places, heights, width, label=str(k), color=color, hatch=hatch, edgecolor="white")
-    axes.set_xticks(np.arange(len(names)), [name.replace(", ", ",\n") for name in names])
-    if len(names) > 3:
-        axes.tick_params(axis="x", labelsize=6)
-    axes.grid(axis="y")
-
-
 def _write_lossless(axes: Axes, place: float) -> None:
     axes.text(
         place,
         0.03,
         LOSSLESS,
         rotation=90,
-        fontsize=6,
+        fontsize=7,
         ha="center",
         va="bottom",
         transform=axes.get_xaxis_transform(),
@@ -154,11 +253,14 @@ def _set_range(axes: Axes, shown: Sequence[float]) -> None:
     if not shown:
         axes.set_yticks([])
         return
-    margin = 0.15 * (max(shown) - min(shown)) or 1e-3
+    differ = max(shown) - min(shown)
+    # What differs by rounding alone is not to look different.
+    margin = 0.15 * differ if differ > 1e-3 * max(shown) else 0.01 * max(shown) or 1e-3
     low = max(0.0, min(shown) - margin)
     axes.set_ylim(low, max(shown) + margin)
+    axes.yaxis.get_major_formatter().set_useOffset(False)  # type: ignore[attr-defined]
     if low:
-        axes.set_ylabel(f"{axes.get_ylabel()}\n(axis starts at {low:.3g})")
+        axes.set_ylabel(f"{axes.get_ylabel()}\n({STARTS} {low:.3g})")
 
 
 def split_of(table: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -172,19 +274,39 @@ def split_of(table: pd.DataFrame, by: str) -> pd.DataFrame:
     return means.loc[:, (means > 0).any()]
 
 
-def rate_split(table: pd.DataFrame, published: Published | None = None) -> Drawn | None:
+def rate_split(table: pd.DataFrame, published: Published | None = None) -> list[Drawn]:
     """Draw how bits divide into the parts of a file, as means over images.
 
-    Files of other codecs and published sizes are whole bars, if not all of them are too many.
+    Files of other codecs and published sizes are whole bars, if all together fit into one figure.
     """
     split = split_of(table, "title")
     rates = table.groupby("title", sort=False)["bits_per_pixel"].mean()
     whole = rates[~rates.index.isin(split.index)]
     sizes = _published_rates(table, published)
+    left_out = ""
     if len(rates) + len(sizes) > MAX_BARS:
-        rates, whole, sizes = rates[split.index], rates[:0], {}
-    if split.empty or len(rates) > MAX_BARS:
-        return None
+        others = ["files of other codecs"] * (not whole.empty) + ["published sizes"] * bool(sizes)
+        left_out = f" Left out: {' and '.join(others)}." if others else ""
+        rates, sizes = rates[rates.index.isin(split.index)], {}
+    if split.empty:
+        return []
+    images = counted(table["image"].nunique(), "image")
+    source = f" Published: {_source(published)}." if sizes else ""
+    caption = (
+        f"How the bits of the files divide up: means over {images}; the number at the end of a "
+        f"bar is the rate of the whole file.{left_out}{source}"
+    )
+    most = max([*rates, *sizes.values()])
+    parts = [rates[[*names]] for names in _chunks(list(rates.index), MAX_BARS)]
+    return [Drawn(_split_figure(part, split, sizes, most), caption) for part in parts]
+
+
+def _split_figure(
+    rates: pd.Series[Any], every: pd.DataFrame, sizes: Mapping[str, float], most: float
+) -> Figure:
+    """Draw bars to their rates, on an axis to the highest rate of all; `sizes` are published."""
+    split = every[every.index.isin(rates.index)]
+    whole = rates[~rates.index.isin(split.index)]
     figure = blank(TWO_COLUMNS, 0.8 + 0.17 * (len(rates) + len(sizes)))
     axes = figure.subplots()
     names = list(rates.index)
@@ -194,7 +316,7 @@ def rate_split(table: pd.DataFrame, published: Published | None = None) -> Drawn
         i = SPLIT.index(str(part))
         look: dict[str, Any] = {"color": COLORS[i], "hatch": HATCHES[i], "edgecolor": "white"}
         label = str(part).removesuffix("_bytes").replace("_", " ")
-        axes.barh(list(split.index), widths, left=left, label=label, **look)
+        axes.barh(list(split.index), widths, left=left, label=label, linewidth=0.3, **look)
         left += widths.to_numpy()
     if not whole.empty:
         axes.barh(list(whole.index), list(whole), color="0.6", label="file of another codec")
@@ -208,22 +330,16 @@ def rate_split(table: pd.DataFrame, published: Published | None = None) -> Drawn
             label=PUBLISHED,
         )
     for place, rate in enumerate([*rates, *sizes.values()]):
-        axes.text(rate, place, f" {rate:.2f}", fontsize=6, va="center")
-    axes.margins(x=0.08, y=0.02)
+        axes.text(rate, place, f" {rate:.2f}", fontsize=7, va="center")
+    axes.set_xlim(0, 1.08 * most)
+    axes.margins(y=0.02)
     axes.invert_yaxis()
-    axes.tick_params(axis="y", labelsize=6.5)
     for tick in axes.get_yticklabels():
         tick.set_parse_math(False)
     axes.set_xlabel("rate, bits per pixel of the file")
     axes.grid(axis="x")
     figure.legend(loc="outside upper center", ncols=5)
-    images = counted(table["image"].nunique(), "image")
-    source = f" Published: {_source(published)}." if sizes else ""
-    return Drawn(
-        figure,
-        f"How the bits of the files divide up: means over {images}; the number at the end of a "
-        f"bar is the rate of the whole file.{source}",
-    )
+    return figure
 
 
 def _published_rates(table: pd.DataFrame, published: Published | None) -> dict[str, float]:

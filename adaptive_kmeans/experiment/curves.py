@@ -1,7 +1,7 @@
 """Curves of quality and time against the rate: a panel for each image, or a mean over images.
 
-At most `MAX_SERIES` series share a panel; more are split into families, and each panel shows the
-curves of the others in gray. Curves carry their names at their ends.
+At most `MAX_SERIES` series share a panel; more are split into families, whose panels have the same
+axes, and each shows the curves of the others in gray. Curves carry their names at their ends.
 """
 
 from __future__ import annotations
@@ -12,48 +12,57 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from adaptive_kmeans.errors import counted
 from adaptive_kmeans.experiment.families import Family, families
 from adaptive_kmeans.experiment.findings import OtherCurve
-from adaptive_kmeans.experiment.labels import End, label_ends
+from adaptive_kmeans.experiment.labels import FONT_SIZE, WIDTH, End, label_ends
 from adaptive_kmeans.experiment.others import comparable, draw_others
 from adaptive_kmeans.experiment.series import curve, groups, is_lossless, panels, quality
 from adaptive_kmeans.experiment.style import (
     CONTEXT,
     ONE_COLUMN,
+    PAGE,
     TWO_COLUMNS,
     Drawn,
     blank,
     looks,
     number_axis,
+    outlined,
     plain,
     wrapped,
 )
 from adaptive_kmeans.metrics import METRICS, Curve, Metric, front
 
-PANEL_HEIGHT = 2.5
+PANEL_HEIGHT, HIGH_PANEL = 2.2, 2.8
+"""Height of a panel, and of one that is alone with many names, in inches."""
+MANY_LINES = 8
+"""Lines of names beyond which a panel alone takes the width of two columns."""
+ALONE_WIDTH = 44
+"""Most letters of a line of a name beside such a panel."""
 MAX_BANDS = 4
 """Most series with bands in a panel; more would cover each other."""
 
-GRAY = "Gray: the series of the other panels, as far as they come into view."
+GRAY = "Gray: the series of the other panels."
 
 
 def against_rate(
     table: pd.DataFrame, metric: Metric, theirs: Sequence[OtherCurve] = ()
-) -> Drawn | None:
+) -> list[Drawn]:
     """Plot quality against bits per pixel, a curve for each series through its best choices.
 
     Choices of parameters that another choice of the series beats in both are faint dots. Where few
     series of many images are averaged, a band covers the middle half of the images. A lossless
     codec is a vertical line. Curves of others, which are of PSNR, are gray, and only where all
-    images of their set are averaged.
+    images of their set are averaged. There is no figure without a finite quality.
     """
     values = quality(table, metric)
     grouped = panels(table, values)
     if not any(np.isfinite(values[files.index]).any() for files in grouped.values()):
-        return None
+        return []
     if metric is not METRICS["psnr"]:
         theirs = ()
     grid = _Grid(table, grouped, f"{metric.label} against the rate of the files")
@@ -76,7 +85,7 @@ def against_rate(
                 continue
             of_series, look = own[name], grid.looks[name]
             if is_lossless(values[of_series.index]):
-                _draw_lossless(axes, name, short, of_series, look)
+                grid.uprights[axes].append(_draw_lossless(axes, name, short, of_series, look))
                 said["Dotted lines: lossless codecs, at their rate."] = None
                 continue
             found = curve(of_series, values)
@@ -96,11 +105,11 @@ def against_rate(
     return grid.drawn(said)
 
 
-def time_against_rate(table: pd.DataFrame) -> Drawn | None:
+def time_against_rate(table: pd.DataFrame) -> list[Drawn]:
     """Plot seconds to encode against bits per pixel, if times were measured."""
     timed = table[table["encode_s"] > 0]
     if timed.empty:
-        return None
+        return []
     of = f"mean of {counted(timed['image'].nunique(), 'image')}"
     grid = _Grid(timed, {of: timed}, "Seconds to encode an image, against the rate of the files")
     own = {name: curve(files, files["encode_s"]) for name, files in groups(timed, "series").items()}
@@ -124,7 +133,7 @@ def time_against_rate(table: pd.DataFrame) -> Drawn | None:
 
 
 class _Grid:
-    """A panel for each family of series of each group of images."""
+    """A panel for each family of series of each group of images, on as many pages as they need."""
 
     def __init__(self, table: pd.DataFrame, grouped: Mapping[str, pd.DataFrame], what: str) -> None:
         labels = table.groupby("series")["label"].first()
@@ -135,14 +144,31 @@ class _Grid:
             methods = [str(labels[name]) for name in family.names]
             self.looks |= dict(zip(family.names, looks(methods), strict=True))
         shown = [(title, i) for title in grouped for i in range(len(self._families))]
+        names = [short for family in self._families for short in family.names.values()]
+        lines = sum(wrapped(name, WIDTH).count("\n") + 1 for name in names)
+        self._is_alone = len(shown) == 1 and lines > MANY_LINES
         columns = min(2, len(shown))
-        rows = -(-len(shown) // columns)
-        self._figure = blank(ONE_COLUMN if columns == 1 else TWO_COLUMNS, PANEL_HEIGHT * rows)
-        grid = self._figure.subplots(rows, columns, squeeze=False)
-        self._axes = dict(zip(shown, grid.ravel(), strict=False))
-        for unused in grid.ravel()[len(shown) :]:
-            unused.remove()
+        of_page = columns * int(PAGE / PANEL_HEIGHT)
+        self._axes: dict[tuple[str, int], Axes] = {}
+        self._figures: list[Figure] = []
+        for start in range(0, len(shown), of_page):
+            page = shown[start : start + of_page]
+            rows = -(-len(page) // columns)
+            figure = blank(
+                TWO_COLUMNS if columns > 1 or self._is_alone else ONE_COLUMN,
+                rows * (HIGH_PANEL if self._is_alone else PANEL_HEIGHT),
+            )
+            grid = figure.subplots(rows, columns, squeeze=False).ravel()
+            self._axes |= dict(zip(page, grid, strict=False))
+            for unused in grid[len(page) :]:
+                unused.remove()
+            self._figures.append(figure)
+        for (title, i), axes in self._axes.items():
+            if i:
+                axes.sharex(self._axes[title, 0])
+                axes.sharey(self._axes[title, 0])
         self._ends: dict[Axes, list[End]] = {axes: [] for axes in self._axes.values()}
+        self.uprights: dict[Axes, list[Text]] = {axes: [] for axes in self._axes.values()}
 
     def panels(self) -> Iterable[tuple[Axes, pd.DataFrame, Family, list[End]]]:
         """Yield the axes of each panel, its files, its family, and a list for ends of curves."""
@@ -153,15 +179,23 @@ class _Grid:
                 axes.grid()
                 yield axes, members, family, self._ends[axes]
 
-    def drawn(self, said: Iterable[str]) -> Drawn:
+    def drawn(self, said: Iterable[str]) -> list[Drawn]:
         """Write the names of the curves and the caption."""
-        label_ends(self._figure, self._ends)
+        width = ALONE_WIDTH if self._is_alone else WIDTH
+        for figure in self._figures:
+            ends = {axes: own for axes, own in self._ends.items() if axes.figure is figure}
+            uprights = {axes: own for axes, own in self.uprights.items() if axes.figure is figure}
+            label_ends(figure, ends, uprights, width)
         series = sum(len(family.names) for family in self._families)
         panels = "; ".join(self._grouped)
         images = counted(self._table["image"].nunique(), "image")
-        return Drawn(
-            self._figure, " ".join([f"{self._what}: {series} series, {images} ({panels}).", *said])
-        )
+        notes = list(said)
+        if any(files["image"].nunique() > 1 for files in self._grouped.values()):
+            notes.insert(0, "Points: arithmetic means over the images.")
+        if len(self._families) > 1:
+            notes.append("Panels of the same images have the same axes.")
+        caption = " ".join([f"{self._what}: {series} series, {images} ({panels}).", *notes])
+        return [Drawn(figure, caption) for figure in self._figures]
 
 
 def _draw_curve(axes: Axes, name: str, points: Curve, look: dict[str, Any]) -> None:
@@ -176,16 +210,18 @@ def _draw_context(axes: Axes, points: Curve) -> None:
 
 def _draw_lossless(
     axes: Axes, name: str, short: str, files: pd.DataFrame, look: dict[str, Any]
-) -> None:
+) -> Text:
+    """Draw a vertical line, and return its name."""
     rate = float(files["bits_per_pixel"].mean())
     axes.axvline(rate, color=look["color"], linestyle=":", label=name)
-    axes.text(
+    return axes.text(
         rate,
         0.02,
         plain(short),
         color=look["color"],
-        fontsize=6.5,
+        fontsize=FONT_SIZE,
         rotation=90,
+        path_effects=outlined(),
         ha="right",
         va="bottom",
         transform=axes.get_xaxis_transform(),

@@ -1,11 +1,12 @@
 """Splitting many series into panels of at most `MAX_SERIES`, by what tells them apart.
 
-Ours stand apart from other codecs, then series of different coders, color spaces and so on.
+Ours stand apart from other codecs, then series of different coders, color spaces and so on. Those
+that differ in one setting with more values than that are cut into ranges of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -25,7 +26,7 @@ class Family(NamedTuple):
     Parameters
     ----------
     title : str
-        What they have in common; "" if there is one family.
+        What they have in common, and which range they are of; "" if there is nothing to say.
     names : dict of str to str
         Names of the series, by those in the table, without what is in the title.
     """
@@ -37,12 +38,13 @@ class Family(NamedTuple):
 def families(table: pd.DataFrame) -> list[Family]:
     """Split the series of files into families of at most `MAX_SERIES`."""
     first = {name: rows_of(files)[0] for name, files in groups(table, "series").items()}
-    return [_named(part, first) for part in _split(list(first), first)]
+    return [_named(part, first, is_range) for part, is_range in _split(list(first), first)]
 
 
-def _split(names: list[str], every: Mapping[str, Any]) -> list[list[str]]:
+def _split(names: list[str], every: Mapping[str, Any]) -> list[tuple[list[str], bool]]:
+    """Return the names of each family, and whether it is a range of a larger one."""
     if len(names) <= MAX_SERIES:
-        return [names]
+        return [(names, False)]
     first = {name: every[name] for name in names}
     keys: list[dict[str, object]] = [{name: row.is_ours for name, row in first.items()}]
     columns = [*_BEFORE, *(column for column in SERIES_COLUMNS if column not in _BEFORE)]
@@ -55,23 +57,43 @@ def _split(names: list[str], every: Mapping[str, Any]) -> list[list[str]]:
             parts.setdefault(key[name], []).append(name)
         if len(parts) > 1 and all(len(part) > 1 for part in parts.values()):
             return [small for part in parts.values() for small in _split(part, every)]
+    codecs = [every[name].label.partition(":")[0] for name in names]
+    names = sorted(names, key=lambda name: codecs.index(every[name].label.partition(":")[0]))
     count = -(-len(names) // MAX_SERIES)
     size = -(-len(names) // count)
-    return [names[start : start + size] for start in range(0, len(names), size)]
+    return [(names[start : start + size], True) for start in range(0, len(names), size)]
 
 
-def _named(names: list[str], every: Mapping[str, Any]) -> Family:
-    """Move what all names of a family end with into its title."""
-    if len(names) == len(every):
-        return Family("", {name: name for name in names})
-    parts = {name: name.split(", ") for name in names}
-    common = [part for part in parts[names[0]][1:] if all(part in p[1:] for p in parts.values())]
-    title = ", ".join(common)
+def _named(names: list[str], every: Mapping[str, Any], is_range: bool) -> Family:
+    """Move what all names of a family have in common into its title."""
+    common, short = shortened(names)
     ours = {every[name].is_ours for name in names}
-    if not title and len(ours) == 1 and len({row.is_ours for row in every.values()}) == 2:
-        title = OURS if ours == {True} else OTHERS
+    if not common and len(ours) == 1 and len({row.is_ours for row in every.values()}) == 2:
+        common = [OURS if ours == {True} else OTHERS]
+    if is_range:
+        common = [*common, f"{short[names[0]]} to {short[names[-1]]}"]
+    return Family(", ".join(common), short)
+
+
+def shortened(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Return the parts that all names have, and the names without them.
+
+    A name of nothing else keeps its first part.
+
+    Examples
+    --------
+    >>> shortened(["regular, rgb", "regular, lab"])
+    (['regular'], {'regular, rgb': 'rgb', 'regular, lab': 'lab'})
+    >>> shortened(["regular", "regular, restored"])
+    (['regular'], {'regular': 'regular', 'regular, restored': 'restored'})
+    """
+    parts = {name: name.split(", ") for name in names}
+    first = parts[names[0]]
+    common = [part for part in first if all(part in own for own in parts.values())]
+    if len(parts) == 1:
+        common = []
     short = {
-        name: ", ".join(part for i, part in enumerate(own) if i == 0 or part not in common)
+        name: ", ".join([part for part in own if part not in common] or own[:1])
         for name, own in parts.items()
     }
-    return Family(title, short)
+    return common, short

@@ -1,12 +1,12 @@
 """Figures of an experiment, from its store: PNG and PDF files, each with its caption.
 
-A figure is left out if the trials have no data for it. Several images have separate axes; many are
-averaged.
+A figure is left out if the trials have no data for it, and split into several if it is higher than
+a page. Several images have separate axes; many are averaged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import pandas as pd
@@ -18,7 +18,7 @@ from adaptive_kmeans.experiment.forest import bd_rate
 from adaptive_kmeans.experiment.pictures import classification_maps, details, reconstructions
 from adaptive_kmeans.experiment.rows import METRICS
 from adaptive_kmeans.experiment.schema import Figures, Published
-from adaptive_kmeans.experiment.style import Drawn
+from adaptive_kmeans.experiment.style import Drawn, numbered
 
 
 def draw(
@@ -49,7 +49,7 @@ def draw(
     figure : Drawn
     """
     table = measured.table
-    drawings: dict[str, Callable[[], Drawn | None]] = {
+    drawings: dict[str, Callable[[], Sequence[Drawn]]] = {
         "quality": lambda: quality_bars(table, published),
         "bd_rate": lambda: bd_rate(compared, table),
         **{
@@ -70,5 +70,5 @@ def draw(
         ):
             drawings[name] = partial(make, pixels, own, measured.data)
     for name, drawing in drawings.items():
-        if name in config.draw and (drawn := drawing()) is not None:
-            yield name, drawn
+        if name in config.draw:
+            yield from numbered(name, drawing())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,20 +15,29 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from adaptive_kmeans.errors import counted
 from adaptive_kmeans.experiment.comparison import DELTAS
+from adaptive_kmeans.experiment.families import shortened
 from adaptive_kmeans.experiment.series import groups
 from adaptive_kmeans.experiment.statistics import Delta, summarize
-from adaptive_kmeans.experiment.style import COLORS, TWO_COLUMNS, Drawn, blank, plain
+from adaptive_kmeans.experiment.style import COLORS, PAGE, TWO_COLUMNS, Drawn, blank, plain
 
 ROW_HEIGHT, HEAD_HEIGHT = 0.165, 0.75
 """Height of a row, and of the title and the axis of a set, in inches."""
 
-MAX_ROWS = 60
-"""Most rows of a figure; one that needs more is left out."""
+MAX_ROWS = int((PAGE - HEAD_HEIGHT) / ROW_HEIGHT)
+"""Most rows of a figure; more are split into several."""
+
+LETTER, PANEL_WIDTH = 0.056, 1.7
+"""Width of a letter of a name, and least width of a panel with its numbers, in inches."""
+
+LOGARITHMIC = "log scale"
+
+MOST_TICKS = 8
+"""Most ticks of the axes of a row of panels together."""
 
 WIDE = 100.0
 """A BD-rate in percent beyond which the axis is logarithmic in the ratio of the rates."""
 
-RATIO_TICKS = (-90, -75, -50, -25, 0, 50, 100, 300, 1000, 3000, 10000)
+RATIO_TICKS = (-98, -95, -90, -75, -50, -25, 0, 50, 100, 200, 300, 1000, 3000, 10000)
 
 
 class _Line(NamedTuple):
@@ -37,8 +47,25 @@ class _Line(NamedTuple):
     deltas: dict[str, Delta] | None
 
 
-def bd_rate(compared: pd.DataFrame, table: pd.DataFrame) -> Drawn | None:
-    """Draw the BD-rates of series against their anchors, a column of panels a metric.
+class _Block(NamedTuple):
+    """Rows of a set of images, which stand below each other."""
+
+    name: str
+    lines: Sequence[_Line]
+    images: int
+
+    @property
+    def height(self) -> float:
+        """Height of its panels, in inches."""
+        return HEAD_HEIGHT + ROW_HEIGHT * len(self.lines)
+
+
+_Row = tuple[_Block, Sequence[str]]
+"""A row of panels: a block, and the deltas that it shows."""
+
+
+def bd_rate(compared: pd.DataFrame, table: pd.DataFrame) -> list[Drawn]:
+    """Draw the BD-rates of series against their anchors, a panel for each set and metric.
 
     Where other codecs are the anchors, our series have rows, and the anchors' other settings.
 
@@ -59,34 +86,53 @@ def bd_rate(compared: pd.DataFrame, table: pd.DataFrame) -> Drawn | None:
         for name, delta in DELTAS.items()
         if delta.better == "lower" and compared[name].notna().any()
     ]
-    sets = {
-        name: (_lines(images, rates), images["image"].nunique())
+    blocks = [
+        _Block(name, lines, images["image"].nunique())
         for name, images in groups(compared, "image_set").items()
-    }
-    rows = [len(lines) for lines, _ in sets.values()]
-    if not rates or sum(rows) > MAX_ROWS:
-        return None
-    heights = [HEAD_HEIGHT + ROW_HEIGHT * count for count in rows]
+        for lines in _parts(_lines(images, rates))
+    ]
+    if not rates or not blocks:
+        return []
+    names = [line.name for block in blocks for line in block.lines]
+    room = TWO_COLUMNS - LETTER * max(map(len, names))
+    columns = max(1, min(len(rates), int(room / PANEL_WIDTH)))
+    across = -(-len(rates) // -(-len(rates) // columns))
+    rows = [
+        (block, rates[start : start + across])
+        for block in blocks
+        for start in range(0, len(rates), across)
+    ]
+    images = counted(compared["image"].nunique(), "image")
+    return [_figure(page, across, images) for page in _pages(rows)]
+
+
+def _figure(rows: Sequence[_Row], columns: int, images: str) -> Drawn:
+    """Draw rows of panels."""
+    heights = [block.height for block, _ in rows]
     figure = blank(TWO_COLUMNS, sum(heights))
     grid = figure.subplots(
-        len(sets), len(rates), squeeze=False, gridspec_kw={"height_ratios": heights}
+        len(rows), columns, squeeze=False, gridspec_kw={"height_ratios": heights}
     )
-    for axes_row, (name, (lines, images)) in zip(grid, sets.items(), strict=True):
-        for axes, column in zip(axes_row, rates, strict=True):
-            _draw_panel(axes, lines, column)
+    for axes_row, (block, rates) in zip(grid, rows, strict=True):
+        for unused in axes_row[len(rates) :]:
+            unused.remove()
+        for axes, column in zip(axes_row, rates, strict=False):
+            _draw_panel(axes, block.lines, column, MOST_TICKS // columns)
             metric = DELTAS[column].metric.label
-            axes.set_title(plain(f"{metric}\n{name}, {counted(images, 'image')}"))
-            axes.set_xlabel("BD-rate, %")
-        _name_rows(axes_row[0], lines)
-        for axes in axes_row[1:]:
+            axes.set_title(plain(f"{metric}\n{block.name}, {counted(block.images, 'image')}"))
+        _name_rows(axes_row[0], block.lines)
+        for axes in axes_row[1 : len(rates)]:
             axes.set_yticks([])
+    is_wide = any(axes.get_xscale() != "linear" for axes in figure.axes)
+    wide = f" Axes with “{LOGARITHMIC}” are logarithmic in the ratio of the bytes." * is_wide
     return Drawn(
         figure,
-        f"BD-rate on {counted(compared['image'].nunique(), 'image')}: how many more bytes a series "
-        "needs than the one it is compared with (bold) at equal quality; below 0 it needs fewer. "
-        "Points: means over the images; lines: 95 % intervals of the mean, from bootstrapped "
-        "images; hollow: the interval includes 0 or there is none. Beside them: the mean, and on "
-        "how many of the images that can be compared the series needs fewer bytes.",
+        f"BD-rate on {images}: how many more bytes a series needs than the one it is compared "
+        "with (bold) at equal quality; below 0 it needs fewer. Names leave out what both have in "
+        "common. Points: means over the images; lines: 95 % intervals of the mean, from "
+        "bootstrapped images; hollow: the interval includes 0 or there is none. Beside them: the "
+        "mean, and on how many of the images that can be compared the series needs fewer bytes."
+        f"{wide}",
     )
 
 
@@ -99,13 +145,40 @@ def _lines(compared: pd.DataFrame, columns: Sequence[str]) -> list[_Line]:
     lines = []
     for anchor, own in groups(compared, "anchor").items():
         lines.append(_Line(f"against {anchor}", None))
-        for series, images in groups(own, "series").items():
+        of_series = groups(own, "series")
+        _, names = shortened([anchor, *of_series])
+        for series, images in of_series.items():
             deltas = {name: summarize(images[name], "lower") for name in columns}
-            lines.append(_Line(series, deltas))
+            lines.append(_Line(names[series], deltas))
     return lines
 
 
-def _draw_panel(axes: Axes, lines: Sequence[_Line], column: str) -> None:
+def _parts(lines: Sequence[_Line]) -> list[list[_Line]]:
+    """Split lines that do not fit on a page, if possible at headings, which are repeated."""
+    parts: list[list[_Line]] = [[]]
+    heading = lines[0]
+    for i, line in enumerate(lines):
+        if line.deltas is None:
+            heading = line
+            following = itertools.takewhile(lambda each: each.deltas is not None, lines[i + 1 :])
+            if len(parts[-1]) + 1 + len([*following]) > MAX_ROWS and parts[-1]:
+                parts.append([])
+        elif len(parts[-1]) == MAX_ROWS:
+            parts.append([heading])
+        parts[-1].append(line)
+    return parts
+
+
+def _pages(rows: Sequence[_Row]) -> list[list[_Row]]:
+    pages: list[list[_Row]] = [[]]
+    for row in rows:
+        if sum(block.height for block, _ in [*pages[-1], row]) > PAGE and pages[-1]:
+            pages.append([])
+        pages[-1].append(row)
+    return pages
+
+
+def _draw_panel(axes: Axes, lines: Sequence[_Line], column: str, ticks: int) -> None:
     deltas = {
         place: line.deltas[column] for place, line in enumerate(lines) if line.deltas is not None
     }
@@ -123,8 +196,10 @@ def _draw_panel(axes: Axes, lines: Sequence[_Line], column: str) -> None:
     if max(map(abs, ends), default=0) > WIDE:
         axes.set_xscale("function", functions=(_log_ratio, _percent))
         axes.xaxis.set_major_locator(FixedLocator(_few_ticks(min(ends), max(ends))))
+        axes.set_xlabel(f"BD-rate, % ({LOGARITHMIC})")
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        axes.set_xlabel("BD-rate, %")
+        axes.xaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 5, 10]))
     for place, delta in deltas.items():
         shown = f"{delta.mean:+.1f}".replace("-", "−") if delta.images else "–"
         _write_beside(axes, place, shown, f"{delta.wins}/{delta.images}")
@@ -138,14 +213,14 @@ def _draw_panel(axes: Axes, lines: Sequence[_Line], column: str) -> None:
 
 def _write_beside(axes: Axes, place: float, mean: str, wins: str, **look: Any) -> None:
     """Write two columns to the right of a row."""
-    for text, points in ((mean, 26), (wins, 54)):
+    for text, points in ((mean, 32), (wins, 62)):
         axes.annotate(
             text,
             (1, place),
             (points, 0),
             xycoords=axes.get_yaxis_transform(),
             textcoords="offset points",
-            fontsize=6.5,
+            fontsize=7,
             ha="right",
             va="center",
             **look,
@@ -169,14 +244,14 @@ def _few_ticks(low: float, high: float) -> list[float]:
     for side in ([t for t in inside if t > 0], [t for t in reversed(inside) if t < 0]):
         last = 0.0
         for tick in side:
-            if abs(_log_ratio(tick) - _log_ratio(last)) > 0.3 * whole:
+            if abs(_log_ratio(tick) - _log_ratio(last)) > (0.3 if last else 0.2) * whole:
                 kept.append(tick)
                 last = tick
     return sorted(kept)
 
 
 def _name_rows(axes: Axes, lines: Sequence[_Line]) -> None:
-    axes.set_yticks(range(len(lines)), [plain(line.name) for line in lines], fontsize=6.5)
+    axes.set_yticks(range(len(lines)), [plain(line.name) for line in lines], fontsize=7)
     axes.tick_params(axis="y", length=0)
     for label, line in zip(axes.get_yticklabels(), lines, strict=True):
         if line.deltas is None:

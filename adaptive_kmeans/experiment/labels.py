@@ -1,8 +1,9 @@
-"""Names at the ends of curves, which keep clear of each other."""
+"""Names at the ends of curves and beside upright lines, which keep clear of each other."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from adaptive_kmeans.experiment.style import wrapped
+from adaptive_kmeans.experiment.style import outlined, wrapped
 
 WIDTH = 21
 """Most letters of a line of a name."""
+FONT_SIZE = 7.0
+BESIDE = 1.04
+"""Where names begin, as a share of the width of the axes."""
 GAP = 1.5
 """Space between two names, in points."""
 
@@ -27,11 +31,16 @@ class End(NamedTuple):
     color: str
 
 
-def label_ends(figure: Figure, ends: Mapping[Axes, Sequence[End]]) -> None:
+def label_ends(
+    figure: Figure,
+    ends: Mapping[Axes, Sequence[End]],
+    uprights: Mapping[Axes, Sequence[Text]] = MappingProxyType({}),
+    width: int = WIDTH,
+) -> None:
     """Write names to the right of the axes, each joined to the end of its curve.
 
-    The axes keep their limits. Names that would overlap move up and down, as little as possible in
-    the sum of squares.
+    The axes keep their limits. Where all curves end in the left half, their names begin there.
+    Names that would overlap move up and down, as little as possible in the sum of squares.
 
     Parameters
     ----------
@@ -39,6 +48,10 @@ def label_ends(figure: Figure, ends: Mapping[Axes, Sequence[End]]) -> None:
         The figure, all of whose curves are drawn; it is laid out.
     ends : mapping of Axes to sequence of End
         The ends of the curves in each panel.
+    uprights : mapping of Axes to sequence of Text
+        Upright names to the left of vertical lines, which move apart to the left and the right.
+    width : int
+        Most letters of a line of a name.
     """
     written: dict[Axes, list[Any]] = {}
     for axes, of_axes in ends.items():
@@ -46,15 +59,16 @@ def label_ends(figure: Figure, ends: Mapping[Axes, Sequence[End]]) -> None:
         axes.set_ylim(axes.get_ylim())
         written[axes] = [
             axes.annotate(
-                wrapped(end.name, WIDTH),
+                wrapped(end.name, width),
                 (end.x, end.y),
-                (1.04, 0.5),
+                (BESIDE, 0.5),
                 textcoords="axes fraction",
                 color=end.color,
-                fontsize=6.5,
+                fontsize=FONT_SIZE,
                 linespacing=0.95,
                 ha="left",
                 va="center",
+                path_effects=outlined(),
                 arrowprops={
                     "arrowstyle": "-",
                     "color": end.color,
@@ -72,12 +86,25 @@ def label_ends(figure: Figure, ends: Mapping[Axes, Sequence[End]]) -> None:
         if not texts:
             continue
         box = axes.get_window_extent()
+        last = max(axes.transData.transform(text.xy)[0] for text in texts)
+        across = (last - box.x0) / box.width
+        left = across + 0.1 if across < 0.5 else BESIDE
         wanted = [axes.transData.transform(text.xy)[1] for text in texts]
         gap = GAP * figure.dpi / 72
         # Of the text alone, without the line to the curve.
         heights = [Text.get_window_extent(text).height + gap for text in texts]
         for text, middle in zip(texts, spread(wanted, heights, box.y0, box.y1), strict=True):
-            text.set_position((1.04, (middle - box.y0) / box.height))
+            text.set_position((left, (middle - box.y0) / box.height))
+    for axes, names in uprights.items():
+        if not names:
+            continue
+        box = axes.get_window_extent()
+        boxes = [text.get_window_extent() for text in names]
+        wanted = [(each.x0 + each.x1) / 2 for each in boxes]
+        placed = spread(wanted, [each.width for each in boxes], box.x0, box.x1)
+        for text, old, new in zip(names, wanted, placed, strict=True):
+            x, y = axes.transData.transform((text.get_position()[0], 0.0))
+            text.set_x(axes.transData.inverted().transform((x + new - old, y))[0])
 
 
 def spread(

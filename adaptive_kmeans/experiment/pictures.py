@@ -61,31 +61,32 @@ Files = Mapping[str, bytes]
 """The files of the image that figures show, by the keys of their rows."""
 
 
-def classification_maps(original: Pixels, table: pd.DataFrame, files: Files) -> Drawn | None:
+def classification_maps(original: Pixels, table: pd.DataFrame, files: Files) -> list[Drawn]:
     """Draw the original, and for each measure the image with its low-detail blocks in black."""
     adaptive = table[table["method"] == "region-adaptive"]
     names = adaptive["label"].where(adaptive["threshold"] == "median", adaptive["series"])
     first = adaptive.assign(name=names).drop_duplicates("name").sort_values("name")
     if not 0 < len(first) < MAX_CELLS:
-        return None
+        return []
     cells = [Cell("original", original)]
     for row in rows_of(first):
         low = container.read(files[row.key]).pixel_regions == LOW_DETAIL
         title = f"{row.name}\n{100 * low.mean():.1f} % low detail"
         cells.append(Cell(title, np.where(low[..., None], np.uint8(0), original)))
     what = f"Regions of {first['image'].iloc[0]}: blocks of low detail are black."
-    return Drawn(grid_of(_wrapped(cells)), what)
+    return [Drawn(grid_of(_wrapped(cells)), what)]
 
 
-def reconstructions(original: Pixels, table: pd.DataFrame, files: Files) -> Drawn | None:
+def reconstructions(original: Pixels, table: pd.DataFrame, files: Files) -> list[Drawn]:
     """Draw the original and the decoded files of ours: a row for each k1, a column for each method.
 
-    Where the methods have different codebook sizes, only the common ones have a row, and without
-    common ones the pictures follow each other, method by method.
+    Each row starts with the original. Where the methods have different codebook sizes, only the
+    common ones have a row, and without common ones the pictures follow each other, method by
+    method.
     """
     ours = table[table["is_ours"]]
     if ours.empty:
-        return None
+        return []
     cells: dict[str, dict[object, Any]] = {}
     for row in rows_of(ours):
         key = row.smaller_codebook if row.sizes else row.quality
@@ -93,21 +94,22 @@ def reconstructions(original: Pixels, table: pd.DataFrame, files: Files) -> Draw
     common = set.intersection(*(set(of_series) for of_series in cells.values()))
     first = Cell("original", original)
     image = f"{ours['image'].iloc[0]} and its decoded files"
-    if common and len(cells) < MAX_COLUMNS and len(common) * len(cells) < MAX_CELLS:
+    if common and len(cells) < MAX_COLUMNS and len(common) * (1 + len(cells)) <= MAX_CELLS:
         keys = [key for key in next(iter(cells.values())) if key in common]
         shown = [[_cell(of_series[key], files) for of_series in cells.values()] for key in keys]
         if len(cells) == 1:
-            return Drawn(grid_of(_wrapped([first, *(row[0] for row in shown)])), f"{image}.")
+            return [Drawn(grid_of(_wrapped([first, *(row[0] for row in shown)])), f"{image}.")]
         left_out = sum(len(of_series) for of_series in cells.values()) > len(common) * len(cells)
         note = " Only codebook sizes that all methods have." if left_out else ""
-        return Drawn(grid_of(shown, beside=first), f"{image}: a column a method.{note}")
+        caption = f"{image}: a row a codebook size or quality, a column a method.{note}"
+        return [Drawn(grid_of([[first, *row] for row in shown]), caption)]
     rows = [row for of_series in cells.values() for row in of_series.values()]
     if len(rows) >= MAX_CELLS:
-        return None
-    return Drawn(grid_of(_wrapped([first, *(_cell(row, files) for row in rows)])), f"{image}.")
+        return []
+    return [Drawn(grid_of(_wrapped([first, *(_cell(row, files) for row in rows)])), f"{image}.")]
 
 
-def details(original: Pixels, table: pd.DataFrame, files: Files) -> Drawn | None:
+def details(original: Pixels, table: pd.DataFrame, files: Files) -> list[Drawn]:
     """Magnify the busiest part of the image: the original, then each series at its median rate.
 
     Below each crop is its error, the largest of the three channels'; below the original's crop, the
@@ -115,7 +117,7 @@ def details(original: Pixels, table: pd.DataFrame, files: Files) -> Drawn | None
     """
     series = groups(table, "series")
     if not series or 2 * (1 + len(series)) > MAX_CELLS:
-        return None
+        return []
     top, left = _busiest(original)
     crop = slice(top, top + CROP), slice(left, left + CROP)
     cells = [Cell("original", original[crop])]
@@ -130,11 +132,11 @@ def details(original: Pixels, table: pd.DataFrame, files: Files) -> Drawn | None
     for upper, lower in zip(_wrapped(cells), _wrapped(below), strict=True):
         rows += [upper, lower]
     side = original[crop].shape
-    return Drawn(
-        grid_of(rows, shape=side, has_errors=True),
+    caption = (
         f"The busiest {side[1]}×{side[0]} pixels of {table['image'].iloc[0]}, of each series the "
-        "file of its median size. Below each crop its error: the largest of the three channels.",
+        "file of its median size. Below each crop its error: the largest of the three channels."
     )
+    return [Drawn(grid_of(rows, shape=side, has_errors=True), caption)]
 
 
 def _wrapped(cells: Sequence[Cell]) -> list[list[Cell | None]]:
@@ -180,7 +182,6 @@ def quality_of(row: Any) -> str:
 def grid_of(
     rows: Sequence[Sequence[Cell | None]],
     *,
-    beside: Cell | None = None,
     shape: tuple[int, ...] | None = None,
     has_errors: bool = False,
 ) -> Figure:
@@ -193,8 +194,6 @@ def grid_of(
     ----------
     rows : sequence of sequence of Cell or None
         The pictures, rows of equal length.
-    beside : Cell, optional
-        A picture to the left of the grid, in the middle of its height.
     shape : tuple, optional
         Height and width of the cells, by default those of the first picture. A picture of another
         shape is fitted into its cell.
@@ -203,7 +202,7 @@ def grid_of(
     """
     first = next(cell for row in rows for cell in row if cell is not None)
     height, width = (first.picture.shape if shape is None else shape)[:2]
-    columns = len(rows[0]) + (beside is not None)
+    columns = len(rows[0])
     pitch = int(TWO_COLUMNS * PICTURE_DPI / columns)
     wanted = min(pitch - GAP, MAX_WIDTH, MAX_HEIGHT * width / height)
     scale = _scale(width, wanted)
@@ -225,12 +224,8 @@ def grid_of(
         top -= head
         for i, (cell, title) in enumerate(row):
             if cell is not None:
-                left = (i + (beside is not None)) * pitch
-                _place(figure, pixels, cell, str(title), left + pitch / 2, top, size)
+                _place(figure, pixels, cell, str(title), (i + 0.5) * pitch, top, size)
         top -= size[1] + 2 * GAP
-    if beside is not None:
-        middle = (pixels[1] + size[1] - LINE_HEIGHT) / 2
-        _place(figure, pixels, beside, beside.title, pitch / 2, middle, size)
     if has_errors:
         _add_color_bar(figure, pixels)
     return figure

@@ -239,9 +239,10 @@ def panels(table: pd.DataFrame, values: pd.Series[Any]) -> dict[str, pd.DataFram
         kept = files[~files["image"].isin(perfect)]
         if kept.empty:
             kept, perfect = files, set()
-        count = f"{kept['image'].nunique()} images"
+        images = kept["image"].nunique()
+        mean = f"mean of {images} images" if images > 1 else "1 image"
         left_out = f" ({len(perfect)} lossless left out)" if perfect else ""
-        titled[f"{name}, mean of {count}{left_out}"] = kept
+        titled[f"{name}, {mean}{left_out}"] = kept
     return titled
 
 

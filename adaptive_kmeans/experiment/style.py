@@ -7,8 +7,9 @@ marker or a hatch of their own, so that figures can also be read in gray.
 
 from __future__ import annotations
 
+import math
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,13 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import Locator, MaxNLocator, NullLocator
 
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2
 """Widths of figures, in inches."""
+PAGE = 8.9
+"""Greatest height of a figure, in inches; what needs more is split into several."""
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#882255")
 MARKERS = "osD^vP*X<>hp"
@@ -118,6 +123,19 @@ def save(
             (folder / f"{name}.txt").write_text(caption, encoding="utf-8")
 
 
+def numbered(name: str, parts: Sequence[Drawn]) -> Iterator[tuple[str, Drawn]]:
+    """Name the parts of a figure: name, name_2, ...; their captions say which part they are.
+
+    Examples
+    --------
+    >>> [name for name, _ in numbered("bd_rate", [Drawn(Figure(), "What.")] * 2)]
+    ['bd_rate', 'bd_rate_2']
+    """
+    for i, drawn in enumerate(parts, 1):
+        part = f"Part {i} of {len(parts)}. " if len(parts) > 1 else ""
+        yield name if i == 1 else f"{name}_{i}", Drawn(drawn.figure, part + drawn.caption)
+
+
 def blank(width: float, height: float) -> Figure:
     """Return an empty figure of a size in inches, whose parts arrange themselves."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
@@ -159,18 +177,51 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def wrapped(title: str, width: int = 50) -> str:
+def outlined() -> list[Any]:
+    """Return path effects that keep a text readable on lines, and the lines visible."""
+    return [withStroke(linewidth=1.5, foreground="white")]
+
+
+def wrapped(title: str, width: int = 50, at_hyphens: bool = False) -> str:
     """Return a title in lines that are not wider than a panel."""
-    return plain("\n".join(textwrap.wrap(title, width, break_on_hyphens=False)))
+    return plain("\n".join(textwrap.wrap(title, width, break_on_hyphens=at_hyphens)))
 
 
-def number_axis(axis: Any, steps: Sequence[float] = (1, 2, 5)) -> None:
-    """Label a logarithmic axis with plain numbers, steps within each power of ten."""
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    axis.set_major_locator(LogLocator(subs=steps))
+def number_axis(axis: Any) -> None:
+    """Label a logarithmic axis with a few plain numbers, however short its range is."""
+    axis.set_major_locator(PlainNumbers())
     axis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator())
+
+
+class PlainNumbers(Locator):
+    """Ticks of a logarithmic axis: the coarsest of `STEPS` that has `FEWEST` in view."""
+
+    STEPS = ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8))
+    FEWEST = 4
+
+    def __call__(self) -> list[float]:
+        """Return the ticks in view."""
+        return self.tick_values(*self.axis.get_view_interval())  # type: ignore[union-attr]
+
+    def tick_values(self, vmin: float, vmax: float) -> list[float]:
+        """Return the ticks of a range.
+
+        Examples
+        --------
+        >>> PlainNumbers().tick_values(0.05, 0.13)
+        [0.05, 0.06, 0.07, 0.08, 0.1, 0.12]
+        >>> PlainNumbers().tick_values(0.15, 5.0)
+        [0.2, 0.5, 1.0, 2.0, 5.0]
+        """
+        found: list[float] = []
+        powers = range(math.floor(math.log10(vmin)), math.ceil(math.log10(vmax)) + 1)
+        for steps in self.STEPS:
+            every = (float(f"{step}e{power}") for power in powers for step in steps)
+            found = [value for value in every if vmin <= value <= vmax]
+            if len(found) >= self.FEWEST:
+                return found
+        return [*map(float, MaxNLocator(5).tick_values(vmin, vmax))]
 
 
 def label_doubling(axes: Axes, values: Sequence[int]) -> None:

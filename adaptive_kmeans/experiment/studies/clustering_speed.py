@@ -37,17 +37,17 @@ from adaptive_kmeans.errors import (
 from adaptive_kmeans.experiment.columns import columns_of, derived, measured, parameter, timed
 from adaptive_kmeans.experiment.keys import Integers, Ks, OneOf, Strict
 from adaptive_kmeans.experiment.kind import always, study
-from adaptive_kmeans.experiment.labels import End, label_ends
 from adaptive_kmeans.experiment.memory import PeakMemory
 from adaptive_kmeans.experiment.schema import Experiment
 from adaptive_kmeans.experiment.style import (
     CONTEXT,
-    ONE_COLUMN,
+    MAX_SERIES,
     TWO_COLUMNS,
     Drawn,
     blank,
     look,
     number_axis,
+    numbered,
 )
 from adaptive_kmeans.experiment.tables import pivoted
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
@@ -56,6 +56,11 @@ from adaptive_kmeans.progress import trial_bar
 
 VERSION = 1
 WARM_UP_SIDE, WARM_UP_K = 64, 8
+
+QUANTIZERS = ("libimagequant", "median-cut", "octree")
+"""Engines that are not K-means of all pixels, though some refine their palettes by it."""
+MAX_COLUMNS, MAX_ROWS = 3, 4
+"""Most panels side by side and below each other."""
 
 
 class EngineConfig(Strict):
@@ -269,58 +274,85 @@ def _mean_squared_error(
 
 
 def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:
-    """Draw time against mean squared error for each k, as means over the images.
+    """Draw time against mean squared error: a row for each kind of engine, a column for each k.
 
-    Times are geometric means, errors arithmetic. Lower left is better; the gray line joins the
-    engines that no other beats in both.
+    Times are geometric means, errors arithmetic, relative to the smallest at the same k. All panels
+    have the same axes, and show the other engines in gray. Lower left is better; the gray line
+    joins the engines that no other beats in both.
     """
     if table.empty:
         return
     means = mean_points(table)
-    ks, names = sorted(table["k"].unique()), list(table["engine"].unique())
-    columns = min(2, len(ks))
-    across = -(-len(ks) // columns)
-    figure = blank(ONE_COLUMN if columns == 1 else TWO_COLUMNS, 2.6 * across)
-    grid = figure.subplots(across, columns, squeeze=False)
-    for unused in grid.ravel()[len(ks) :]:
-        unused.remove()
-    ends: dict[Axes, list[End]] = {}
-    for axes, k in zip(grid.ravel(), ks, strict=False):
-        points: list[tuple[float, float]] = []
-        for i, engine in enumerate(names):
-            style = look(i)
-            of_engine = means.xs(engine, level="engine")
-            if k not in of_engine.index.get_level_values("k"):  # it failed
-                continue
-            own = of_engine.xs(k, level="k").sort_index()
-            axes.plot(own["seconds"], own["mse"], color=style["color"], linewidth=0.6)
-            for threads, point in own.iterrows():
-                face = "none" if threads == 1 else style["color"]
-                look_of = {"color": style["color"], "markerfacecolor": face}
-                axes.plot(point["seconds"], point["mse"], style["marker"], **look_of)
-            found = list(zip(own["seconds"], own["mse"], strict=True))
-            points += found
-            ends.setdefault(axes, []).append(End(engine, *found[-1], style["color"]))
-        axes.plot(*zip(*_front(points), strict=True), color=CONTEXT, zorder=0)
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        number_axis(axes.xaxis, (1,))
-        number_axis(axes.yaxis, (1, 2, 3, 5, 7))
-        axes.set_title(f"k = {k}")
-        axes.set_xlabel("time, s")
-        axes.set_ylabel("mean squared error")
-        axes.grid()
-    label_ends(figure, ends)
+    smallest = means.groupby("k")["mse"].transform("min")
+    means = means.assign(percent=100 * means["mse"] / smallest)
+    ks = sorted(table["k"].unique())
+    rows = [(of, some) for of in _kinds(list(table["engine"].unique())) for some in _few(ks)]
+    columns = max(len(some) for _, some in rows)
+    drawn = []
+    for start in range(0, len(rows), MAX_ROWS):
+        page = rows[start : start + MAX_ROWS]
+        figure = blank(TWO_COLUMNS, 0.3 + 2.0 * len(page))
+        grid = figure.subplots(len(page), columns, squeeze=False, sharex=True, sharey=True)
+        for axes_row, ((kind, names), some) in zip(grid, page, strict=True):
+            for unused in axes_row[len(some) :]:
+                unused.remove()
+            for axes, k in zip(axes_row, some, strict=False):
+                _draw_panel(axes, means[means.index.get_level_values("k") == k], names)
+                error = smallest.xs(k, level="k").iloc[0]
+                axes.set_title(f"k = {k} (100 %: MSE {error:.3g})\n{kind}")
+            last = axes_row[len(some) - 1]
+            last.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+        figure.supxlabel("time, s", fontsize=8)
+        figure.supylabel("mean squared error, % of the smallest at this k", fontsize=8)
+        drawn.append(figure)
     images = counted(table["image"].nunique(), "image")
-    yield (
-        "time_against_error",
-        Drawn(
-            figure,
-            "Time and mean squared error of the 8-bit pixels of clustering engines: geometric and "
-            f"arithmetic means over {images}. Hollow: one thread; filled: several. Gray line: "
-            "engines that no other beats in both.",
-        ),
+    caption = (
+        "Time and mean squared error of the 8-bit pixels of clustering engines: geometric and "
+        f"arithmetic means over {images}. Errors are relative to the smallest at the same k, which "
+        "titles state; both axes are logarithmic, and the same in all panels. Hollow: one thread; "
+        "filled: several. Gray dots: the engines of the other panels; gray line: those that no "
+        "other beats in both."
     )
+    yield from numbered("time_against_error", [Drawn(figure, caption) for figure in drawn])
+
+
+def _kinds(names: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Split engines into those that run K-means from all pixels, and quantizers for palettes."""
+    palettes = [name for name in names if name.partition(":")[0] in QUANTIZERS]
+    kinds = {"K-means": [n for n in names if n not in palettes], "palette quantizers": palettes}
+    return [
+        (kind, own[start : start + MAX_SERIES])
+        for kind, own in kinds.items()
+        for start in range(0, len(own), MAX_SERIES)
+    ]
+
+
+def _few(ks: Sequence[int]) -> list[Sequence[int]]:
+    return [ks[start : start + MAX_COLUMNS] for start in range(0, len(ks), MAX_COLUMNS)]
+
+
+def _draw_panel(axes: Axes, of_k: pd.DataFrame, names: Sequence[str]) -> None:
+    """Draw the engines of a panel, and in gray the others, at one k."""
+    points = list(zip(of_k["seconds"], of_k["percent"], strict=True))
+    axes.plot(*zip(*_front(points), strict=True), color=CONTEXT, zorder=0)
+    others = of_k[~of_k.index.get_level_values("engine").isin(names)]
+    axes.plot(others["seconds"], others["percent"], ".", color=CONTEXT, zorder=0)
+    for i, engine in enumerate(names):
+        if engine not in of_k.index.get_level_values("engine"):  # it failed
+            continue
+        own = of_k.loc[engine].droplevel("k").sort_index()
+        style = look(i)
+        axes.plot(own["seconds"], own["percent"], color=style["color"], linewidth=0.6)
+        for threads, point in own.iterrows():
+            face = "none" if threads == 1 else style["color"]
+            label = engine if threads == own.index[-1] else "_"
+            look_of = {"color": style["color"], "markerfacecolor": face, "label": label}
+            axes.plot(point["seconds"], point["percent"], style["marker"], **look_of)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    number_axis(axes.xaxis)
+    number_axis(axes.yaxis)
+    axes.grid()
 
 
 def _front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

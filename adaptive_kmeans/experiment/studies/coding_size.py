@@ -45,6 +45,7 @@ from adaptive_kmeans.experiment.style import (
     blank,
     look,
     number_axis,
+    outlined,
 )
 from adaptive_kmeans.experiment.tables import pivoted
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
@@ -256,7 +257,7 @@ def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:
         axes.set_xlabel("codewords k")
         axes.set_yscale("log")
         axes.grid(axis="y")
-    number_axis(grid[0].yaxis, (1, 2, 3, 4, 5, 7))
+    number_axis(grid[0].yaxis)
     grid[0].set_ylabel("size, % of the smallest peer's")
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
@@ -298,7 +299,8 @@ def _draw_group(
         (0, 3),
         textcoords="offset points",
         ha="center",
-        fontsize=6,
+        fontsize=7,
+        path_effects=outlined(),
     )
 
 

@@ -357,7 +357,7 @@ def _draw_counts(axes: Axes, curves: Sequence[pd.DataFrame], ks: Sequence[int]) 
         places = [place + 0.4 * (i - 0.5) for place in range(len(ks))]
         style: dict[str, Any] = {"color": COLORS[i], "hatch": 2 * HATCHES[i], "edgecolor": "white"}
         bars = axes.bar(places, often, 0.4, label=name, **style)
-        axes.bar_label(bars, [str(n) if n else "" for n in often], fontsize=6, padding=1)
+        axes.bar_label(bars, [str(n) if n else "" for n in often], fontsize=7, padding=1)
     axes.set_xticks(range(len(ks)), [str(k) for k in ks])
     axes.set_xlabel("k at the elbow")
     axes.set_ylabel("images")

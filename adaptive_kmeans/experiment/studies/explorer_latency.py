@@ -267,7 +267,7 @@ def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:
             axes.plot([place, place], [medians[name], most[name]], color="black")
         axes.axhline(WANTED_MS, color="gray", linestyle="--")
         labels = [f"{method}\n{around:g}" for method, around in names]
-        axes.set_xticks(range(len(names)), labels, fontsize=6)
+        axes.set_xticks(range(len(names)), labels, fontsize=7)
         axes.set_title(f"pause of {pause_ms} ms")
         axes.grid(axis="y")
     panels[0].set_ylabel("slider to picture, ms")
