@@ -1,5 +1,6 @@
 """Figures: nothing overlaps, nothing is hidden, and each has its caption."""
 
+import io
 import itertools
 import math
 from dataclasses import asdict
@@ -295,3 +296,12 @@ def test_each_figure_has_a_caption_that_names_its_config(tmp_path):
     style.save(tmp_path, lambda: [("one", style.Drawn(style.blank(3.5, 2), "What."))], "mine")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.pdf", "one.png", "one.txt"]
     assert (tmp_path / "one.txt").read_text() == "What. Config: mine.\n"
+
+
+def test_names_stay_text_in_vector_files():
+    files = study()
+    (drawn,) = against_rate(files, PSNR)
+    written = io.StringIO()
+    with rc_context({"svg.fonttype": "none"}):
+        drawn.figure.savefig(written, format="svg")
+    assert all(f">{name}</" in written.getvalue() for name in ("webp-lossless", "regular"))

@@ -152,9 +152,7 @@ class _Bars:
         marks = _marks(files, metric.column, self.published)
         letters = max(1, int((inches - AXIS_WIDTH) / len(part) / LETTER))
         heights = self._draw_groups(axes, files, metric.column, marks, part)
-        words = [word for name in part for word in self.names[name].split()]
-        is_tight = max(map(len, words)) > letters
-        names = [wrapped(self.names[name], letters, at_hyphens=is_tight) for name in part]
+        names = [wrapped(self.names[name], letters) for name in part]
         axes.set_xticks(np.arange(len(part)), names)
         axes.set_xlim(-0.55, len(part) - 0.45)
         axes.grid(axis="y")

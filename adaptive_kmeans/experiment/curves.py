@@ -23,6 +23,7 @@ from adaptive_kmeans.experiment.labels import FONT_SIZE, WIDTH, End, label_ends
 from adaptive_kmeans.experiment.others import comparable, draw_others
 from adaptive_kmeans.experiment.series import curve, groups, is_lossless, panels, quality
 from adaptive_kmeans.experiment.style import (
+    BACKED,
     CONTEXT,
     ONE_COLUMN,
     PAGE,
@@ -31,7 +32,6 @@ from adaptive_kmeans.experiment.style import (
     blank,
     looks,
     number_axis,
-    outlined,
     plain,
     wrapped,
 )
@@ -39,6 +39,8 @@ from adaptive_kmeans.metrics import METRICS, Curve, Metric, front
 
 PANEL_HEIGHT, HIGH_PANEL = 2.2, 2.8
 """Height of a panel, and of one that is alone with many names, in inches."""
+HEAD, LINE = 0.8, 0.115
+"""Height of a panel's title and axis, and of a line of names, in inches."""
 MANY_LINES = 8
 """Lines of names beyond which a panel alone takes the width of two columns."""
 ALONE_WIDTH = 44
@@ -145,10 +147,14 @@ class _Grid:
             self.looks |= dict(zip(family.names, looks(methods), strict=True))
         shown = [(title, i) for title in grouped for i in range(len(self._families))]
         names = [short for family in self._families for short in family.names.values()]
-        lines = sum(wrapped(name, WIDTH).count("\n") + 1 for name in names)
-        self._is_alone = len(shown) == 1 and lines > MANY_LINES
+        lines = {name: wrapped(name, WIDTH).count("\n") + 1 for name in names}
+        self._is_alone = len(shown) == 1 and sum(lines.values()) > MANY_LINES
+        most = max(
+            sum(lines[short] for short in family.names.values()) for family in self._families
+        )
+        height = HIGH_PANEL if self._is_alone else max(PANEL_HEIGHT, HEAD + LINE * most)
         columns = min(2, len(shown))
-        of_page = columns * int(PAGE / PANEL_HEIGHT)
+        of_page = columns * max(1, int(PAGE / height))
         self._axes: dict[tuple[str, int], Axes] = {}
         self._figures: list[Figure] = []
         for start in range(0, len(shown), of_page):
@@ -156,7 +162,7 @@ class _Grid:
             rows = -(-len(page) // columns)
             figure = blank(
                 TWO_COLUMNS if columns > 1 or self._is_alone else ONE_COLUMN,
-                rows * (HIGH_PANEL if self._is_alone else PANEL_HEIGHT),
+                rows * height,
             )
             grid = figure.subplots(rows, columns, squeeze=False).ravel()
             self._axes |= dict(zip(page, grid, strict=False))
@@ -221,7 +227,7 @@ def _draw_lossless(
         color=look["color"],
         fontsize=FONT_SIZE,
         rotation=90,
-        path_effects=outlined(),
+        bbox=BACKED,
         ha="right",
         va="bottom",
         transform=axes.get_xaxis_transform(),

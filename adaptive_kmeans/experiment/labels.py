@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from adaptive_kmeans.experiment.style import outlined, wrapped
+from adaptive_kmeans.experiment.style import BACKED, wrapped
 
 WIDTH = 21
 """Most letters of a line of a name."""
@@ -68,7 +68,7 @@ def label_ends(
                 linespacing=0.95,
                 ha="left",
                 va="center",
-                path_effects=outlined(),
+                bbox=BACKED,
                 arrowprops={
                     "arrowstyle": "-",
                     "color": end.color,

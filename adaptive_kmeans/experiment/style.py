@@ -17,7 +17,6 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import Locator, MaxNLocator, NullLocator
 
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2
@@ -177,14 +176,20 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def outlined() -> list[Any]:
-    """Return path effects that keep a text readable on lines, and the lines visible."""
-    return [withStroke(linewidth=1.5, foreground="white")]
+BACKED: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.6, "pad": 0.2}
+"""The box of a text on lines: it can be read, and they are seen. It stays text in vector files."""
 
 
-def wrapped(title: str, width: int = 50, at_hyphens: bool = False) -> str:
-    """Return a title in lines that are not wider than a panel."""
-    return plain("\n".join(textwrap.wrap(title, width, break_on_hyphens=at_hyphens)))
+def wrapped(title: str, width: int = 47) -> str:
+    """Return a title in lines that are not wider than a panel; only long words break at hyphens.
+
+    Examples
+    --------
+    >>> wrapped("total-variation, deflate", 10).splitlines()
+    ['total-', 'variation,', 'deflate']
+    """
+    is_tight = max(map(len, title.split()), default=0) > width
+    return plain("\n".join(textwrap.wrap(title, width, break_on_hyphens=is_tight)))
 
 
 def number_axis(axis: Any) -> None:

@@ -39,13 +39,13 @@ from adaptive_kmeans.experiment.kind import study
 from adaptive_kmeans.experiment.schema import Experiment, check_once
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.style import (
+    BACKED,
     ONE_COLUMN,
     TWO_COLUMNS,
     Drawn,
     blank,
     look,
     number_axis,
-    outlined,
 )
 from adaptive_kmeans.experiment.tables import pivoted
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
@@ -296,11 +296,11 @@ def _draw_group(
     axes.annotate(
         f"{mean:.0f}",
         (middle, max(sizes)),
-        (0, 3),
+        (0, 4),
         textcoords="offset points",
         ha="center",
         fontsize=7,
-        path_effects=outlined(),
+        bbox=BACKED,
     )
 
 
