@@ -93,7 +93,9 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            if error.sqlite_errorname in _DAMAGED:
+            # Text that is no UTF-8 is an error of the module, without a name.
+            name = getattr(error, "sqlite_errorname", "")
+            if name in _DAMAGED or "decode" in str(error):
                 expected = "a store that can be read; move the file away to start afresh"
                 raise DamagedError(str(self.path), expected, error) from error
             expected = "a store of trials that can be written"
