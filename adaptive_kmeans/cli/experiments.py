@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -180,27 +181,21 @@ def elbow(
     typer.echo(f"elbow at k = {curve.k} of k up to {best['k']}, which it depends on; {target}")
 
 
-def run(
-    config: Annotated[Path, Argument(metavar="CONFIG.toml", help="The config.")],
-    more_images: Annotated[
-        list[str] | None, Argument(metavar="PATH", help="More images for --images.")
-    ] = None,
+@dataclass(frozen=True)
+class Asked:
+    """Options that say which experiment is run, and where its results go."""
+
     images: Annotated[
         list[str] | None,
         Option(
             metavar="PATH...",
             help="Files, folders, globs or bundled names to use instead of the config's images.",
         ),
-    ] = None,
-    background: Background = None,
+    ] = None
+    background: Background = None
     results: Annotated[
         Path, Option(metavar="DIR", help="Parent of the experiment's folder of results.")
-    ] = Path("results"),
-    jobs: Jobs = None,
-    scheduler: Annotated[
-        str | None,
-        Option(metavar="ADDRESS", help="Run the trials on the workers of this Dask scheduler."),
-    ] = None,
+    ] = Path("results")
     changes: Annotated[
         list[str] | None,
         Option(
@@ -208,10 +203,7 @@ def run(
             metavar="KEY=VALUE",
             help="Override a key of the config, as in methods.0.k=[16,32].",
         ),
-    ] = None,
-    retry_failed: Annotated[
-        bool, Option("--retry-failed", help="Run trials again that failed in an earlier run.")
-    ] = False,
+    ] = None
     force: Annotated[
         bool,
         Option(
@@ -219,15 +211,46 @@ def run(
             "-f",
             help="Replace results of another config, of other images, or of another version.",
         ),
-    ] = False,
+    ] = False
+
+    def given(self, more_images: Sequence[str] | None) -> dict[str, Any]:
+        """Return the options as `run_experiment` takes them, with more images for ``--images``."""
+        if more_images and not self.images:
+            raise ConfigError("arguments", "one CONFIG.toml", f"also {more_images[0]}")
+        chosen = [*(self.images or ()), *(more_images or ())] or None
+        return {**vars(self), "images": chosen, "changes": self.changes or ()}
+
+
+@dataclass(frozen=True)
+class Running:
+    """Options that say how trials are run and stored."""
+
+    jobs: Jobs = None
+    scheduler: Annotated[
+        str | None,
+        Option(metavar="ADDRESS", help="Run the trials on the workers of this Dask scheduler."),
+    ] = None
+    retry_failed: Annotated[
+        bool, Option("--retry-failed", help="Run trials again that failed in an earlier run.")
+    ] = False
     repair: Annotated[
         bool,
         Option("--repair", help="Drop damaged trials of the store, and measure them again."),
-    ] = False,
+    ] = False
     keep_files: Annotated[
         bool,
         Option("--keep-files", help="Store the file of every trial, for export-results."),
-    ] = False,
+    ] = False
+
+
+@grouped
+def run(
+    config: Annotated[Path, Argument(metavar="CONFIG.toml", help="The config.")],
+    asked: Asked,
+    running: Running,
+    more_images: Annotated[
+        list[str] | None, Argument(metavar="PATH", help="More images for --images.")
+    ] = None,
     dry_run: Annotated[
         bool,
         Option("--dry-run", help="Print the number of trials, their time, and what will fail."),
@@ -240,39 +263,14 @@ def run(
     """
     from adaptive_kmeans.experiment import run_experiment, tables
 
-    if more_images and not images:
-        raise ConfigError("arguments", "one CONFIG.toml", f"also {more_images[0]}")
-    chosen = [*(images or []), *(more_images or [])] or None
+    given = asked.given(more_images)
     if dry_run:
         from adaptive_kmeans.experiment.estimate import estimate
 
-        typer.echo(
-            estimate(
-                config,
-                images=chosen,
-                background=background,
-                results=results,
-                jobs=jobs,
-                changes=changes or [],
-                retry_failed=retry_failed,
-                force=force,
-            )
-        )
+        jobs, retry_failed = running.jobs, running.retry_failed
+        typer.echo(estimate(config, jobs=jobs, retry_failed=retry_failed, **given))
         return
-    outcome = _resumable(
-        run_experiment,
-        config,
-        images=chosen,
-        background=background,
-        results=results,
-        jobs=jobs,
-        scheduler=scheduler,
-        changes=changes or [],
-        retry_failed=retry_failed,
-        force=force,
-        repair=repair,
-        keep_files=keep_files,
-    )
+    outcome = _resumable(run_experiment, config, **given, **vars(running))
     table = outcome.table
     if 0 < len(table) <= MAX_PRINTED:
         print_table(tables.to_terminal(table, outcome.columns))
