@@ -440,9 +440,14 @@ class Metric:
         return f"{self.label} {self.unit}".strip()
 
     @property
+    def score_label(self) -> str:
+        """The label of an axis of scores."""
+        return ", ".join(filter(None, (self.label, self.unit)))
+
+    @property
     def scale_label(self) -> str:
         """The label of the axis on which curves are drawn."""
-        return self.axis or ", ".join(filter(None, (self.label, self.unit)))
+        return self.axis or self.score_label
 
     @property
     def is_installed(self) -> bool:

@@ -157,7 +157,7 @@ class _Bars:
         axes.set_xlim(-0.55, len(part) - 0.45)
         axes.grid(axis="y")
         axes.set_title(wrapped(", ".join([title, *self.common]), int(inches / LETTER) - 8))
-        axes.set_ylabel(", ".join(filter(None, (metric.label, metric.unit))))
+        axes.set_ylabel(metric.score_label)
         _set_range(axes, [*heights, *marks.values()])
 
     def _draw_groups(

@@ -133,6 +133,39 @@ def _alike(anchor: Any, row: Any) -> tuple[bool, bool, bool]:
     )
 
 
+def main_rows(compared: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that figures and the page tell; the table of all has the others, too.
+
+    Where other codecs are the anchors, those are our series, and the anchors' codecs at other
+    settings.
+
+    Parameters
+    ----------
+    compared : DataFrame
+        The comparison.
+    table : DataFrame
+        The files, which tell which series are ours.
+    """
+    ours = set(table.loc[table["is_ours"], "series"])
+    if not ours or compared["anchor"].isin(ours).all():
+        return compared
+    is_same = compared["series"].map(_codec) == compared["anchor"].map(_codec)
+    return compared[compared["series"].isin(ours) | is_same]
+
+
+def _codec(series: str) -> str:
+    return series.partition(", ")[0]
+
+
+def rate_deltas(compared: pd.DataFrame) -> list[str]:
+    """Return the columns of BD-rates that have any."""
+    return [
+        name
+        for name, delta in DELTAS.items()
+        if delta.better == "lower" and compared[name].notna().any()
+    ]
+
+
 def summary(compared: pd.DataFrame) -> pd.DataFrame:
     """Return the means over images, with intervals, wins and images that cannot be compared.
 

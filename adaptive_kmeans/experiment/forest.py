@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from adaptive_kmeans.errors import counted
-from adaptive_kmeans.experiment.comparison import DELTAS
+from adaptive_kmeans.experiment.comparison import DELTAS, main_rows, rate_deltas
 from adaptive_kmeans.experiment.families import shortened
 from adaptive_kmeans.experiment.series import groups
 from adaptive_kmeans.experiment.statistics import Delta, summarize
@@ -67,7 +67,7 @@ _Row = tuple[_Block, Sequence[str]]
 def bd_rate(compared: pd.DataFrame, table: pd.DataFrame) -> list[Drawn]:
     """Draw the BD-rates of series against their anchors, a panel for each set and metric.
 
-    Where other codecs are the anchors, our series have rows, and the anchors' other settings.
+    The rows are those of `comparison.main_rows`.
 
     Parameters
     ----------
@@ -76,16 +76,8 @@ def bd_rate(compared: pd.DataFrame, table: pd.DataFrame) -> list[Drawn]:
     table : DataFrame
         The files, which tell which series are ours.
     """
-    ours = set(table.loc[table["is_ours"], "series"])
-    if ours and not compared["anchor"].isin(ours).all():
-        # Of other codecs the anchor's at other settings.
-        is_same = compared["series"].map(_codec) == compared["anchor"].map(_codec)
-        compared = compared[compared["series"].isin(ours) | is_same]
-    rates = [
-        name
-        for name, delta in DELTAS.items()
-        if delta.better == "lower" and compared[name].notna().any()
-    ]
+    compared = main_rows(compared, table)
+    rates = rate_deltas(compared)
     blocks = [
         _Block(name, lines, images["image"].nunique())
         for name, images in groups(compared, "image_set").items()
@@ -134,10 +126,6 @@ def _figure(rows: Sequence[_Row], columns: int, images: str) -> Drawn:
         "mean, and on how many of the images that can be compared the series needs fewer bytes."
         f"{wide}",
     )
-
-
-def _codec(series: str) -> str:
-    return series.partition(", ")[0]
 
 
 def _lines(compared: pd.DataFrame, columns: Sequence[str]) -> list[_Line]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from adaptive_kmeans.errors import counted
-from adaptive_kmeans.experiment.comparison import DELTAS
+from adaptive_kmeans.experiment.comparison import DELTAS, main_rows, rate_deltas
 from adaptive_kmeans.experiment.statistics import Delta, summarize
 from adaptive_kmeans.experiment.tables import shown_value
 from adaptive_kmeans.metrics import MIN_POINTS
@@ -56,8 +56,8 @@ class Answer(NamedTuple):
 def answer(files: pd.DataFrame, compared: pd.DataFrame, anchors: Sequence[str]) -> Answer:
     """Say what each series needs at equal quality, or why that cannot be said.
 
-    Where other codecs are the anchors, only our series are told of. Where there are too many, the
-    best against each anchor come first, so that a weak anchor does not crowd out a strong one.
+    The series are those of `comparison.main_rows`. Where there are too many, the best against each
+    anchor come first, so that a weak anchor does not crowd out a strong one.
 
     Parameters
     ----------
@@ -68,16 +68,10 @@ def answer(files: pd.DataFrame, compared: pd.DataFrame, anchors: Sequence[str]) 
     anchors : sequence of str
         What the config compares with.
     """
-    rates = [
-        name
-        for name, delta in DELTAS.items()
-        if delta.better == "lower" and compared[name].notna().any()
-    ]
+    rates = rate_deltas(compared)
     if not rates:
         return Answer([], 0, _why_not(files, compared, anchors))
-    ours = set(files.loc[files["is_ours"], "series"])
-    if ours and not set(compared["anchor"]) <= ours:
-        compared = compared[compared["series"].isin(ours)]
+    compared = main_rows(compared, files)
     sets = compared["image_set"].nunique()
     found: dict[tuple[str, str], list[tuple[float, Claim]]] = {}
     for (name, series, anchor), members in compared.groupby(
