@@ -518,7 +518,7 @@ BAD = [
         "run config.toml",
         config("name = '../a'\nimages = ['chelsea']\n" + METHOD),
         2,
-        "name: expected another one: Name of the folder of results: letters a to z, digits",
+        "name: expected letters a to z, digits and underscores, received '../a'",
     ),
     ("run config.toml", config("name = 'a'\nimages = ['none*']\n" + METHOD), 2, "received none*"),
     (

@@ -42,8 +42,8 @@ def kept(folder, photo):  # noqa: F811
     [
         (("--images", "b.png"), "also the images b, not the images a"),
         (("--images", "a.png", "b.png"), "also the images b"),
-        (("--set", "methods.0.k=[2]"), "other methods.0.k ([2] for [2, 5])"),
-        (("--set", 'background="white"'), "other background (white for none)"),
+        (("--set", "methods.0.k=[2]"), "methods.0.k = [2], not [2, 5]"),
+        (("--set", 'background="white"'), "background = white, not none"),
     ],
 )
 def test_a_run_of_something_else_is_refused(kept, command, options, received):  # noqa: F811

@@ -77,7 +77,7 @@ def _measured(config: Experiment) -> dict[str, Any]:
 
 def _keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     changed = list(_changes("", before, now))
-    return [f"other {_some(changed)}"] if changed else []
+    return [_some(changed)] if changed else []
 
 
 def _changes(path: str, before: Any, now: Any) -> Iterator[str]:
@@ -93,9 +93,9 @@ def _changes(path: str, before: Any, now: Any) -> Iterator[str]:
             for place, pair in enumerate(zip(before, now, strict=True)):
                 yield from _changes(f"{path}.{place}", *pair)
             return
-        yield f"{path} ({len(now)} for {len(before or ())})"
+        yield f"{len(now)} {path}, not {len(before or ())}"
         return
-    yield f"{path} ({_short(now)} for {_short(before)})"
+    yield f"{path} = {_short(now)}, not {_short(before)}"
 
 
 def _short(value: Any) -> str:

@@ -65,7 +65,8 @@ def first_problem(error: ValidationError, model: type[Strict], document: Mapping
     if kind == "greater_than_equal":
         return _expected(where, f"at least {problem['ctx']['ge']}", received)
     if kind == "string_pattern_mismatch":
-        return f"{where}: expected another one: {description(place.model_fields[path[-1]])}"
+        meaning = description(place.model_fields[path[-1]])
+        return _expected(where, meaning.rpartition(": ")[2].rstrip("."), received)
     message = problem["msg"]
     return f"{where}: {message[0].lower()}{message[1:]}, received {received!r}"
 
