@@ -25,7 +25,8 @@ pytest.importorskip("playwright", reason="Playwright is not installed")
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
 pytest.importorskip("anywidget", reason="the extra explorer is not installed")
 
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 pytestmark = [pytest.mark.browser, pytest.mark.notebook]
 
@@ -98,6 +99,23 @@ def _address(process: subprocess.Popen[bytes], log: Path, token: str) -> str:
     raise AssertionError(log.read_text())
 
 
+def _run_cell(page: Page, explorer: Explorer) -> None:
+    """Run the notebook's cell until its widget is there.
+
+    JupyterLab drops a run while it connects to the kernel, even to one that it calls idle: the
+    cell's prompt is empty again then.
+    """
+    cell = page.locator(".jp-CodeCell").first
+    deadline = time.monotonic() + TIMEOUT_MS / 1000
+    while time.monotonic() < deadline:
+        if cell.locator(".jp-InputPrompt").inner_text(timeout=TIMEOUT_MS) == "[ ]:":
+            cell.locator(".cm-content").click()
+            page.keyboard.press("Shift+Enter")
+        with contextlib.suppress(PlaywrightTimeoutError):
+            return explorer.root.wait_for(timeout=5_000)
+    raise AssertionError(f"no widget; the page says: {page.locator('body').inner_text()}")
+
+
 def test_the_widget_works_in_jupyterlab(
     context: BrowserContext, tmp_path: Path, shots: Path
 ) -> None:
@@ -109,14 +127,8 @@ def test_the_widget_works_in_jupyterlab(
         page = context.new_page()
         page.set_viewport_size({"width": 1440, "height": 1000})
         page.goto(address)
-        # A cell that is run before its kernel is there never runs.
-        page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(
-            timeout=TIMEOUT_MS
-        )
-        page.locator(".jp-CodeCell .cm-content").click(timeout=TIMEOUT_MS)
-        page.keyboard.press("Shift+Enter")
         explorer = Explorer(page)
-        explorer.root.wait_for(timeout=TIMEOUT_MS)
+        _run_cell(page, explorer)
         explorer.settle()
         url = page.url
 
