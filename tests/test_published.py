@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import adaptive_kmeans as akm
-from adaptive_kmeans.errors import UnknownNameError
+from adaptive_kmeans.errors import ConfigError, UnknownNameError
 from adaptive_kmeans.experiment import run_experiment
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.image import read_image
@@ -40,7 +40,7 @@ image = "a"
 rows = [
   { method = "regular", k = 2, psnr_db = 12.5, bytes = 1234 },
   { method = "eigenvalue", k = 3, ssim = 0.5 },
-  { method = "regulr", k = 3, psnr_db = 9.5 },
+  { method = "variance", k = 3, psnr_db = 9.5 },
 ]
 [[methods]]
 method = "regular"
@@ -102,6 +102,17 @@ def test_a_repeat_of_another_name_is_refused_with_the_right_one(tmp_path, photo)
         read_config(tmp_path / "small.toml")
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"variance"', '"varience"'), ("rows = [", 'repeated.varience = "x"\nrows = [')],
+)
+def test_a_method_of_another_name_is_refused_with_the_right_one(old, new, tmp_path, photo):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    (tmp_path / "small.toml").write_text(SMALL.replace(old, new))
+    with pytest.raises(ConfigError, match=r"did you mean variance\?\), received varience"):
+        read_config(tmp_path / "small.toml")
+
+
 def test_published_numbers_are_listed_with_ours_of_the_same_file(tmp_path, monkeypatch, photo):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(photo).save("a.png")
@@ -113,7 +124,7 @@ def test_published_numbers_are_listed_with_ours_of_the_same_file(tmp_path, monke
     assert [[cell.strip() for cell in line.strip("|").split("|")] for line in lines] == [
         ["regular", "2", f"12.500 → {regular.psnr_db:.3f}", "–", f"1,234 → {regular.bytes:,}"],
         ["eigenvalue", "3", f"{adaptive.psnr_db:.3f}", "0.50000 → –", f"{adaptive.bytes:,}"],
-        ["regulr", "3", "9.500 → –", "–", "–"],
+        ["variance", "3", "9.500 → –", "–", "–"],
     ]
     run_experiment(Path("small.toml"), images=["b.png"], force=True)
     assert not Path("results/small/published.md").exists()

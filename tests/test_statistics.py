@@ -52,7 +52,7 @@ def test_the_interval_holds_the_mean_and_narrows_with_images():
     assert (many.images, many.refused) == (200, 2)
     assert many.wins > 190
     assert summarize([1.0], "lower").wins == 0
-    assert math.isnan(summarize([1.0], "higher").low)
+    assert math.isnan(summarize([1.0, 2.0], "higher").low)  # two images are no sample
     assert math.isnan(summarize([None], "higher").mean)
     same = summarize([2.0, 2.0, 2.0], "higher")
     assert (same.low, same.mean, same.high, same.wins) == (2.0, 2.0, 2.0, 3)

@@ -187,6 +187,18 @@ def summary(compared: pd.DataFrame) -> pd.DataFrame:
     return cells if cells.empty else cells.sort_values("set", kind="stable")
 
 
+def left_out(compared: pd.DataFrame, table: pd.DataFrame) -> str:
+    """Return a sentence on the series of a table that are not compared, "" if all are."""
+    told = {*compared["series"], *compared["anchor"]}
+    names = [str(name) for name in table["series"].unique() if name not in told]
+    if not names:
+        return ""
+    return (
+        f"Not compared, because they or their anchors have fewer than {MIN_POINTS} files of each "
+        f"image: {'; '.join(names)}."
+    )
+
+
 def _cell(delta: Delta, digits: str) -> str:
     wins = f"{delta.wins}/{delta.images}"
     if math.isnan(delta.mean):

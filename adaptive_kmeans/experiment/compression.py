@@ -88,8 +88,10 @@ def find(config: CompressionConfig, measured: Measured, shown: Shown) -> Finding
     own = measured._replace(table=published.without_repeats(table, paper))
     compared = comparison.compare(own.table, config.figures.anchor)
     summaries = {
-        "summary.md": Summary("", [comparison.summary(compared)]),
-        "published.md": published.summary(table, paper),
+        "summary": Summary(
+            "", [comparison.summary(compared)], comparison.left_out(compared, own.table)
+        ),
+        "published": published.summary(table, paper),
     }
     csv = "" if compared.empty else tables.to_csv(compared, comparison.COLUMNS)
     drawings = partial(figures.draw, own, compared, shown, config.figures, paper)

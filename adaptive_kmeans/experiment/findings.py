@@ -123,6 +123,10 @@ class Summary(NamedTuple):
         written = [tables.to_markdown(table) for table in self.tables if not table.empty]
         return "\n".join([*([f"{self.note}\n"] if written and self.note else []), *written])
 
+    def to_latex(self) -> str:
+        """Return the tables as LaTeX, "" without any rows."""
+        return "\n".join(tables.to_latex(table) for table in self.tables if not table.empty)
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -135,7 +139,7 @@ class Findings:
     draw : callable
         Draws the figures into a folder.
     summaries : dict of str to Summary
-        What sums the table up, by the names of the files.
+        What sums the table up, by the names of the files without their suffixes.
     csvs : dict of str to str
         Tables besides, as CSV, by the names of their files.
     facts : dict

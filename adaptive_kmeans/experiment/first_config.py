@@ -76,7 +76,7 @@ def _section(
         no_default = "  # an example" if optional and _default(field) is None else ""
         yield f"{mark or optional}{name} = {_toml(value)}{no_default}"
     for name, field in fields:
-        for inner in sections(field.annotation):
+        for inner, given in _inner(name, field, sample):
             place = f"{path}{name}"
             header = f"[[{place}]]" if is_list(field) else f"[{place}]"
             inner_mark = mark or (
@@ -85,10 +85,17 @@ def _section(
             yield ""
             yield from _comment(_first_line(inner))
             yield f"{inner_mark}{header}"
-            tagged = tag(inner)
-            yield from _section(
-                inner, dict([tagged] if tagged else []), f"{place}.", seen, inner_mark
-            )
+            yield from _section(inner, given, f"{place}.", seen, inner_mark)
+
+
+def _inner(
+    name: str, field: FieldInfo, sample: Mapping[str, Any]
+) -> Iterator[tuple[type[Strict], Mapping[str, Any]]]:
+    """Yield the sections of a key, with the values that the sample has of each."""
+    for inner in sections(field.annotation):
+        tagged = tag(inner)
+        for given in sample.get(name, [{}]):
+            yield inner, {**given, **dict([tagged] if tagged else [])}
 
 
 def _sample(model: type[Strict]) -> dict[str, Any]:

@@ -104,6 +104,6 @@ def study(
         table = combine(measured) if combine is not None and measured.data else measured.table
         summary = Summary("Summary", summarize(table) if len(table) else ())
         draws = partial(style.save, draw=partial(draw, table), config=config.name)
-        return Findings(table, draws, {"summary.md": summary})
+        return Findings(table, draws, {"summary": summary})
 
     return Kind(name, config, columns, plan, find, is_timed)

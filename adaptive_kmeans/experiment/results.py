@@ -37,7 +37,10 @@ _STAGED, _COMPLETE = ".part-", ".complete"
 """Folders of results that are being made, and of those that are made and being put in place."""
 _LIST = ".files"
 """Names of the files of complete results."""
-GENERATED = ("table.md", "table.csv", "table.tex", "summary.md", "published.md", "comparison.csv")
+GENERATED = (
+    *("table.csv", "table.md", "table.tex", "comparison.csv"),
+    *("summary.md", "summary.tex", "published.md", "published.tex"),
+)
 """Tables that results may have."""
 
 
@@ -246,7 +249,8 @@ def _publish(folder: Path, seen: view.Seen, start: float, run: _RunRecord | None
             _copy(folder / "figures", drawn, [path.name for path in folder.glob("figures/*.*")])
         found.draw(drawn)
         texts |= {
-            **{name: summary.to_markdown() for name, summary in found.summaries.items()},
+            **{f"{name}.md": summary.to_markdown() for name, summary in found.summaries.items()},
+            **{f"{name}.tex": summary.to_latex() for name, summary in found.summaries.items()},
             **found.csvs,
             **({} if run is None else run.texts(seen, time.perf_counter() - start)),
         }

@@ -21,7 +21,13 @@ from adaptive_kmeans.baselines.checked import COLUMNS, Baseline
 from adaptive_kmeans.baselines.image_codecs import baselines
 from adaptive_kmeans.codec import AdaptiveKMeans, NamedCodec, Settings
 from adaptive_kmeans.datasets import BUNDLED, REMOTE, TRANSPARENCY_SET
-from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, MissingDependencyError
+from adaptive_kmeans.detail import measures
+from adaptive_kmeans.errors import (
+    AdaptiveKMeansError,
+    ConfigError,
+    MissingDependencyError,
+    did_you_mean,
+)
 from adaptive_kmeans.experiment.combinations import Combinations
 from adaptive_kmeans.experiment.keys import (
     AlphaLevels,
@@ -422,6 +428,16 @@ class Published(Strict):
     )
     rows: Annotated[list[PublishedRow], Field(min_length=1)]
 
+    def check(self) -> None:
+        """Check the names of methods."""
+        known = ("regular", "rate-distortion", *measures.names(), *baselines.names())
+        for name in (*self.repeated, *(row.method for row in self.rows)):
+            if name.partition(":")[0] not in known:
+                near = did_you_mean(name, known)
+                raise ConfigError("published", f"a method, one of {', '.join(known)}{near}", name)
+        for name in self.repeated.values():
+            baselines.spec(name)
+
 
 class Experiment(Strict):
     """The keys of every experiment, whatever its kind."""
@@ -497,8 +513,7 @@ class CompressionConfig(Experiment):
         for method in self.methods:
             method.check()
         if self.published is not None:
-            for name in self.published.repeated.values():
-                baselines.spec(name)
+            self.published.check()
 
 
 def check_once(what: str, values: Sequence[object]) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 RESAMPLES = 10_000
+MIN_IMAGES = 3
+"""Fewest images that are resampled: the interval of two is from one to the other."""
 SEED = 0
 
 
@@ -25,7 +27,7 @@ class Delta:
         Arithmetic mean; NaN if there are no images.
     low, high : float
         Bootstrapped 95 % interval of the mean, from percentiles of 10,000 resamples of the images;
-        NaN with fewer than two images.
+        NaN with fewer than `MIN_IMAGES`.
     wins : int
         Images on which the method is better than the anchor.
     images : int
@@ -59,7 +61,7 @@ def summarize(deltas: Iterable[float], better: Literal["lower", "higher"]) -> De
 
 
 def _interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    if values.size < 2:
+    if values.size < MIN_IMAGES:
         return math.nan, math.nan
     from scipy.stats import bootstrap
 

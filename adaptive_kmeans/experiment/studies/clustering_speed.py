@@ -66,8 +66,6 @@ MAX_COLUMNS, MAX_ROWS = 3, 4
 class EngineConfig(Strict):
     """A clustering engine and its numbers of threads."""
 
-    SAMPLE: ClassVar = {"engine": "adaptive-kmeans:exact"}
-
     engine: Annotated[str, OneOf(engines.names)] = Field(description="The engine.")
     threads: Integers = Field([2], description="Numbers of threads.")
 
@@ -75,7 +73,10 @@ class EngineConfig(Strict):
 class ClusteringSpeedConfig(Experiment):
     """Clustering engines × images × k × threads, timed alternately."""
 
-    SAMPLE: ClassVar = {"k": [16, 256]}
+    SAMPLE: ClassVar = {
+        "k": [16, 256],
+        "engines": [{"engine": "adaptive-kmeans:exact"}, {"engine": "scikit-learn"}],
+    }
 
     kind: Literal["clustering-speed"]
     k: Ks

@@ -61,7 +61,11 @@ Peers = Annotated[list[str], BeforeValidator(listed), OneOf(peers.names)]
 class CodingSizeConfig(Experiment):
     """Coders and lossless peers × images × k: whole files of the same reconstruction."""
 
-    SAMPLE: ClassVar = {"k": [16, 64], "coders": ["context-mixing", "deflate"]}
+    SAMPLE: ClassVar = {
+        "k": [16, 64],
+        "coders": ["context-mixing", "deflate"],
+        "peers": ["webp-lossless"],
+    }
 
     kind: Literal["coding-size"]
     k: Ks
