@@ -13,7 +13,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, _end)
     from adaptive_kmeans.cli import main as run
 
-    run()
+    try:
+        run()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is Python's own end
 
 
 def _end(*_: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
@@ -138,6 +139,10 @@ class ImageSource:
     def file(self) -> Path:
         """The file that the image is read from, or made from."""
         return _bundled_file(self.name) if self.path is None else self.path
+
+    def absolute(self) -> ImageSource:
+        """Return the image by its absolute path, for processes that run in other folders."""
+        return self if self.path is None else dataclasses.replace(self, path=self.path.absolute())
 
     def load(self, background: str | None = None) -> npt.NDArray[np.uint8]:
         """Read the pixels: (H, W, 3) uint8 sRGB."""

@@ -104,8 +104,6 @@ def main() -> None:
         end("memory: expected enough for this image, received none", 4)
     except (KeyboardInterrupt, typer.Abort):
         end("interrupted", INTERRUPTED)
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is Python's own end
     if code == INTERRUPTED:  # Typer turns the exception into an exit code
         end("interrupted", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)

@@ -6,6 +6,7 @@ gave: rows of a table, and maybe data for figures.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -164,7 +165,6 @@ def pixel_hash(pixels: Pixels) -> str:
 
 def hash_images(sources: Iterable[ImageSource], background: str | None) -> dict[str, str]:
     """Return the hash of each image's pixels by its name, or `UNREADABLE` and why."""
-    load.cache_clear()  # an image may have changed since an earlier run in this process
     return {source.name: _hash(source, background) for source in sources}
 
 
@@ -175,7 +175,16 @@ def _hash(source: ImageSource, background: str | None) -> str:
         return f"{UNREADABLE}: {error}"  # its trials will report it
 
 
-@functools.lru_cache(maxsize=1)
 def load(image: ImageSource, background: str | None) -> Pixels:
     """Load an image; the last one is cached, since trials come image by image."""
+    changed = None
+    if image.path is not None:
+        with contextlib.suppress(OSError):  # loading will report it
+            status = image.path.stat()
+            changed = status.st_mtime_ns, status.st_size
+    return _load(image, background, changed)
+
+
+@functools.lru_cache(maxsize=1)
+def _load(image: ImageSource, background: str | None, _changed: tuple[int, int] | None) -> Pixels:
     return image.load(background)

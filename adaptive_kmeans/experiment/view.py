@@ -310,10 +310,7 @@ def _keyed(
 
 def _absolute(trial: Any) -> Any:
     """Make the path of a trial's image absolute, since workers run in other folders."""
-    if trial.image.path is None:
-        return trial
-    source = dataclasses.replace(trial.image, path=trial.image.path.absolute())
-    return dataclasses.replace(trial, image=source)
+    return dataclasses.replace(trial, image=trial.image.absolute())
 
 
 def _store_picture(

@@ -164,6 +164,7 @@ def _measure(
     """Time all engines in turns; one that fails does not end the others."""
     runs: dict[tuple[str, int], list[_Timing]] = {(name, n): [] for name, n in contestants}
     errors: list[AdaptiveKMeansError] = []
+    source = source.absolute()  # the processes may have started in another folder
     for _ in range(repeats):
         for (engine, threads), done in list(runs.items()):
             if sum(run.seconds for run in done) >= budget_s:
