@@ -19,7 +19,7 @@ from matplotlib.text import Text
 from adaptive_kmeans.errors import counted
 from adaptive_kmeans.experiment.families import Family, families
 from adaptive_kmeans.experiment.findings import OtherCurve
-from adaptive_kmeans.experiment.labels import FONT_SIZE, WIDTH, End, label_ends
+from adaptive_kmeans.experiment.labels import EDGE, FONT_SIZE, WIDTH, End, label_ends
 from adaptive_kmeans.experiment.others import comparable, draw_others
 from adaptive_kmeans.experiment.series import curve, groups, is_lossless, panels, quality
 from adaptive_kmeans.experiment.style import (
@@ -222,7 +222,7 @@ def _draw_lossless(
     axes.axvline(rate, color=look["color"], linestyle=":", label=name)
     return axes.text(
         rate,
-        0.02,
+        EDGE,
         plain(short),
         color=look["color"],
         fontsize=FONT_SIZE,

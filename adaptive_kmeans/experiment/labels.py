@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.path import Path as MplPath
 from matplotlib.text import Text
 
 from adaptive_kmeans.experiment.style import BACKED, wrapped
@@ -20,6 +21,8 @@ BESIDE = 1.04
 """Where names begin, as a share of the width of the axes."""
 GAP = 1.5
 """Space between two names, in points."""
+EDGE = 0.02
+"""Space between upright names and the edge of the axes, as a share of their height."""
 
 
 class End(NamedTuple):
@@ -105,6 +108,25 @@ def label_ends(
         for text, old, new in zip(names, wanted, placed, strict=True):
             x, y = axes.transData.transform((text.get_position()[0], 0.0))
             text.set_x(axes.transData.inverted().transform((x + new - old, y))[0])
+        _move_from_curves(axes, names, written.get(axes, []))
+
+
+def _move_from_curves(axes: Axes, names: Sequence[Text], ends: Sequence[Any]) -> None:
+    """Move upright names to the top of the axes if fewer curves pass there than at the bottom."""
+    paths = [line.get_transform().transform_path(line.get_path()) for line in axes.lines]
+    for end in ends:
+        side = axes.transAxes.transform(end.get_position())
+        paths.append(MplPath([axes.transData.transform(end.xy), side]))
+    crossed = []
+    for is_top in (False, True):
+        for text in names:
+            y = 1 - EDGE if is_top else EDGE
+            text.set(y=y, verticalalignment="top" if is_top else "bottom")
+        boxes = [text.get_window_extent() for text in names]
+        crossed.append(sum(path.intersects_bbox(box, False) for path in paths for box in boxes))
+    if crossed[0] <= crossed[1]:
+        for text in names:
+            text.set(y=EDGE, verticalalignment="bottom")
 
 
 def spread(

@@ -296,8 +296,9 @@ def _add_color_bar(figure: Figure, pixels: tuple[int, int]) -> None:
     place = 0.35, 2.2 * LINE_HEIGHT / pixels[1], 0.3, 0.5 * LINE_HEIGHT / pixels[1]
     shades = ScalarMappable(Normalize(0, MAX_ERROR), ERRORS)
     bar = figure.colorbar(shades, cax=figure.add_axes(place), orientation="horizontal")
-    bar.set_ticks(
-        [0, MAX_ERROR // 4, MAX_ERROR // 2, MAX_ERROR],
-        labels=["0", f"{MAX_ERROR // 4}", f"{MAX_ERROR // 2}", f"≥ {MAX_ERROR} levels of 255"],
-    )
+    ends = [0, MAX_ERROR // 4, MAX_ERROR // 2, MAX_ERROR]
+    bar.set_ticks(ends, labels=[*map(str, ends[:-1]), f"≥ {MAX_ERROR}"])
     bar.ax.tick_params(labelsize=FONT_SIZE, length=2, pad=1)
+    bar.ax.text(
+        1.1, 0.5, "levels of 255", transform=bar.ax.transAxes, va="center", fontsize=FONT_SIZE
+    )
