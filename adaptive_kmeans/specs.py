@@ -84,8 +84,7 @@ class Setting:
             return None
         value: Any = text
         if self.choices or self.kind is bool:
-            known = self.choices or (True, False)
-            value = {to_text(each): each for each in known}.get(text)
+            value = self._by_text.get(text)
         elif self.kind in (int, float):
             with contextlib.suppress(ValueError):
                 value = self.kind(text)
@@ -125,10 +124,15 @@ class Setting:
         expected = self.expected + did_you_mean(meant, map(to_text, self.choices))
         return ConfigError(f"{self.name} of {owner}", expected, received)
 
-    @property
+    @functools.cached_property
     def choices(self) -> tuple[Any, ...]:
         """The values of a Literal."""
         return get_args(self.kind) if get_origin(self.kind) is Literal else ()
+
+    @functools.cached_property
+    def _by_text(self) -> dict[str, Any]:
+        """The values of a Literal or a bool by their texts."""
+        return {to_text(each): each for each in self.choices or (True, False)}
 
 
 def settings_of(member: Any) -> dict[str, Setting]:
