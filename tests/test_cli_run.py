@@ -1,7 +1,8 @@
-"""The commands `run`, `report` and `reproduce`, in their own processes."""
+"""The commands `run`, `report` and `reproduce`."""
 
 import contextlib
 import csv
+import io
 import json
 import resource
 import sqlite3
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from adaptive_kmeans import codec
+from adaptive_kmeans import cli, codec
 from adaptive_kmeans.experiment import store
 from adaptive_kmeans.experiment.estimate import estimate
 from adaptive_kmeans.progress import LOADING
@@ -50,12 +51,28 @@ def folder(tmp_path, monkeypatch, photo):
 
 
 def typed(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "adaptive_kmeans", *arguments]
+    """Run the command here, or with options of `subprocess.run` in a process of its own."""
     if arguments[0] == "run" and "--jobs" not in arguments:
-        command += ["--jobs", "1"]  # more processes take longer to start than these trials
-    run = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+        arguments = *arguments, "--jobs", "1"  # processes take longer to start than these trials
+    if options:
+        command = [sys.executable, "-m", "adaptive_kmeans", *arguments]
+        run = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    else:
+        run = _typed_here(*arguments)
     run.stderr = run.stderr.replace(f"{LOADING}\n", "")  # as the first run on a machine says
     return run
+
+
+def _typed_here(*arguments: str) -> subprocess.CompletedProcess[str]:
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "argv", ["adaptive-kmeans", *arguments])
+        patched.setattr(sys, "stdout", out)
+        patched.setattr(sys, "stderr", err)
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+    code = stopped.value.code or 0
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def rows(name: str = "small") -> list[dict[str, str]]:
@@ -201,8 +218,8 @@ def test_failed_trials_are_printed_at_once_and_exit_with_code_6(folder):
     assert f"{TRIALS} trials failed:" in Path("results/small/table.md").read_text()
 
 
-def test_a_baseline_without_its_library_is_skipped_and_printed(folder):
-    Path("oxipng.py").write_text("raise ImportError('not here')")
+def test_a_baseline_without_its_library_is_skipped_and_printed(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "oxipng", None)
     run = typed("run", "small.toml", "--set", 'methods.2.codec=["jpeg", "png"]', "--set",
                 "methods.2.quality=[50]")  # fmt: skip
     assert run.returncode == 2  # png has no quality
@@ -244,19 +261,19 @@ def test_reproduce_prints_a_line_for_every_experiment(folder, photo):
 
 
 @pytest.mark.long
-def test_reproduce_distinguishes_missing_libraries_from_failed_trials(folder):
+def test_reproduce_distinguishes_missing_libraries_from_failed_trials(folder, monkeypatch):
     pytest.importorskip("oxipng")
     extra = '[[methods]]\nmethod = "baseline"\ncodec = "png"\n'
     Path("small.toml").write_text(CONFIG + extra)
     assert typed("run", "small.toml").returncode == 0
-    Path("oxipng.py").write_text("raise ImportError('not here')")
+    monkeypatch.setitem(sys.modules, "oxipng", None)
     again = typed("reproduce", "--images", "cat.png")
     assert again.returncode == 0, again.stderr
     assert again.stdout == (
         f"small: {TRIALS} rows confirmed, 0 differ, 0 without their image, 1 left out (png)\n"
     )
     Path("oxipng.py").write_text("def optimize_from_memory(*_, **__): raise ValueError('broken')")
-    again = typed("reproduce", "--images", "cat.png")
+    again = typed("reproduce", "--images", "cat.png", cwd=folder)
     assert again.returncode == 6
     lines = again.stdout.splitlines()
     assert lines[0] == f"small: {TRIALS} rows confirmed, 2 differ, 0 without their image"

@@ -14,7 +14,7 @@ def _table(found) -> pd.DataFrame:
 
 
 def test_series_with_too_few_files_are_named():
-    """webp has three files, but of two images."""
+    """Three files of webp are of two images."""
     few = [row(image, "webp", 50 + i, 900 + i, 30.0 + i) for i, image in enumerate("aab")]
     for each in few:
         del each["coder"], each["block_size"]

@@ -64,7 +64,7 @@ def numbers(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_every_image_method_and_parameter_is_measured_on_the_decoded_file(folder, photo):
-    results = run_experiment(Path("small.toml"))
+    results = run_experiment(Path("small.toml"), jobs=1)
     table = pd.read_csv("results/small/table.csv")
     assert list(table.columns)[: len(COLUMNS)] == COLUMNS
     assert len(table) == 2 * (4 + 4) == len(results.table)
@@ -91,7 +91,7 @@ def test_a_metric_without_its_library_is_skipped_and_printed(folder, monkeypatch
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "ssimulacra2" else found(name)
     )
-    results = run_experiment(Path("small.toml"))
+    results = run_experiment(Path("small.toml"), jobs=1)
     assert "skipped: ssimulacra2: pip install 'adaptive-kmeans[metrics]'" in capfd.readouterr().err
     assert results.table["ssimulacra2"].isna().all()
     assert results.table["ssim"].notna().all()
@@ -101,7 +101,7 @@ def test_perceptual_metrics_have_columns_figures_and_deltas(folder):
     perceived = 'metrics = ["ssimulacra2", "ciede2000"]'
     text = ALL_FIGURES.replace('metrics = ["psnr", "ssim", "ssim-published"]', perceived)
     Path("small.toml").write_text(text.replace("k = [2, 5]", "k = [2, 5, 9]"))
-    run_experiment(Path("small.toml"))
+    run_experiment(Path("small.toml"), jobs=1)
     table = pd.read_csv("results/small/table.csv")
     assert (table.ssimulacra2 < 100).all()
     assert (table.ciede2000 > 0).all()
@@ -113,7 +113,7 @@ def test_perceptual_metrics_have_columns_figures_and_deltas(folder):
 
 def test_the_folder_of_results_is_complete(folder):
     Path("small.toml").write_text(ALL_FIGURES)
-    results = run_experiment(Path("small.toml"))
+    results = run_experiment(Path("small.toml"), jobs=1)
     root = Path("results/small")
     grids = ["classification", "details", "reconstructions"]
     drawings = ["psnr_against_rate", "quality", "rate_split", "ssim_against_rate"]
@@ -145,11 +145,11 @@ def test_the_folder_of_results_is_complete(folder):
 
 
 def test_the_resolved_config_gives_the_same_table(folder):
-    run_experiment(Path("small.toml"))
+    run_experiment(Path("small.toml"), jobs=1)
     first = pd.read_csv("results/small/table.csv")
     resolved = tomllib.loads(Path("results/small/config.toml").read_text())
     assert resolved["methods"][0]["block_size"] == [4]
-    run_experiment(Path("results/small/config.toml"), images=["a.png", "b.png"])
+    run_experiment(Path("results/small/config.toml"), jobs=1, images=["a.png", "b.png"])
     pd.testing.assert_frame_equal(numbers(pd.read_csv("results/small/table.csv")), numbers(first))
 
 
@@ -174,7 +174,7 @@ def test_other_files_in_the_folder_of_results_are_kept(folder):
     Path("results/small/figures").mkdir(parents=True)
     Path("results/small/README.md").write_text("findings")
     Path("results/small/figures/stale.png").touch()
-    run_experiment(Path("small.toml"), images=["b.png"])
+    run_experiment(Path("small.toml"), jobs=1, images=["b.png"])
     assert Path("results/small/README.md").read_text() == "findings"
     assert not Path("results/small/figures/stale.png").exists()
     assert set(pd.read_csv("results/small/table.csv").image) == {"b"}
@@ -182,7 +182,7 @@ def test_other_files_in_the_folder_of_results_are_kept(folder):
 
 def test_conversions_are_recorded(folder, photo):
     Image.fromarray(photo).convert("RGBA").save("opaque.png")
-    run_experiment(Path("small.toml"), images=["opaque.png"])
+    run_experiment(Path("small.toml"), jobs=1, images=["opaque.png"])
     environment = json.loads(Path("results/small/environment.json").read_text())
     notes = environment["images"]["opaque"]["converted"]
     assert notes == ["dropped an alpha channel that is opaque everywhere"]
@@ -190,7 +190,7 @@ def test_conversions_are_recorded(folder, photo):
 
 def test_a_failed_trial_does_not_affect_the_others(folder):
     Path("broken.png").write_bytes(b"no image")
-    results = run_experiment(Path("small.toml"), images=["broken.png", "a.png"])
+    results = run_experiment(Path("small.toml"), jobs=1, images=["broken.png", "a.png"])
     assert len(results.table) == len(results.failures) == 8
     assert set(pd.read_csv("results/small/table.csv").image) == {"a"}
     environment = json.loads(Path("results/small/environment.json").read_text())
@@ -200,22 +200,22 @@ def test_a_failed_trial_does_not_affect_the_others(folder):
 def test_a_run_without_success_keeps_the_old_results(folder):
     Path("broken.png").write_bytes(b"no image")
     with pytest.raises(TrialsFailedError, match=r"all 8 trials failed, the first: broken\.png"):
-        run_experiment(Path("small.toml"), images=["broken.png"])
+        run_experiment(Path("small.toml"), jobs=1, images=["broken.png"])
     assert not Path("results/small/table.csv").exists()
-    run_experiment(Path("small.toml"), images=["a.png"])
+    run_experiment(Path("small.toml"), jobs=1, images=["a.png"])
     table = Path("results/small/table.csv").read_bytes()
     with pytest.raises(TrialsFailedError):
-        run_experiment(Path("small.toml"), images=["broken.png"], force=True)
+        run_experiment(Path("small.toml"), jobs=1, images=["broken.png"], force=True)
     assert Path("results/small/table.csv").read_bytes() == table
 
 
 def test_duplicate_settings_are_measured_once(folder):
     Path("small.toml").write_text(CONFIG.replace("k = [2, 5]", "k = [2, 2, 5]"))
-    assert len(run_experiment(Path("small.toml"), images=["a.png"]).table) == 8
+    assert len(run_experiment(Path("small.toml"), jobs=1, images=["a.png"]).table) == 8
 
 
 def test_an_interrupted_run_keeps_the_old_results(folder, monkeypatch):
-    run_experiment(Path("small.toml"))
+    run_experiment(Path("small.toml"), jobs=1)
     written = [*Path("results").rglob("*.*")]
     before = {p: p.read_bytes() for p in written if p.is_file() and p.suffix != ".sqlite"}
 
@@ -224,14 +224,14 @@ def test_an_interrupted_run_keeps_the_old_results(folder, monkeypatch):
 
     monkeypatch.setattr("adaptive_kmeans.experiment.figures.draw", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_experiment(Path("small.toml"), images=["a.png"], force=True)
+        run_experiment(Path("small.toml"), jobs=1, images=["a.png"], force=True)
     assert {p: p.read_bytes() for p in before} == before
     assert not list(Path("results").rglob(".part-*"))
 
 
 def test_tables_keep_infinity_and_omit_columns_that_do_not_apply(folder):
     Image.new("RGB", (9, 9), "teal").save("flat.png")
-    results = run_experiment(Path("small.toml"), images=["flat.png"])
+    results = run_experiment(Path("small.toml"), jobs=1, images=["flat.png"])
     assert "inf" in tables.to_csv(results.table, results.columns)
     shown = tables.to_markdown(tables.rounded(results.table, results.columns))
     assert " ∞ |" in shown
@@ -267,7 +267,7 @@ engine = "scikit-learn"
 
 def test_engines_alternate_and_their_error_is_that_of_8_bit_pixels(folder, photo):
     Path("speed.toml").write_text(SPEED)
-    results = run_experiment(Path("speed.toml"))
+    results = run_experiment(Path("speed.toml"), jobs=1)
     table = pd.read_csv("results/speed/table.csv")
     assert list(table.engine + " " + table.threads.astype(str)) == 2 * [
         "adaptive-kmeans 1",
@@ -294,7 +294,7 @@ def test_a_failing_engine_does_not_affect_the_others(folder):
     pytest.importorskip("libimagequant")
     text = SPEED.replace('"scikit-learn"', '"libimagequant"').replace("k = [3, 8]", "k = [1, 8]")
     Path("speed.toml").write_text(text)
-    results = run_experiment(Path("speed.toml"))
+    results = run_experiment(Path("speed.toml"), jobs=1)
     assert [str(failure) for failure in results.failures] == [
         "b at k = 1, libimagequant: ValueError:"
     ]
@@ -306,7 +306,7 @@ def test_an_engine_without_its_library_is_skipped_and_printed(folder, monkeypatc
     Path("speed.toml").write_text(missing)
     monkeypatch.syspath_prepend(folder)  # which a spawned process inherits
     Path("cv2.py").write_text("raise ImportError('no OpenCV here')")
-    results = run_experiment(Path("speed.toml"))
+    results = run_experiment(Path("speed.toml"), jobs=1)
     assert {row.engine for row in results.table.itertuples()} == {"adaptive-kmeans"}
     assert not results.failures
     said = capfd.readouterr().err
@@ -334,7 +334,7 @@ def two_sets(folder):
 def test_files_of_coders_are_set_beside_those_of_peers(two_sets, photo):
     pytest.importorskip("oxipng")
     Path("sizes.toml").write_text(SIZES)
-    results = run_experiment(Path("sizes.toml"))
+    results = run_experiment(Path("sizes.toml"), jobs=1)
     assert not results.failures
     assert tables.to_terminal(results.table, results.columns).row_count == 16
     table = pd.read_csv("results/sizes/table.csv")
@@ -367,12 +367,12 @@ def test_translucent_images_are_skipped_and_printed_without_a_background(two_set
     config = SIZES.replace('"set/b.png"', '"glass.png"').replace('peers = ["webp', "peers = [] #")
     Image.new("RGBA", (9, 9), (1, 2, 3, 4)).save("glass.png")
     Path("sizes.toml").write_text(config)
-    results = run_experiment(Path("sizes.toml"))
+    results = run_experiment(Path("sizes.toml"), jobs=1)
     assert {row.image for row in results.table.itertuples()} == {"a"}
     assert not results.failures
     assert "skipped: glass: expected an opaque image" in capfd.readouterr().err
     Path("sizes.toml").write_text(config.replace("k = ", 'background = "white"\nk = '))
-    results = run_experiment(Path("sizes.toml"), force=True)
+    results = run_experiment(Path("sizes.toml"), jobs=1, force=True)
     assert {row.image for row in results.table.itertuples()} == {"a", "glass"}
 
 
@@ -399,7 +399,7 @@ def test_a_peer_without_its_library_is_skipped_and_printed(two_sets, monkeypatch
     monkeypatch.setitem(sys.modules, "oxipng", None)
     coding_size._ready.cache_clear()
     Path("sizes.toml").write_text(SIZES)
-    results = run_experiment(Path("sizes.toml"), images=["a.png"])
+    results = run_experiment(Path("sizes.toml"), jobs=1, images=["a.png"])
     assert "png8-oxipng:0" not in {row.codec for row in results.table.itertuples()}
     assert "skipped: library pyoxipng" in capfd.readouterr().err
 
@@ -425,7 +425,7 @@ def test_index_maps_are_coded_without_each_group_of_contexts(two_sets, photo):
     Path("groups.toml").write_text(
         'kind = "coder-ablation"\nname = "groups"\nimages = ["a.png", "set/b.png"]\nk = 16'
     )
-    results = run_experiment(Path("groups.toml"))
+    results = run_experiment(Path("groups.toml"), jobs=1)
     assert tables.to_terminal(results.table, results.columns).row_count == len(results.table)
     table = pd.read_csv("results/groups/table.csv")
     assert list(table.without) == 2 * ["nothing", *ablation.groups()]

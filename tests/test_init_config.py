@@ -55,7 +55,7 @@ def test_what_is_written_runs_and_gives_a_table(kind, tmp_path, monkeypatch, pho
     monkeypatch.chdir(tmp_path)
     document = tomllib.loads(first_config(kind, "mine"))
     for name in document["images"]:
-        Image.fromarray(photo).resize((260, 180)).save(f"{name}.png")
+        Image.fromarray(photo).resize((130, 90)).save(f"{name}.png")
     check_config(document, kind)
     path = Path("mine.toml")
     path.write_text(first_config(kind, "mine"))

@@ -77,7 +77,7 @@ def test_repeats_of_the_published_code_stand_between_the_published_numbers_and_o
     }.items():
         text = text.replace(old, new)
     Path("small.toml").write_text(text + REPEATED)
-    measured = run_experiment(Path("small.toml")).table.itertuples()
+    measured = run_experiment(Path("small.toml"), jobs=1).table.itertuples()
     rows = {(row.method, row.k): row for row in measured if row.image == "a"}
     ours, repeat = rows["regular", 2], rows["published-code", 2]
     share, own = (row.jpeg_bytes / 50 for row in (repeat, ours))
@@ -118,7 +118,7 @@ def test_published_numbers_are_listed_with_ours_of_the_same_file(tmp_path, monke
     Image.fromarray(photo).save("a.png")
     Image.fromarray(photo[::-1]).save("b.png")
     Path("small.toml").write_text(SMALL)
-    rows = list(run_experiment(Path("small.toml")).table.itertuples())
+    rows = list(run_experiment(Path("small.toml"), jobs=1).table.itertuples())
     regular, adaptive = rows[0], rows[2]
     lines = Path("results/small/published.md").read_text().splitlines()[4:]
     assert [[cell.strip() for cell in line.strip("|").split("|")] for line in lines] == [
@@ -126,5 +126,5 @@ def test_published_numbers_are_listed_with_ours_of_the_same_file(tmp_path, monke
         ["eigenvalue", "3", f"{adaptive.psnr_db:.3f}", "0.50000 → –", f"{adaptive.bytes:,}"],
         ["variance", "3", "9.500 → –", "–", "–"],
     ]
-    run_experiment(Path("small.toml"), images=["b.png"], force=True)
+    run_experiment(Path("small.toml"), jobs=1, images=["b.png"], force=True)
     assert not Path("results/small/published.md").exists()

@@ -16,6 +16,7 @@ name = "small"
 images = ["a.png"]
 [figures]
 draw = ["quality"]
+formats = ["png"]
 [[methods]]
 method = "regular"
 k = [2, 5]
@@ -47,13 +48,14 @@ def kept(folder, photo):  # noqa: F811
     ],
 )
 def test_a_run_of_something_else_is_refused(kept, command, options, received):  # noqa: F811
-    code, out, err = command("run", "small.toml", *options)
+    typed = ("run", "small.toml", "--jobs", "1", *options)
+    code, out, err = command(*typed)
     assert (code, out) == (2, "")
     assert err.endswith(f"--force replaces them, received {received}\n")
     assert content() == kept
-    assert command("run", "small.toml", *options, "--results", "mine")[0] == 0
+    assert command(*typed, "--results", "mine")[0] == 0
     assert content() == kept
-    assert command("run", "small.toml", *options, "--force")[0] == 0
+    assert command(*typed, "--force")[0] == 0
     assert content() != kept
 
 
@@ -66,7 +68,7 @@ def test_the_same_run_and_other_figures_are_not_refused(kept):
 def test_other_pixels_and_other_versions_are_refused(kept, photo):
     akm.save("a.png", np.ascontiguousarray(photo[::-1]))
     with pytest.raises(ConfigError, match=r"received other pixels in a$"):
-        run_experiment(Path("small.toml"))
+        run_experiment(Path("small.toml"), jobs=1)
     akm.save("a.png", photo)
     path = Path("results/small/environment.json")
     facts = json.loads(path.read_text())
@@ -75,8 +77,8 @@ def test_other_pixels_and_other_versions_are_refused(kept, photo):
     path.write_text(json.dumps(facts))
     received = r"received encoder \d+ for \d+, another version of the metric psnr$"
     with pytest.raises(ConfigError, match=received):
-        run_experiment(Path("small.toml"))
+        run_experiment(Path("small.toml"), jobs=1)
     path.write_text("{")
     with pytest.raises(ConfigError, match="damaged records"):
-        run_experiment(Path("small.toml"))
-    assert len(run_experiment(Path("small.toml"), force=True).table)
+        run_experiment(Path("small.toml"), jobs=1)
+    assert len(run_experiment(Path("small.toml"), jobs=1, force=True).table)

@@ -55,7 +55,7 @@ def errors(image, k):
 
 
 def test_measures_are_compared_with_each_other_and_the_rate_distortion_choice(folder, photo):
-    results = run_experiment(Path("choices.toml"))
+    results = run_experiment(Path("choices.toml"), jobs=1)
     assert not results.failures
     assert (
         tables.to_terminal(results.table, results.columns).row_count
@@ -143,7 +143,9 @@ def test_kappa_is_that_of_all_blocks(random):
 
 def test_an_image_that_fits_the_small_codebook_has_no_benefit(folder):
     Image.new("RGB", (9, 9), "teal").save("flat.png")
-    rows = list(run_experiment(Path("choices.toml"), images=["flat.png"]).table.itertuples())
+    rows = list(
+        run_experiment(Path("choices.toml"), jobs=1, images=["flat.png"]).table.itertuples()
+    )
     assert all(np.isnan(value) for row in rows for value in (row.benefit_percent, row.kappa))
     assert {row.agreement_percent for row in rows} == {100.0}
     # There is no benefit to draw.
@@ -153,7 +155,7 @@ def test_an_image_that_fits_the_small_codebook_has_no_benefit(folder):
 
 
 def test_every_image_has_one_elbow_among_its_files(folder, photo):
-    results = run_experiment(Path("elbows.toml"))
+    results = run_experiment(Path("elbows.toml"), jobs=1)
     assert not results.failures
     assert tables.to_terminal(results.table, results.columns).row_count == len(results.table)
     table = pd.read_csv("results/elbows/table.csv")
@@ -180,7 +182,9 @@ def test_lossless_and_one_color_images_have_an_elbow(folder):
     Image.new("RGB", (9, 9), "teal").save("flat.png")
     Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3)).save("few.png")
     rows = list(
-        run_experiment(Path("elbows.toml"), images=["flat.png", "few.png"]).table.itertuples()
+        run_experiment(
+            Path("elbows.toml"), jobs=1, images=["flat.png", "few.png"]
+        ).table.itertuples()
     )
     elbows = {row.image: row.k for row in rows if row.is_elbow}
     assert elbows["flat"] == 2
@@ -191,18 +195,18 @@ def test_lossless_and_one_color_images_have_an_elbow(folder):
 def test_more_images_than_colors_share_the_color_of_their_elbow(folder, photo):
     for i in range(9):
         Image.fromarray(photo[i:, i : 30 + i]).save(f"set/{i}.png")
-    results = run_experiment(Path("elbows.toml"), images=["set"])
+    results = run_experiment(Path("elbows.toml"), jobs=1, images=["set"])
     assert len(results.table) == 10 * 5
 
 
 @pytest.mark.parametrize("name", ["choices", "elbows"])
 def test_an_image_that_cannot_be_read_is_a_failure(folder, name):
     Path("broken.png").write_bytes(Path("a.png").read_bytes()[:200])
-    results = run_experiment(Path(f"{name}.toml"), images=["a.png", "broken.png"])
+    results = run_experiment(Path(f"{name}.toml"), jobs=1, images=["a.png", "broken.png"])
     assert {row.image for row in results.table.itertuples()} == {"a"}
     assert {str(error).partition(":")[0] for error in results.failures} == {"broken.png"}
     with pytest.raises(TrialsFailedError, match=r"the first: .*broken\.png"):
-        run_experiment(Path(f"{name}.toml"), images=["broken.png"], force=True)
+        run_experiment(Path(f"{name}.toml"), jobs=1, images=["broken.png"], force=True)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +246,7 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_committed_rows_are_confirmed_and_changed_numbers_are_listed(folder, name):
     images = ["a.png", "set/b.png"]
-    rows = list(run_experiment(Path(f"{name}.toml"), images=images).table.itertuples())
+    rows = list(run_experiment(Path(f"{name}.toml"), jobs=1, images=images).table.itertuples())
     again = next(reproduce(Path("results"), images, [name]))
     assert (again.confirmed, again.differing, again.missing) == (len(rows), [], 0)
     table = pd.read_csv(f"results/{name}/table.csv")
