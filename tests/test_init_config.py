@@ -55,7 +55,8 @@ def test_what_is_written_runs_and_gives_a_table(kind, tmp_path, monkeypatch, pho
     monkeypatch.chdir(tmp_path)
     document = tomllib.loads(first_config(kind, "mine"))
     for name in document["images"]:
-        Image.fromarray(photo).resize((130, 90)).save(f"{name}.png")
+        size = (260, 180) if kind == "restoration-crops" else (130, 90)  # crops are of a place
+        Image.fromarray(photo).resize(size).save(f"{name}.png")
     check_config(document, kind)
     path = Path("mine.toml")
     path.write_text(first_config(kind, "mine"))
