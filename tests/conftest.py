@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from adaptive_kmeans import cli
 from adaptive_kmeans.datasets import ImageSource
 
 SHARED = Path(__file__).parents[2] / "shared" / "images"
@@ -48,3 +50,25 @@ def photo() -> np.ndarray:
 @pytest.fixture
 def random() -> np.random.Generator:
     return np.random.default_rng(7)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, photo):
+    """An empty folder with one photograph in it, `cat.png`."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(photo).save("cat.png")
+    return tmp_path
+
+
+@pytest.fixture
+def command(folder, monkeypatch, capsys):
+    """Run the command line in that folder: exit code, standard output, standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["adaptive-kmeans", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        printed = capsys.readouterr()
+        return stopped.value.code, printed.out, printed.err
+
+    return run

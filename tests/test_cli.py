@@ -13,32 +13,10 @@ import pytest
 from PIL import Image
 
 import adaptive_kmeans as akm
-from adaptive_kmeans import cli, container
+from adaptive_kmeans import container
 from adaptive_kmeans.experiment.rows import SPLIT
 
 SMALL = ("--k1", "6", "--k2", "12")
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch, photo):
-    """An empty folder with one photograph in it, `cat.png`."""
-    monkeypatch.chdir(tmp_path)
-    Image.fromarray(photo).save("cat.png")
-    return tmp_path
-
-
-@pytest.fixture
-def command(folder, monkeypatch, capsys):
-    """Run the command line in that folder: exit code, standard output, standard error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["adaptive-kmeans", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code, printed.out, printed.err
-
-    return run
 
 
 def test_compress_and_decompress_match_the_library(command, photo):

@@ -17,13 +17,12 @@ from PIL import Image
 import adaptive_kmeans as akm
 from adaptive_kmeans.cli import manual
 from adaptive_kmeans.errors import AdaptiveKMeansError
-from tests.test_cli import command, folder  # noqa: F401  # fixtures
 
 FAST = ("--k", "4", "--coder", "deflate")
 
 
 @pytest.fixture
-def many(folder, photo):  # noqa: F811
+def many(folder, photo):
     """Three photographs, one of them in a folder below, a text and a truncated image."""
     Path("set/below").mkdir(parents=True)
     for name, picture in (("a.png", photo), ("b.bmp", photo[8:]), ("below/a.png", photo[16:])):
@@ -39,7 +38,7 @@ def names(place: str) -> list[str]:
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_a_folder_gives_a_tree_and_what_fails_is_a_line(many, command, jobs, photo):  # noqa: F811
+def test_a_folder_gives_a_tree_and_what_fails_is_a_line(many, command, jobs, photo):
     line = ("compress", "set", "--output-dir", "out", "--jobs", jobs, *FAST)
     code, out, err = command(*line)
     assert code == 6
@@ -64,7 +63,7 @@ def test_a_folder_gives_a_tree_and_what_fails_is_a_line(many, command, jobs, pho
     assert np.array_equal(akm.load("back/a.bmp"), akm.decode(data))
 
 
-def test_outputs_stand_beside_their_inputs_and_are_no_inputs_later(many, command):  # noqa: F811
+def test_outputs_stand_beside_their_inputs_and_are_no_inputs_later(many, command):
     Path("set/half.png").unlink()
     assert command("compress", "set", *FAST)[0] == 0
     assert Path("set/below/a.akm").exists()
@@ -83,7 +82,7 @@ def test_outputs_stand_beside_their_inputs_and_are_no_inputs_later(many, command
     assert command("compress", "set/a.png", "set/b.akm")[0] == 2
 
 
-def test_conflicts_are_found_before_anything_is_written(many, command):  # noqa: F811
+def test_conflicts_are_found_before_anything_is_written(many, command):
     for inputs in (("set", "set/below"), ("set/a.png", "set/below/a.png")):
         code, out, err = command("compress", *inputs, "--output-dir", "out", *FAST)
         assert (code, out) == (2, "")
@@ -91,7 +90,7 @@ def test_conflicts_are_found_before_anything_is_written(many, command):  # noqa:
         assert not Path("out").exists()
 
 
-def test_json_of_many_files(many, command):  # noqa: F811
+def test_json_of_many_files(many, command):
     code, out, _ = command("compress", "set", "--output-dir", "out", "--json", *FAST)
     facts = json.loads(out)
     assert code == 6
@@ -105,7 +104,7 @@ def test_json_of_many_files(many, command):  # noqa: F811
     assert totals["bytes"] == sum(Path("out", name).stat().st_size for name in names("out"))
 
 
-def test_quiet_prints_errors_alone(many, command):  # noqa: F811
+def test_quiet_prints_errors_alone(many, command):
     code, out, err = command("compress", "set", "--output-dir", "out", "--quiet", *FAST)
     assert (code, out) == (6, "")
     assert err.count("\n") == 1
@@ -113,7 +112,7 @@ def test_quiet_prints_errors_alone(many, command):  # noqa: F811
     assert command("decompress", "-q", "cat.akm", "back.png") == (0, "", "")
 
 
-def test_a_target_that_cannot_be_written_is_found_before_the_work(command, monkeypatch):  # noqa: F811
+def test_a_target_that_cannot_be_written_is_found_before_the_work(command, monkeypatch):
     def unexpected(*_: object, **__: object) -> None:
         raise AssertionError
 
@@ -124,7 +123,7 @@ def test_a_target_that_cannot_be_written_is_found_before_the_work(command, monke
     assert command("decompress", "cat.akm", "none/a.png")[0] == 5
 
 
-def test_a_file_that_is_no_smaller_is_said_and_skipped_if_asked(command):  # noqa: F811
+def test_a_file_that_is_no_smaller_is_said_and_skipped_if_asked(command):
     Image.new("RGB", (2, 2)).save("tiny.png")
     code, _, err = command("compress", "tiny.png", *FAST)
     assert code == 0
@@ -150,7 +149,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_name_works_and_its_lines_stay_lines(command, name):  # noqa: F811
+def test_every_name_works_and_its_lines_stay_lines(command, name):
     source = os.fsdecode(name)
     Path("cat.png").rename(source)
     file = source.replace(".png", ".akm")
@@ -176,7 +175,7 @@ def test_every_name_works_and_its_lines_stay_lines(command, name):  # noqa: F811
         assert err.count("\n") == 1
 
 
-def test_bytes_of_no_character_are_printed_by_a_real_process(folder):  # noqa: F811
+def test_bytes_of_no_character_are_printed_by_a_real_process(folder):
     Path("cat.png").rename(os.fsdecode(b"\xff.png"))
     run = [sys.executable, "-m", "adaptive_kmeans", "compress", b"\xff.png", *FAST]
     done = subprocess.run(run, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
@@ -184,7 +183,7 @@ def test_bytes_of_no_character_are_printed_by_a_real_process(folder):  # noqa: F
     assert done.stdout.startswith(b"\\xff.akm: PNG of ")
 
 
-def test_killed_and_restarted_all_files_are_whole_and_nothing_is_left(folder, photo):  # noqa: F811
+def test_killed_and_restarted_all_files_are_whole_and_nothing_is_left(folder, photo):
     Path("set").mkdir()
     for number in range(12):
         Image.fromarray(np.roll(photo, number, 1)).save(f"set/{number}.png")
@@ -207,13 +206,13 @@ def test_killed_and_restarted_all_files_are_whole_and_nothing_is_left(folder, ph
         assert len(akm.decode(Path(f"out/{number}.akm").read_bytes())) == len(photo)
 
 
-def test_overwriting_keeps_the_mode(command):  # noqa: F811
+def test_overwriting_keeps_the_mode(command):
     Path("cat.akm").touch(mode=0o600)
     assert command("compress", "cat.png", "--force", *FAST)[0] == 0
     assert stat.S_IMODE(Path("cat.akm").stat().st_mode) == 0o600
 
 
-def test_info_of_many_files_is_a_row_each_and_reads_little(command):  # noqa: F811
+def test_info_of_many_files_is_a_row_each_and_reads_little(command):
     command("compress", "cat.png", "a.akm", *FAST)
     Path("b.akm").write_bytes(Path("a.akm").read_bytes())
     Path("c.akm").write_text("something else")
@@ -235,7 +234,7 @@ def test_info_of_many_files_is_a_row_each_and_reads_little(command):  # noqa: F8
     assert "all checksums hold" in command("info", "--verify", "b.akm")[1]
 
 
-def test_info_refuses_a_large_file_of_another_kind_by_its_start(command):  # noqa: F811
+def test_info_refuses_a_large_file_of_another_kind_by_its_start(command):
     with Path("large.akm").open("wb") as file:
         file.truncate(3 * 2**30)
     start = time.process_time()
@@ -246,7 +245,7 @@ def test_info_refuses_a_large_file_of_another_kind_by_its_start(command):  # noq
     assert time.process_time() - start < 1.0
 
 
-def test_standard_streams_of_info(folder):  # noqa: F811
+def test_standard_streams_of_info(folder):
     run = [sys.executable, "-m", "adaptive_kmeans", "info", "-"]
     data = akm.encode(np.zeros((4, 4, 3), np.uint8), akm.Settings.regular(2, coder="deflate"))
     done = subprocess.run(run, input=data, capture_output=True)
@@ -254,7 +253,7 @@ def test_standard_streams_of_info(folder):  # noqa: F811
     assert done.stdout.decode().startswith("-: 4×4 pixels")
 
 
-def test_h_is_help_and_the_shell_completes(command):  # noqa: F811
+def test_h_is_help_and_the_shell_completes(command):
     assert command("compress", "-h") == command("compress", "--help")
     assert command("-h")[0] == 0
     asked = {"COMP_WORDS": "adaptive-kmeans comp", "COMP_CWORD": "1"}
@@ -276,7 +275,7 @@ def subclasses(kind: type) -> list[type]:
     return [each for below in kind.__subclasses__() for each in (below, *subclasses(below))]
 
 
-def test_the_manual_page_has_every_option_and_exit_code(command):  # noqa: F811
+def test_the_manual_page_has_every_option_and_exit_code(command):
     code, page, _ = command("man")
     assert code == 0
     assert page.startswith(".TH ADAPTIVE-KMEANS 1 ")
@@ -288,7 +287,7 @@ def test_the_manual_page_has_every_option_and_exit_code(command):  # noqa: F811
     assert not [line for line in io.StringIO(page) if line.startswith("'")]
 
 
-def test_a_table_in_a_pipe_is_as_wide_as_its_names(command, photo):  # noqa: F811
+def test_a_table_in_a_pipe_is_as_wide_as_its_names(command, photo):
     name = "a" * 70
     akm.save(f"{name}.png", photo)
     command("compress", f"{name}.png", *FAST)
@@ -297,7 +296,7 @@ def test_a_table_in_a_pipe_is_as_wide_as_its_names(command, photo):  # noqa: F81
     assert "deflate" in out
 
 
-def test_a_median_that_splits_nothing_is_said(command):  # noqa: F811
+def test_a_median_that_splits_nothing_is_said(command):
     screen = np.full((64, 64, 3), 200, np.uint8)
     screen[:8, :8] = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
     akm.save("screen.png", screen)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import adaptive_kmeans as akm
-from adaptive_kmeans import cli, codebook_files, container, exports
+from adaptive_kmeans import codebook_files, container, exports
 from adaptive_kmeans.clustering import EXACT, cluster_colors, count_colors
 from adaptive_kmeans.clustering.locked import check_colors
 from adaptive_kmeans.codec import AdaptiveKMeans
@@ -174,21 +173,6 @@ def test_stored_trials_without_a_codebook_keep_their_parameters():
     assert "codebook" not in AdaptiveKMeans(akm.Settings.regular(9)).parameters
     assert codec.label == "5 given colors, k = 9 4×4 context-mixing"
     assert codec.columns["k"] == 9
-
-
-@pytest.fixture
-def command(tmp_path, monkeypatch, capsys, photo):
-    monkeypatch.chdir(tmp_path)
-    akm.save("cat.png", photo)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["adaptive-kmeans", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code, printed.out, printed.err
-
-    return run
 
 
 def test_any_format_of_a_codebook_gives_the_same_bytes(command, photo):

@@ -18,7 +18,6 @@ from adaptive_kmeans.errors import ChecksumError, ConfigError, FormatError, Limi
 from adaptive_kmeans.image import decode_image, encode_image
 from adaptive_kmeans.limits import MAX_METADATA_BYTES, Limits
 from adaptive_kmeans.metadata import EXIF_PREFIX, Metadata, to_payload
-from tests.test_cli import command, folder  # noqa: F401  # fixtures
 
 FAST = ("--k", "256", "--coder", "fixed-length")
 QUICK = akm.Settings.regular(16, coder="fixed-length")
@@ -103,7 +102,7 @@ def data(photo) -> bytes:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_metadata_of_every_orientation_come_back_upright(command, photo, orientation):  # noqa: F811
+def test_metadata_of_every_orientation_come_back_upright(command, photo, orientation):
     picture = Image.fromarray(photo)
     if orientation > 1:
         picture = picture.transpose(BACK[orientation])
@@ -139,7 +138,7 @@ def test_metadata_of_every_orientation_come_back_upright(command, photo, orienta
             assert akm.psnr(source.pixels, decoded) > 35
 
 
-def test_by_default_metadata_go_and_that_is_said(command, photo):  # noqa: F811
+def test_by_default_metadata_go_and_that_is_said(command, photo):
     for name, options, said in (
         (
             "both",
@@ -159,13 +158,13 @@ def test_by_default_metadata_go_and_that_is_said(command, photo):  # noqa: F811
         assert Path(f"{name}.akm").read_bytes() == akm.encode(pixels, settings)
 
 
-def test_an_image_without_metadata_gives_the_same_bytes(command):  # noqa: F811
+def test_an_image_without_metadata_gives_the_same_bytes(command):
     assert command("compress", "cat.png", "a.akm", *FAST)[::2] == (0, "")
     assert command("compress", "cat.png", "b.akm", "--keep-metadata", *FAST)[::2] == (0, "")
     assert Path("a.akm").read_bytes() == Path("b.akm").read_bytes()
 
 
-def test_what_is_kept_is_told_in_bytes(command, photo):  # noqa: F811
+def test_what_is_kept_is_told_in_bytes(command, photo):
     Path("a.jpg").write_bytes(
         saved(Image.fromarray(photo), "JPEG", exif=EXIF_PREFIX + exif(), xmp=xmp())
     )
@@ -297,7 +296,7 @@ BOMB = b"\1" + zlib.compress(bytes(MAX_METADATA_BYTES + 1))
         to_payload(exif() + bytes(99)) + b"more",
     ],
 )
-def test_unreadable_metadata_are_noted_and_pixels_decoded(command, data, kind, payload):  # noqa: F811
+def test_unreadable_metadata_are_noted_and_pixels_decoded(command, data, kind, payload):
     other = "m" if kind == "x" else "x"
     damaged = with_sections(data, [Section(kind, payload), Section(other, GOOD[other])])
     assert np.array_equal(akm.decode(damaged), akm.decode(data))
@@ -369,7 +368,7 @@ def test_metadata_are_limited(data):
         with_metadata(data, Metadata(xmp=most + b" "))
 
 
-def test_what_a_format_cannot_hold_is_said(command, data):  # noqa: F811
+def test_what_a_format_cannot_hold_is_said(command, data):
     beside = Metadata(exif(1), b"<x>" + b"y" * 70_000)
     Path("a.akm").write_bytes(with_metadata(data, beside))
     code, _, err = command("decompress", "a.akm", "a.jpg")

@@ -11,7 +11,6 @@ import adaptive_kmeans as akm
 from adaptive_kmeans import alpha, image
 from adaptive_kmeans.errors import ConfigError
 from adaptive_kmeans.image import decode_image, encode_image
-from tests.test_cli import command, folder  # noqa: F401  # fixtures
 
 DEPTH, COLOR_TYPE = 24, 25
 """Bytes of a PNG that hold its bits per sample and its color type."""
@@ -118,7 +117,7 @@ def test_a_lossy_webp_keeps_alpha(photo):
     assert np.array_equal(found[..., 3], glass[..., 3])
 
 
-def test_indexed_writes_the_codewords_of_a_file(command, photo):  # noqa: F811
+def test_indexed_writes_the_codewords_of_a_file(command, photo):
     options = ("--k", "13", "--restoration", "wiener:3")
     assert command("compress", "cat.png", *options)[0] == 0
     assert command("decompress", "cat.akm", "a.png", "--indexed")[::2] == (0, "")
@@ -147,7 +146,7 @@ def test_indexed_writes_the_codewords_of_a_file(command, photo):  # noqa: F811
         ("a.jpg --background lilac-ish", "background: expected an opaque color"),
     ],
 )
-def test_what_an_output_cannot_do_is_found_before_the_work(command, line, said, monkeypatch):  # noqa: F811
+def test_what_an_output_cannot_do_is_found_before_the_work(command, line, said, monkeypatch):
     monkeypatch.setattr("adaptive_kmeans.codec.decode", None)
     Path("a.akm").write_bytes(b"not read")
     code, out, err = command("decompress", "a.akm", *line.split())
@@ -155,7 +154,7 @@ def test_what_an_output_cannot_do_is_found_before_the_work(command, line, said, 
     assert said in err
 
 
-def test_quality_of_many_files(command):  # noqa: F811
+def test_quality_of_many_files(command):
     for name in ("a", "b"):
         assert command("compress", "cat.png", f"{name}.akm", "--k", "9")[0] == 0
     line = ("decompress", "a.akm", "b.akm", "--output-dir", "out", "--quality", "30")
@@ -166,7 +165,7 @@ def test_quality_of_many_files(command):  # noqa: F811
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.bmp", "a.png"])
-def test_a_background_flattens_what_a_format_cannot_hold(command, photo, name):  # noqa: F811
+def test_a_background_flattens_what_a_format_cannot_hold(command, photo, name):
     glass = np.dstack([photo, photo[..., 0]])
     Path("a.akm").write_bytes(akm.encode(glass, akm.Settings.regular(9)))
     if name != "a.png":
@@ -180,6 +179,6 @@ def test_a_background_flattens_what_a_format_cannot_hold(command, photo, name): 
     assert np.array_equal(akm.load(name), expected)
 
 
-def test_help_tells_the_quality_of_jpeg(command):  # noqa: F811
+def test_help_tells_the_quality_of_jpeg(command):
     out = " ".join(command("man")[1].split())
     assert f"Of JPEG, by default {image.DEFAULT_JPEG_QUALITY}" in out

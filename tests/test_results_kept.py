@@ -9,7 +9,6 @@ import pytest
 import adaptive_kmeans as akm
 from adaptive_kmeans.errors import ConfigError
 from adaptive_kmeans.experiment import run_experiment
-from tests.test_cli import command, folder  # noqa: F401  # fixtures
 
 CONFIG = """
 name = "small"
@@ -29,7 +28,7 @@ def content(place: str = "results") -> dict[Path, bytes]:
 
 
 @pytest.fixture
-def kept(folder, photo):  # noqa: F811
+def kept(folder, photo):
     """Results of a small experiment, and another image."""
     akm.save("a.png", photo)
     akm.save("b.png", photo[:32])
@@ -47,7 +46,7 @@ def kept(folder, photo):  # noqa: F811
         (("--set", 'background="white"'), "background = white, not none"),
     ],
 )
-def test_a_run_of_something_else_is_refused(kept, command, options, received):  # noqa: F811
+def test_a_run_of_something_else_is_refused(kept, command, options, received):
     typed = ("run", "small.toml", "--jobs", "1", *options)
     code, out, err = command(*typed)
     assert (code, out) == (2, "")

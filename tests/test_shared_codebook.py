@@ -1,14 +1,13 @@
 """One codebook for many images: what counts in it, and that each file then has those colors."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import adaptive_kmeans as akm
-from adaptive_kmeans import cli, codebook_files, container
+from adaptive_kmeans import codebook_files, container
 from adaptive_kmeans.clustering import cluster_colors, count_colors
 from adaptive_kmeans.clustering.histogram import colors_of, keys_of
 from adaptive_kmeans.clustering.joint import JointColors
@@ -76,20 +75,12 @@ def test_colors_count_as_far_as_they_are_seen():
 
 
 @pytest.fixture
-def command(tmp_path, monkeypatch, capsys, photo):
+def folder(tmp_path, monkeypatch, photo):
     monkeypatch.chdir(tmp_path)
     Path("frames").mkdir()
     for i in range(3):
         akm.save(f"frames/{i}.png", photo[20 * i : 20 * i + 20])
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["adaptive-kmeans", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code, printed.out, printed.err
-
-    return run
+    return tmp_path
 
 
 def test_frames_share_a_codebook(command, photo):

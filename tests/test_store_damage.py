@@ -13,7 +13,6 @@ from PIL import Image
 from adaptive_kmeans.errors import AdaptiveKMeansError, DamagedError
 from adaptive_kmeans.experiment import run_experiment, view
 from adaptive_kmeans.experiment.store import Store
-from tests.test_cli import command, folder  # noqa: F401  # fixtures
 
 CONFIG = """
 name = "small"
@@ -49,7 +48,7 @@ VALUES = [
 
 
 @pytest.fixture
-def small(folder, photo):  # noqa: F811
+def small(folder, photo):
     """A finished experiment, with its store."""
     for number in range(2):
         Image.fromarray(photo[number : 40 + number]).save(f"{number}.png")
@@ -124,7 +123,7 @@ def test_no_damage_gives_a_wrong_table(small):
     assert refused > DAMAGES / 4
 
 
-def test_repair_says_what_it_drops_and_it_is_measured_again(small, command):  # noqa: F811
+def test_repair_says_what_it_drops_and_it_is_measured_again(small, command):
     right = rows(small)
     with contextlib.closing(sqlite3.connect(small / "trials.sqlite")) as database, database:
         database.execute("UPDATE trials SET rows = replace(rows, '4', '5') WHERE rowid = 3")

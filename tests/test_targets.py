@@ -17,7 +17,6 @@ from adaptive_kmeans.baselines.checked import Baseline
 from adaptive_kmeans.codec import QUALITIES, AdaptiveKMeans
 from adaptive_kmeans.errors import ConfigError, ImageError, UnknownNameError, UnreachableError
 from adaptive_kmeans.targets import MAX_TRIES, Target, Targeted, encode_to, search
-from tests.test_cli import command, folder  # noqa: F401  # fixtures
 
 GRAY = np.full((16, 16, 3), 100, dtype=np.uint8)
 QUICK = akm.Settings(effort=1)
@@ -185,7 +184,7 @@ def test_codecs_are_driven_to_equal_bytes(photo, codec):
 # On the command line.
 
 
-def test_a_target_is_said_in_the_line_and_in_json(command, photo):  # noqa: F811
+def test_a_target_is_said_in_the_line_and_in_json(command, photo):
     found = encode_to(photo, Target("size", "1.4kB"), QUICK)
     line = ("compress", "cat.png", "--effort", "1", "--target-size", "1.4kB")
     code, out, err = command(*line)
@@ -200,7 +199,7 @@ def test_a_target_is_said_in_the_line_and_in_json(command, photo):  # noqa: F811
     assert {name: facts[name] for name in expected} == expected
 
 
-def test_a_target_out_of_reach_writes_nothing(command):  # noqa: F811
+def test_a_target_out_of_reach_writes_nothing(command):
     Path("set").mkdir()
     Path("cat.png").rename("set/cat.png")
     code, out, err = command("compress", "set/cat.png", "--effort", "1", "--target-psnr", "99")
@@ -229,20 +228,20 @@ def test_a_target_out_of_reach_writes_nothing(command):  # noqa: F811
         ("--target-size 50XB", "expected a number, maybe with a unit of B, kB, KiB, MB, MiB"),
     ],
 )
-def test_targets_that_contradict_other_options_are_refused(command, options, message):  # noqa: F811
+def test_targets_that_contradict_other_options_are_refused(command, options, message):
     code, out, err = command("compress", "cat.png", *options.split())
     assert (code, out) == (2, "")
     assert message in err
 
 
-def test_a_missing_extra_is_named_before_any_work(command, monkeypatch):  # noqa: F811
+def test_a_missing_extra_is_named_before_any_work(command, monkeypatch):
     monkeypatch.setitem(sys.modules, "ssimulacra2", None)
     code, out, err = command("compress", "none.png", "--target-ssimulacra2", "70")
     assert (code, out) == (2, "")
     assert "pip install 'adaptive-kmeans[metrics]'" in err
 
 
-def test_an_experiment_sweeps_targets_of_several_codecs(command):  # noqa: F811
+def test_an_experiment_sweeps_targets_of_several_codecs(command):
     Path("config.toml").write_text(
         """
         name = "equal"
