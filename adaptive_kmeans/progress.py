@@ -5,13 +5,19 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 Progress = Callable[[str, float], None]
 """Called with the name of a stage and its finished share, 0..1. What it raises ends the work."""
 
 PATIENCE_S = 0.5
+
+AT_ONCE = 1_000
+"""Items that are listed before a bar moves."""
 
 LOADING = "loading kernels; the first run compiles"
 LOADING_S = 5.0
@@ -90,6 +96,15 @@ def progress_bar(title: str, *, hidden: bool = False) -> Iterator[Progress]:
         timer.join()
         if bar.live.is_started:
             bar.stop()
+
+
+def with_bar(title: str, items: Sequence[Item]) -> Iterator[Item]:
+    """Yield items below a progress bar, which appears once that has taken half a second."""
+    with progress_bar(title) as progress:
+        for number, item in enumerate(items):
+            if number % AT_ONCE == 0:
+                progress(title, number / len(items))
+            yield item
 
 
 class TrialBar:

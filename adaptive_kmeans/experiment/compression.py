@@ -21,7 +21,7 @@ from adaptive_kmeans.experiment.kind import Kind
 from adaptive_kmeans.experiment.rows import COLUMNS, METRICS
 from adaptive_kmeans.experiment.schema import CompressionConfig
 from adaptive_kmeans.experiment.series import decode, named
-from adaptive_kmeans.progress import say
+from adaptive_kmeans.progress import say, with_bar
 
 LISTED = 2_000
 """Most codecs, or trials, to be listed just to count them."""
@@ -39,7 +39,8 @@ def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[Code
         Image by image, in the order of the config's methods.
     """
     methods, shared = _measured(config)
-    codecs = list(dict.fromkeys(codec for codecs in methods for codec in codecs))
+    lists = [with_bar("listing codecs", codecs) for codecs in methods]
+    codecs = list(dict.fromkeys(itertools.chain(*lists)))
     return [CodecTrial(source, codec, *shared) for source in sources for codec in codecs]
 
 

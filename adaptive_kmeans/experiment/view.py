@@ -36,7 +36,7 @@ from adaptive_kmeans.experiment.runner import run_stored
 from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
 from adaptive_kmeans.experiment.store import FILE_NAME, Store, Stored
 from adaptive_kmeans.experiment.trials import UNREADABLE, Trial, hash_images, load
-from adaptive_kmeans.progress import say
+from adaptive_kmeans.progress import say, with_bar
 
 TABLE = "table.csv"
 MAX_TABLE_BYTES = 2**30
@@ -107,7 +107,9 @@ def run(
     hashes = hash_images(sources, config.background)
     shown: list[tuple[str, str, str]] = []
     trials: dict[str, Trial] = {}
-    for key, trial in _keyed(config, sources, hashes):
+    planned = KINDS[config.kind].plan(config, sources)
+    for trial in with_bar("listing trials", planned):
+        key = trial.key(hashes[trial.image.name])
         shown.append((key, trial.image.name, trial.image.set_name))
         trials.setdefault(key, trial if scheduler is None else _absolute(trial))
     picture, original = None, None
@@ -115,7 +117,8 @@ def run(
         picture, original = _store_picture(config, sources, hashes, store)
     originals = _store_originals(config, sources, hashes, store) if keep_files else {}
     view = View(config.model_dump(mode="json"), shown, picture, original, originals, others)
-    store.add((key, trial.summary) for key, trial in trials.items())
+    summaries = [(key, trial.summary) for key, trial in trials.items()]
+    store.add(with_bar("storing trials", summaries))
     store.put_file(VIEW, json.dumps(dataclasses.asdict(view)).encode())
     kept = _kept(view)
     if picture is not None:
@@ -299,13 +302,6 @@ def _measured(view: View, kind: Kind, over: Mapping[str, Stored], store: Store) 
 def _of_another_version(store: Store, error: Exception | str) -> ReadError:
     expected = "rows of this version; move the file away to start afresh"
     return ReadError(str(store.path), expected, f"others ({error})")
-
-
-def _keyed(
-    config: Experiment, sources: Sequence[ImageSource], hashes: dict[str, str]
-) -> list[tuple[str, Trial]]:
-    trials = KINDS[config.kind].plan(config, sources)
-    return [(trial.key(hashes[trial.image.name]), trial) for trial in trials]
 
 
 def _absolute(trial: Any) -> Any:
