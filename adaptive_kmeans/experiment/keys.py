@@ -116,7 +116,7 @@ AlphaLevels = Annotated[
     ),
 ]
 _CODER = (
-    Field(description='What codes the indices; "context-mixing:fast" takes half the time.'),
+    Field(description='What codes the indices; "context-mixing:fast" takes 60 % of the time.'),
     OneOf(coders.names),
 )
 Coder = Annotated[str, *_CODER]

@@ -77,7 +77,7 @@ class ContextMixing:
     Parameters
     ----------
     profile : str
-        ``strongest``, or ``fast``: less than half the time, for files a few percent larger.
+        ``strongest``, or ``fast``: 60 % of the time, for files a few percent larger.
 
     Examples
     --------
