@@ -1,11 +1,11 @@
-"""The command line: its commands, and how errors end it.
+"""The command line: its commands and its error handling.
 
-A command is a function whose parameters are its arguments and options, in a module of its name;
-`experiments` has those that run experiments. `options` is what they share, `places` where outputs
-go, `batch` how many files are coded, `console` how they print. Heavy imports happen when a command
-runs, so that --help is fast.
+A command is a function whose parameters are its arguments and options. Each has a module of its
+own, except those that run experiments, which share `experiments`. `options` holds the options that
+commands share, `places` decides where outputs go, `batch` codes many files, and `console` prints.
+Heavy imports happen when a command runs, so that --help is fast.
 
-An error is one line on standard error and an exit code; `manual` lists the codes.
+An error is reported as one line on standard error and an exit code; `manual` lists the codes.
 """
 
 from __future__ import annotations
@@ -79,11 +79,11 @@ for command in (
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    # Imports allocate objects by the hundred thousand, which all stay: searching them for garbage
+    # Imports allocate hundreds of thousands of objects that stay alive; searching them for garbage
     # takes an eighth of the time of a short command.
     gc.set_threshold(100_000, 50, 100)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names of files may hold what it cannot encode
+        if isinstance(stream, io.TextIOWrapper):  # file names may not be encodable
             stream.reconfigure(errors="backslashreplace")
     # SIGTERM is handled like an interrupt: worker processes end, and claims are released.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

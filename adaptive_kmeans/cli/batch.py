@@ -1,4 +1,4 @@
-"""Coding many files: one at a time or in processes, a line for each, and totals at the end."""
+"""Coding many files, one at a time or in parallel, with a line for each and totals at the end."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from adaptive_kmeans.threads import thread_count
 
 
 class Done(NamedTuple):
-    """A file that was written: its numbers, and what was noted on the way."""
+    """A file that was written: its numbers, and notes for the user."""
 
     facts: dict[str, Any]
     notes: tuple[str, ...] = ()
 
 
 Work = Callable[[Task, Progress | None], Done]
-"""Codes a file. It is pickled for other processes, and so an instance of a module's class."""
+"""Codes a file. Worker processes unpickle it, so it is an instance of a module-level class."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Output:
     Parameters
     ----------
     line : callable
-        Returns the line of a file from its numbers.
+        Takes the numbers of a file; returns its line.
     as_json, quiet : bool
     """
 
@@ -63,7 +63,7 @@ class Output:
 
 
 def run(plan: Plan, work: Work, output: Output, jobs: int | None) -> None:
-    """Do what a plan says, print what came of it, and raise the code that the command ends with."""
+    """Carry out a plan, print the outcome, and exit with an error code if any task failed."""
     start = time.perf_counter()
     print_skipped(plan, output)
     for error in plan.failures:
@@ -101,7 +101,7 @@ def run(plan: Plan, work: Work, output: Output, jobs: int | None) -> None:
 
 
 def print_skipped(plan: Plan, output: Output) -> None:
-    """Print which inputs were left out."""
+    """Print the skipped inputs, and why they were skipped."""
     for source, why in () if output.quiet else plan.skipped:
         say(f"{source}: skipped, {why}", err=True)
 
@@ -125,7 +125,7 @@ def _print_totals(totals: dict[str, Any]) -> None:
 def _outcomes(
     tasks: list[Task], work: Work, jobs: int | None, bar: TrialBar
 ) -> Iterator[tuple[Task, Done | AdaptiveKMeansError]]:
-    """Yield each task with what came of it, as they finish."""
+    """Yield each task with its outcome, in the order of completion."""
     jobs = min(thread_count() if jobs is None else jobs, len(tasks))
     if jobs <= 1:
         yield from ((task, _attempt(work, task)) for task in tasks)
@@ -141,14 +141,14 @@ def _outcomes(
                 outcome = TrialsFailedError(f"{task.source}: {outcome}")
             yield task, outcome
     except BaseException:
-        # The processes were killed, maybe while they wrote.
+        # The processes were killed, perhaps while writing.
         for folder in {Path(task.target).parent for task in tasks}:
             files.remove_leftovers(folder)
         raise
 
 
 def _attempt(work: Work, task: Task) -> Done | AdaptiveKMeansError:
-    """Code a file; an error is returned, so that others go on."""
+    """Code a file; return an error instead of raising it, so that the other files go on."""
     try:
         return work(task, None)
     except AdaptiveKMeansError as error:

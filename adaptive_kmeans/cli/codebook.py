@@ -32,7 +32,7 @@ from adaptive_kmeans.errors import (
 
 @grouped
 def codebook(
-    inputs: Annotated[list[str], Argument(metavar="IMAGE", help="Images, and folders of them.")],
+    inputs: Annotated[list[str], Argument(metavar="IMAGE", help="Images, or folders of images.")],
     options: KMeansOptions,
     output: Annotated[
         str,
@@ -40,7 +40,7 @@ def codebook(
             "--output",
             "-o",
             metavar="OUT",
-            help="The file of colors, in the format of its extension: "
+            help="The file of colors; its extension sets the format: "
             f"{', '.join(codebook_files.WRITABLE)}; - for stdout.",
         ),
     ],
@@ -51,7 +51,7 @@ def codebook(
     ] = None,
     per_image: Annotated[
         bool,
-        Option("--per-image", help="Let each image count the same; by default each pixel does."),
+        Option("--per-image", help="Weight all images equally; by default all pixels."),
     ] = False,
     background: Background = None,
     format_name: Annotated[
@@ -59,19 +59,17 @@ def codebook(
         Option(
             "--format",
             metavar="NAME",
-            help="Format on standard output; by default json.",
+            help="Format of standard output; by default json.",
             autocompletion=lambda: list(codebook_files.WRITABLE),
         ),
     ] = None,
-    force: Annotated[
-        bool, Option("--force", "-f", help="Overwrite an output that exists.")
-    ] = False,
+    force: Annotated[bool, Option("--force", "-f", help="Overwrite an existing output.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find one codebook for many images, such as sprites or frames, for compress --codebook.
+    """Find one codebook for many images, such as sprites or frames, to use in compress --codebook.
 
-    An image that cannot be read is a line; the others make the codebook, and the exit code is 6.
+    An image that cannot be read is reported and left out of the codebook; the exit code is then 6.
     """
     from adaptive_kmeans.clustering.joint import JointColors
     from adaptive_kmeans.image import read_image
@@ -137,7 +135,7 @@ def codebook(
 
 
 def _settings(options: KMeansOptions, k: int, locked: str | None) -> Settings:
-    """Check the options, and return them as settings."""
+    """Check the options and return them as settings."""
     given: dict[str, Any] = {"k": k} if locked is None else read_codebook(locked, k)
     settings = Settings(k1=given.pop("k"), **given, **options.given)
     if settings.is_given:

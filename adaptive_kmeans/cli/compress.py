@@ -41,9 +41,9 @@ def compress(
         list[str],
         Argument(
             metavar="INPUT",
-            help="Images, folders of them, or - for standard input. After one input, a name that "
-            "ends in .akm, or - for stdout, is the output; by default it is the input's name "
-            "with .akm.",
+            help="Images, folders of images, or - for standard input. After a single input, a name "
+            "ending in .akm, or - for stdout, names the output; by default it is the input's name "
+            "with the extension .akm.",
         ),
     ],
     encoder: EncoderOptions,
@@ -54,7 +54,7 @@ def compress(
         bool,
         Option(
             "--keep-metadata",
-            help="Keep EXIF, without its thumbnail, and XMP; by default they are left out.",
+            help="Keep EXIF (without its thumbnail) and XMP; by default they are left out.",
         ),
     ] = False,
     verify: Annotated[
@@ -64,7 +64,7 @@ def compress(
         bool,
         Option(
             "--skip-if-larger",
-            help=f"Write no file that is not smaller than its input; exit code "
+            help=f"Do not write a file that is not smaller than its input; exit code "
             f"{LargerError.exit_code}.",
         ),
     ] = False,
@@ -73,8 +73,9 @@ def compress(
 ) -> None:
     """Compress images into .akm files, and print their size and quality.
 
-    Of a folder, every image below it is compressed. Outputs that exist are never overwritten
-    without --force. One file that fails is a line; the others go on, and the exit code is 6.
+    Given a folder, every image below it is compressed. Existing outputs are never overwritten
+    without --force. A file that fails is reported in one line; the others go on, and the exit code
+    is then 6.
     """
     wanted = target.target(encoder)
     is_told = as_json or not quiet
@@ -106,7 +107,7 @@ def compress(
 
 @dataclass(frozen=True)
 class Compression:
-    """Compresses one image at given settings, or with a target; see `batch.Work`."""
+    """Compresses one image at given settings, or to a target; see `batch.Work`."""
 
     settings: Settings
     target: Target | None
@@ -115,7 +116,7 @@ class Compression:
     skip_if_larger: bool
     keep_metadata: bool
     is_told: bool
-    """Whether anybody reads the numbers that take time, such as what dithering costs."""
+    """Whether to compute numbers that take time, such as the cost of dithering, for printing."""
 
     def __call__(self, task: Task, progress: Progress | None) -> batch.Done:
         """Compress an image."""
@@ -172,7 +173,7 @@ class Compression:
     def _encode(
         self, picture: SourceImage, progress: Progress | None
     ) -> tuple[bytes, Pixels, Settings, dict[str, Any]]:
-        """Return a file, what it decodes to, its settings, and the numbers of a search."""
+        """Return the file, its decoded pixels, its settings, and the numbers of a search."""
         kept = picture.metadata if self.keep_metadata and picture.metadata.names else None
         if self.target is None:
             from adaptive_kmeans import codec, container
@@ -194,10 +195,10 @@ class Compression:
 
 @functools.cache
 def _load_kernels(settings: Settings) -> None:
-    """Load the kernels, and on a new machine compile them."""
+    """Load the kernels, compiling them first on a new machine."""
     from adaptive_kmeans import codec
 
-    # No longer than this: a plug-in may have kernels that multiply matrices.
+    # Only for this import: a plug-in may have kernels that multiply matrices.
     with without_scipy():
         import numba.np.arraymath  # noqa: F401
     with compiling_apart(settings.file_coder):
@@ -208,7 +209,7 @@ def _load_kernels(settings: Settings) -> None:
 def _measurements(
     pixels: Pixels, settings: Settings, data: bytes, decoded: Pixels
 ) -> dict[str, Any]:
-    """Return settings, quality and rate of a file by the columns of an experiment's table."""
+    """Return settings, quality and rate of a file, keyed by the columns of experiment tables."""
     from adaptive_kmeans import container, metrics
     from adaptive_kmeans.codec import AdaptiveKMeans
 
@@ -230,7 +231,7 @@ def _measurements(
 
 
 def _undithered_bytes(pixels: Pixels, settings: Settings, progress: Progress | None) -> int:
-    """Return the size of the file of the same codebooks without dithering."""
+    """Return the size of the file with the same codebooks but without dithering."""
     from adaptive_kmeans import codec
 
     def waiting(_: str, share: float) -> None:
@@ -242,7 +243,7 @@ def _undithered_bytes(pixels: Pixels, settings: Settings, progress: Progress | N
 
 
 def _verify(target: str, data: bytes, reconstruction: Pixels, progress: Progress | None) -> None:
-    """Refuse a file that does not decode to the encoder's reconstruction."""
+    """Raise `CorruptError` unless a file decodes to the encoder's reconstruction."""
     from adaptive_kmeans import codec
 
     if not (codec.decode(data, progress=progress) == reconstruction).all():
@@ -251,7 +252,7 @@ def _verify(target: str, data: bytes, reconstruction: Pixels, progress: Progress
 
 
 def _line(facts: dict[str, Any]) -> str:
-    """Return the line that a file ends with; each number says what it is."""
+    """Return the line to print for a file; every number is labeled."""
     psnr_db, ssim = facts["psnr_db"], facts["ssim"]
     quality = "lossless" if math.isinf(psnr_db) else f"PSNR {psnr_db:.2f} dB"
     times = f"encoded in {facts['encode_s']:.2f} s"
@@ -273,7 +274,7 @@ def _shown(target: str) -> str:
 
 
 def _is_image(path: Path) -> bool:
-    """Whether a file of a folder is an image, by its name or its start."""
+    """Whether a file in a folder is an image, by its extension or its first bytes."""
     from adaptive_kmeans.datasets import EXTENSIONS
     from adaptive_kmeans.image import is_image
 
@@ -284,7 +285,7 @@ def _is_image(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return is_image(file.read(files.START_BYTES))
-    except OSError:  # which is an error once it is read
+    except OSError:  # reading it will report the error
         return True
 
 

@@ -29,9 +29,9 @@ def decompress(
         list[str],
         Argument(
             metavar="INPUT.akm",
-            help="Files, folders of them, or - for standard input. After one input, the name of "
-            "an image, or - for PNG on stdout, is the output: PNG, JPEG, WebP, TIFF or BMP by its "
-            "extension; by default it is the input's name with .png.",
+            help="Files, folders of files, or - for standard input. After a single input, the name "
+            "of an image, or - for PNG on stdout, names the output: PNG, JPEG, WebP, TIFF or BMP "
+            "by its extension; by default it is the input's name with the extension .png.",
         ),
     ],
     places: PlaceOptions,
@@ -39,7 +39,7 @@ def decompress(
         str,
         Option(
             metavar="EXT",
-            help="Extension, and so format, of outputs that are not named.",
+            help="Extension, and thus format, of outputs that are not named.",
             autocompletion=lambda: list(_EXTENSIONS),
         ),
     ] = "png",
@@ -47,9 +47,9 @@ def decompress(
         bool,
         Option(
             "--indexed",
-            help="The codewords' own image, without its restoration. A PNG gets a palette, is gray "
-            f"if all colors are, and RGB if there are more than {MAX_PALETTE}; other lossless "
-            "formats hold the same colors.",
+            help="Write the image of the codewords, without restoration. A PNG has a palette, is "
+            f"grayscale if all colors are, and RGB if there are more than {MAX_PALETTE}; other "
+            "lossless formats hold the same colors.",
         ),
     ] = False,
     quality: Annotated[
@@ -57,8 +57,8 @@ def decompress(
         Option(
             min=1,
             max=MAX_QUALITY,
-            help="Of JPEG, by default 95, with chroma at full resolution, and of WebP, by default "
-            "lossless; other formats have none.",
+            help="Quality of JPEG (by default 95, with chroma at full resolution) or WebP (by "
+            "default lossless); other formats have none.",
         ),
     ] = None,
     background: Background = None,
@@ -67,8 +67,9 @@ def decompress(
 ) -> None:
     """Decompress .akm files into images.
 
-    Of a folder, every .akm file below it is decompressed. Outputs that exist are never overwritten
-    without --force. One file that fails is a line; the others go on, and the exit code is 6.
+    Given a folder, every .akm file below it is decompressed. Existing outputs are never overwritten
+    without --force. A file that fails is reported in one line; the others go on, and the exit code
+    is then 6.
     """
     from adaptive_kmeans.progress import progress_bar
 
@@ -103,7 +104,7 @@ class Decompression:
     limits: str
 
     def check(self) -> None:
-        """Raise an error for an option that can never be used."""
+        """Raise an error for an option whose value can never be used."""
         preset(self.limits)
         if self.background is not None:
             from adaptive_kmeans import image
@@ -111,7 +112,7 @@ class Decompression:
             image.parse_color(self.background)
 
     def check_output(self, target: str) -> None:
-        """Raise `ConfigError` for a name that can be no output's."""
+        """Raise `ConfigError` for a name that cannot be an output."""
         from adaptive_kmeans import image
 
         image.output_format(_extension(target), self.quality, is_indexed=self.indexed)

@@ -45,18 +45,18 @@ if TYPE_CHECKING:
 FIGURES = (".png", ".pdf", ".svg")
 
 MAX_DIFFERING = 10
-"""Most differing rows of an experiment to print."""
+"""Maximum number of differing rows to print for an experiment."""
 
 MAX_NAMED = 5
-"""Most images that a note names."""
+"""Maximum number of images that a note names."""
 
 MAX_PRINTED = 200
-"""Most rows of a table to print; the files have all."""
+"""Maximum number of rows of a table to print; the files have all."""
 
 
 Jobs = Annotated[
     int | None,
-    Option(min=1, help="Trials to run at a time, each in a process; by default one per processor."),
+    Option(min=1, help="Trials to run at once, each in a process; by default one per processor."),
 ]
 
 
@@ -95,7 +95,7 @@ def compare(
     settings.insert(0, regular)
     sources = find_images(images)
     for source in sources:
-        # An unreadable image is an error now, not in each of its trials.
+        # Report an unreadable image here, not in each of its trials.
         print_conversions(source.name, source.read(background))
     codecs = map(AdaptiveKMeans, settings)
     outcomes = run_trials(codec_trials.expand(sources, codecs, background=background))
@@ -114,13 +114,13 @@ def compare(
 def elbow(
     source: Annotated[
         str,
-        Argument(metavar="IMAGE", help="An image, a bundled one's name, or - for stdin."),
+        Argument(metavar="IMAGE", help="An image, the name of a bundled image, or - for stdin."),
     ],
     options: ClusterOptions,
     figure: Annotated[
         str | None,
         Option(
-            metavar="FILE", help="File of the figure; by default IMAGE-elbow.png in this folder."
+            metavar="FILE", help="The figure; by default IMAGE-elbow.png in the current folder."
         ),
     ] = None,
     psnr: Annotated[
@@ -132,8 +132,8 @@ def elbow(
 ) -> None:
     """Choose k for an image: distortion, PSNR and bytes of real files against k.
 
-    The elbow says little: it depends on the largest k that is measured, and not on what can be
-    seen. To choose k by quality, name one with --psnr.
+    The elbow says little: it depends on the largest k measured, not on visible quality. To choose k
+    by quality, give a PSNR with --psnr.
     """
     from adaptive_kmeans import files
     from adaptive_kmeans.datasets import find_images
@@ -183,7 +183,7 @@ def elbow(
 
 @dataclass(frozen=True)
 class Asked:
-    """Options that say which experiment is run, and where its results go."""
+    """Options for which experiment to run and where its results go."""
 
     images: Annotated[
         list[str] | None,
@@ -194,14 +194,14 @@ class Asked:
     ] = None
     background: Background = None
     results: Annotated[
-        Path, Option(metavar="DIR", help="Parent of the experiment's folder of results.")
+        Path, Option(metavar="DIR", help="Parent of the experiment's results folder.")
     ] = Path("results")
     changes: Annotated[
         list[str] | None,
         Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Override a key of the config, as in methods.0.k=[16,32].",
+            help="Override a key of the config, such as methods.0.k=[16,32].",
         ),
     ] = None
     force: Annotated[
@@ -209,12 +209,12 @@ class Asked:
         Option(
             "--force",
             "-f",
-            help="Replace results of another config, of other images, or of another version.",
+            help="Replace results of another config, other images or another version.",
         ),
     ] = False
 
     def given(self, more_images: Sequence[str] | None) -> dict[str, Any]:
-        """Return the options as `run_experiment` takes them, with more images for ``--images``."""
+        """Return the options as arguments of `run_experiment`; more images extend ``--images``."""
         if more_images and not self.images:
             raise ConfigError("arguments", "one CONFIG.toml", f"also {more_images[0]}")
         chosen = [*(self.images or ()), *(more_images or ())] or None
@@ -223,7 +223,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Running:
-    """Options that say how trials are run and stored."""
+    """Options for how trials are run and stored."""
 
     jobs: Jobs = None
     scheduler: Annotated[
@@ -231,11 +231,11 @@ class Running:
         Option(metavar="ADDRESS", help="Run the trials on the workers of this Dask scheduler."),
     ] = None
     retry_failed: Annotated[
-        bool, Option("--retry-failed", help="Run trials again that failed in an earlier run.")
+        bool, Option("--retry-failed", help="Rerun trials that failed in an earlier run.")
     ] = False
     repair: Annotated[
         bool,
-        Option("--repair", help="Drop damaged trials of the store, and measure them again."),
+        Option("--repair", help="Drop damaged trials from the store and measure them again."),
     ] = False
     keep_files: Annotated[
         bool,
@@ -253,12 +253,15 @@ def run(
     ] = None,
     dry_run: Annotated[
         bool,
-        Option("--dry-run", help="Print the number of trials, their time, and what will fail."),
+        Option(
+            "--dry-run",
+            help="Print the number of trials, their estimated time, and what will fail.",
+        ),
     ] = False,
 ) -> None:
-    """Run an experiment, all images × methods × parameters, and write its table and figures.
+    """Run an experiment (all images × methods × parameters) and write its table and figures.
 
-    Finished trials are stored in the folder of results and not run again: an interrupted or killed
+    Finished trials are stored in the results folder and not run again, so an interrupted or killed
     run resumes where it stopped.
     """
     from adaptive_kmeans.experiment import run_experiment, tables
@@ -283,7 +286,7 @@ def run(
 
 
 def _resumable(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """Call a function; an interrupt ends the command with how to go on."""
+    """Call a function; on an interrupt, say how to resume and end the command."""
     try:
         return function(*arguments, **options)
     except KeyboardInterrupt:
@@ -291,7 +294,7 @@ def _resumable(function: Callable[..., Any], *arguments: Any, **options: Any) ->
 
 
 def _print_one_sided(table: DataFrame) -> None:
-    """Say of which images one region has nearly all blocks."""
+    """Print the images in which one region has nearly all blocks."""
     from adaptive_kmeans.experiment.columns import rows_of
 
     said: dict[str, list[str]] = {}
@@ -309,11 +312,11 @@ def report(
         Path, Argument(metavar="RESULTS", help="A folder of results, or the parent of several.")
     ],
 ) -> None:
-    """Rewrite tables and figures, and report.html, from the stored trials alone.
+    """Rewrite tables, figures and report.html from the stored trials alone.
 
-    The page is one file without a link outside. It opens with the question and the answer in
-    numbers, and has the figures, any two pictures side by side under a zoom, where the bits go, the
-    table of trials to sort and filter, the settings and the environment.
+    The page is one self-contained file. It opens with the question and the answer in numbers, and
+    shows the figures, any two pictures side by side with a zoom, how the bits divide up, a table of
+    trials that can be sorted and filtered, the settings and the environment.
     """
     from adaptive_kmeans.experiment.report import write_report
 
@@ -328,18 +331,18 @@ def reproduce(
     ] = None,
     images: Annotated[
         list[str] | None,
-        Option(metavar="PATH", help="A folder, glob or file of images; may be given again."),
+        Option(metavar="PATH", help="A folder, glob or file of images; may be repeated."),
     ] = None,
     results: Annotated[Path, Option(metavar="DIR", help="The folder of committed results.")] = Path(
         "results"
     ),
     jobs: Jobs = None,
 ) -> None:
-    """Run committed experiments again, and compare their numbers.
+    """Rerun committed experiments and compare their numbers.
 
-    Images that are not bundled are searched by name in --images. Our bytes must be equal, PSNR
-    within 0.001 dB, SSIM within 0.00001, shares of blocks within 0.1 %, and numbers of other
-    libraries within 1 %. Times are not compared.
+    Images that are not bundled are looked up by name in --images. The bytes of our files must be
+    equal, and PSNR must agree within 0.001 dB, SSIM within 0.00001, shares of blocks within 0.1 %,
+    and numbers of other libraries within 1 %. Times are not compared.
     """
     from adaptive_kmeans.experiment import reproduction
 

@@ -13,22 +13,22 @@ def explore(
         list[str] | None,
         Argument(
             metavar="IMAGE",
-            help="Images, folders or globs; bundled ones are there too.",
+            help="Images, folders or globs; bundled images are always offered.",
             show_default=False,
         ),
     ] = None,
     port: Annotated[
         int | None,
-        Option(metavar="N", help="Port on the loopback; where it is in use, another one."),
+        Option(metavar="N", help="Loopback port; if it is in use, another one is taken."),
     ] = None,
     no_browser: Annotated[
-        bool, Option("--no-browser", help="Print the address, and open no browser.")
+        bool, Option("--no-browser", help="Print the address without opening a browser.")
     ] = False,
 ) -> None:
-    """Open a page with sliders: the picture, its bytes and its regions as the settings change.
+    """Open a page with sliders: the picture, its bytes and its regions follow the settings.
 
-    The page is served by this machine to this machine alone, until Ctrl-C. Its address holds a
-    token that is new each time.
+    The page is served to this machine only, until Ctrl-C. Its address contains a token that is new
+    each time.
     """
     from adaptive_kmeans.explorer.images import offers_of
     from adaptive_kmeans.explorer.server import DEFAULT_PORT, Server
@@ -41,6 +41,6 @@ def explore(
         import threading
         import webbrowser
 
-        # a browser in the terminal returns when it is closed
+        # a text browser returns only once it is closed
         threading.Thread(target=webbrowser.open, args=(server.address,), daemon=True).start()
     server.run()

@@ -29,8 +29,8 @@ def export(
             "--output",
             "-o",
             metavar="OUT",
-            help=f"An output, whose extension is its format: {', '.join(FORMATS)}. May be given "
-            "again; - with a --format is stdout.",
+            help=f"An output; its extension sets the format: {', '.join(FORMATS)}. May be "
+            "repeated; - with a --format is stdout.",
         ),
     ] = None,
     formats: Annotated[
@@ -38,22 +38,21 @@ def export(
         Option(
             "--format",
             metavar="NAME",
-            help="A format, written beside FILE.akm, which may be given again; by default png and "
-            "json.",
+            help="A format to write beside FILE.akm; may be repeated; by default png and json.",
             autocompletion=lambda: list(FORMATS),
         ),
     ] = None,
-    force: Annotated[bool, Option("--force", "-f", help="Overwrite outputs that exist.")] = False,
+    force: Annotated[bool, Option("--force", "-f", help="Overwrite existing outputs.")] = False,
     limits: LimitsName = "default",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Export the index map and the colors of an .akm file for other programs.
 
-    png is the index map, of 8 bits where 256 codewords suffice, else of 16; with two regions also
-    OUT-regions.png, the region of each pixel, and with transparency OUT-alpha.png. json, csv, gpl
-    (GIMP), css and npy are the colors, for index 0, 1, and so on of each region. npz holds all of
-    it as arrays of NumPy.
+    png is the index map, with 8 bits if no codebook has more than 256 codewords, else with 16. Two
+    regions add OUT-regions.png, the region of each pixel, and transparency adds OUT-alpha.png.
+    json, csv, gpl (GIMP), css and npy hold the colors of each region, in the order of the indices.
+    npz holds everything as NumPy arrays.
     """
     from adaptive_kmeans import container
 
@@ -92,7 +91,7 @@ class _Export(NamedTuple):
 
 
 def _wanted(source: str, outputs: Sequence[str], formats: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the names of outputs with their formats."""
+    """Return the names of the outputs with their formats."""
     for name in formats:
         if name not in FORMATS:
             raise UnknownNameError("format", name, FORMATS)
@@ -123,7 +122,7 @@ def _format_of(target: str) -> str:
 
 
 def _check(source: str, wanted: Sequence[tuple[str, str]], force: bool) -> None:
-    """Refuse outputs that are one, that are the input, that exist, or that cannot be written."""
+    """Raise an error if outputs coincide, equal the input, exist, or cannot be written."""
     taken = {os.path.realpath(source)}
     for target, _ in wanted:
         if target == files.STANDARD_STREAM:

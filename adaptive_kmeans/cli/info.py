@@ -35,17 +35,18 @@ if TYPE_CHECKING:
 def info(
     sources: Annotated[
         list[str],
-        Argument(metavar="FILE.akm", help="Files, folders of them, or - for standard input."),
+        Argument(metavar="FILE.akm", help="Files, folders of files, or - for standard input."),
     ],
     verify: Annotated[
-        bool, Option("--verify", help="Read the files whole, and check that all checksums hold.")
+        bool, Option("--verify", help="Read the files completely, and verify all checksums.")
     ] = False,
     limits: LimitsName = "default",
     as_json: AsJson = False,
 ) -> None:
     """Print what .akm files hold, and how their bytes divide up.
 
-    Of each file only what says so is read, and not the coded pixels, unless --verify asks for it.
+    Unless --verify is given, only the parts of a file that describe it are read, not the coded
+    pixels.
     """
     allowed = preset(limits)
     found = _expand(sources)
@@ -81,7 +82,7 @@ class _Facts(NamedTuple):
     """The percentage of the blocks in each of two regions."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the numbers by the names that --json prints; absent parts have none."""
+        """Return the numbers by the names that --json prints; absent parts have no numbers."""
         facts = dataclasses.asdict(self.contents) | {"bytes": self.contents.file_bytes}
         if self.filter is not None:
             facts |= {"filter": str(self.filter.form), "filter_gain_db": self.filter.gain_db}
@@ -112,7 +113,7 @@ def _expand(sources: Sequence[str]) -> list[str]:
 
 
 def _read(source: str, limits: Limits, verify: bool) -> _Facts:
-    """Read what a file says of itself; a pipe has to be read whole."""
+    """Read the description of a file; a pipe has to be read completely."""
     from adaptive_kmeans import container
 
     with named(source):
@@ -145,7 +146,7 @@ def _codewords(contents: Contents) -> str:
 
 
 def _alpha(contents: Contents) -> str:
-    """Say how many levels of alpha there are, if any."""
+    """Return the number of alpha levels in words, if there are any."""
     levels = contents.alpha_levels
     return f"{counted(levels, 'level')} of alpha, " if levels else ""
 

@@ -1,4 +1,4 @@
-"""The command `init-config`: a first config with every key, which runs as it is."""
+"""The command `init-config`: a first config with every key, which runs as is."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from adaptive_kmeans.errors import ConfigError, UnknownNameError
 
 def init_config(
     output: Annotated[
-        str, Argument(metavar="NAME.toml", help="The file; - prints it to standard output.")
+        str, Argument(metavar="NAME.toml", help="The file; - prints to standard output.")
     ] = "-",
     kind: Annotated[
         str,
         Option(
-            help="Kind of the experiment: compression, or a study such as elbow.",
+            help="Kind of experiment: compression, or a study such as elbow.",
             autocompletion=lambda: _kinds(),
         ),
     ] = "compression",
-    force: Annotated[bool, Option("--force", "-f", help="Overwrite a file that exists.")] = False,
+    force: Annotated[bool, Option("--force", "-f", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write a config with every key, what it means, what it takes and its default.
+    """Write a config with every key, its meaning, its allowed values and its default.
 
-    It runs as it is, on two bundled images, and is the reference of what a config can have.
+    It runs as is, on two bundled images, and is the reference for all keys of a config.
     """
     from adaptive_kmeans import files
     from adaptive_kmeans.experiment.first_config import first_config

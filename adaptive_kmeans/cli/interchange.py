@@ -20,7 +20,7 @@ def export_results(
         Option(
             "--compressai",
             metavar="DIR",
-            help="Write mean curves as JSON of CompressAI, which its plotting script reads.",
+            help="Write mean curves in CompressAI's JSON format, which its plotting script reads.",
         ),
     ] = None,
     codec_compare: Annotated[
@@ -28,7 +28,7 @@ def export_results(
         Option(
             "--codec-compare",
             metavar="DIR",
-            help="Write a row for each file as batches of Codec-Compare, with batches.json.",
+            help="Write Codec-Compare batches, with a row for each file, and batches.json.",
         ),
     ] = None,
     save_reconstructions: Annotated[
@@ -36,11 +36,11 @@ def export_results(
         Option(
             "--save-reconstructions",
             metavar="DIR",
-            help="Write originals and what the files decode to as PNG, after `run --keep-files`; "
-            "batches refer to them.",
+            help="Write originals and reconstructions as PNG, after `run --keep-files`; batches "
+            "then refer to them.",
         ),
     ] = None,
-    force: Annotated[bool, Option("--force", "-f", help="Overwrite files that exist.")] = False,
+    force: Annotated[bool, Option("--force", "-f", help="Overwrite existing files.")] = False,
 ) -> None:
     """Write the results of an experiment in the formats of CompressAI and Codec-Compare."""
     wanted = (compressai, codec_compare, save_reconstructions)

@@ -1,4 +1,4 @@
-"""The command `man`: the manual page, made of the texts that --help prints."""
+"""The command `man`: the manual page, made from the help texts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def man(context: typer.Context) -> None:
 
 
 def manual_page(group: Any) -> str:
-    """Return the manual page of a group of commands, in the language of roff."""
+    """Return the manual page of a group of commands, in roff."""
     import adaptive_kmeans
 
     name, version = "adaptive-kmeans", adaptive_kmeans.__version__
@@ -64,7 +64,7 @@ def _section(title: str, command: Any, name: str) -> list[str]:
 
 
 def _record(parameter: Any, context: typer.Context) -> tuple[str, str] | None:
-    """Return what --help says of an argument or an option."""
+    """Return what --help prints for an argument or an option."""
     found = parameter.get_help_record(context)
     if found is None:
         return None
@@ -76,7 +76,7 @@ def _first_line(text: str | None) -> str:
 
 
 def _text(text: str) -> str:
-    r"""Protect what roff would take for its own.
+    r"""Escape what roff would interpret.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """Options that several commands share, in groups.
 
-A group is a frozen dataclass whose fields are options. A command that is `grouped` has a parameter
-for each group, and its fields on the command line. An option of the encoder that is not given is
-None, so that one that would change nothing can be refused.
+A group is a frozen dataclass whose fields are options. A command decorated with `grouped` has one
+parameter for each group, and the fields of the group as options on the command line. An encoder
+option that is not given is None, so that a given option that would have no effect can be refused.
 """
 
 from __future__ import annotations
@@ -24,13 +24,15 @@ from adaptive_kmeans.registry import installed
 
 _CODEWORDS = f"1..{MAX_CODEWORDS}"
 DEFAULT_K1, DEFAULT_K2 = 64, 256
-"""Codewords of two regions where only those of the other one are named."""
+"""Codewords of two regions: the default of --k1 or --k2 if only the other one is given."""
 K1 = Annotated[
     int | None,
-    Option("--k1", help=f"Codewords for low-detail blocks, {_CODEWORDS}: the published method."),
+    Option("--k1", help=f"Codewords for low-detail blocks, {_CODEWORDS}; published method."),
 ]
 K2 = Annotated[int | None, Option("--k2", help=f"Codewords for high-detail blocks, {_CODEWORDS}.")]
-K = Annotated[int | None, Option("--k", help="Regular K-means: one region with this codebook.")]
+K = Annotated[
+    int | None, Option("--k", help="Regular K-means: one region with a codebook of this size.")
+]
 Background = Annotated[
     str | None,
     Option(
@@ -44,7 +46,7 @@ LimitsName = Annotated[
     str,
     Option(
         "--limits",
-        help=f"What the file may ask for: {' or '.join(PRESETS)}.",
+        help=f"Limits on what the file may ask for: {' or '.join(PRESETS)}.",
         autocompletion=lambda: list(PRESETS),
     ),
 ]
@@ -53,7 +55,7 @@ LimitsName = Annotated[
 def _named(help_text: str, *names: str, family: str | None = None) -> Any:
     """Return an option whose value is one of a few names, which the shell completes.
 
-    Those that installed packages add to a family are completed too.
+    Names that installed packages add to a family are completed too.
     """
     return Option(
         help=help_text,
@@ -63,7 +65,7 @@ def _named(help_text: str, *names: str, family: str | None = None) -> Any:
 
 @dataclass(frozen=True)
 class KMeansOptions:
-    """Options of every K-means."""
+    """Options of every K-means clustering."""
 
     color_space: Annotated[
         str | None,
@@ -75,7 +77,7 @@ class KMeansOptions:
     init: Annotated[
         str | None,
         _named(
-            f"Where the clustering starts: wu, k-means++, maximin or random; by default "
+            f"Initialization of the clustering: wu, k-means++, maximin or random; by default "
             f"{Settings.init}.",
             *("wu", "k-means++", "maximin", "random"),
         ),
@@ -86,18 +88,18 @@ class KMeansOptions:
 
     @property
     def given(self) -> dict[str, Any]:
-        """The options that are given, by the settings that they set."""
+        """The options that are given, by the names of the settings that they set."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
 class ClusterOptions(KMeansOptions):
-    """Options of every K-means whose file is coded."""
+    """Options of K-means clustering whose result is coded."""
 
     coder: Annotated[
         str | None,
         _named(
-            f"context-mixing, deflate or fixed-length; by default {Settings.coder}.",
+            f"Coder: context-mixing, deflate or fixed-length; by default {Settings.coder}.",
             *("context-mixing", "context-mixing:fast", "deflate", "fixed-length"),
         ),
     ] = None
@@ -105,12 +107,13 @@ class ClusterOptions(KMeansOptions):
 
 @dataclass(frozen=True)
 class BlockOptions(ClusterOptions):
-    """Options of two regions."""
+    """Options for two regions."""
 
     threshold: Annotated[
         str | None,
         _named(
-            f"median, mean, otsu, or quantile:SHARE; by default {Settings.threshold}.",
+            f"Detail threshold: median, mean, otsu or quantile:SHARE; by default "
+            f"{Settings.threshold}.",
             *("median", "mean", "otsu"),
             family="thresholds",
         ),
@@ -131,18 +134,18 @@ class EncoderOptions(BlockOptions):
     quality: Annotated[
         float | None,
         Option(
-            help="0 to 100, higher is better; decides codebook, codewords and restoration. The "
-            f"default, at {DEFAULT_QUALITY:g}, unless codebooks are named.",
+            help="0 to 100, higher is better; sets codebook, choice of codewords and restoration. "
+            f"Used by default, at {DEFAULT_QUALITY:g}, unless codebooks are given.",
         ),
     ] = None
     effort: Annotated[
         int | None,
-        Option(help=f"1, fast, to 9, the smallest file; by default {Settings.effort}."),
+        Option(help=f"1 (fast) to 9 (smallest file); by default {Settings.effort}."),
     ] = None
     tune: Annotated[
         str | None,
         _named(
-            "What errors cost: perceptual, the default, or psnr for the squared error of RGB.",
+            "Distortion: perceptual, the default, or psnr for the squared error in RGB.",
             *("perceptual", "psnr"),
         ),
     ] = None
@@ -153,16 +156,16 @@ class EncoderOptions(BlockOptions):
         str | None,
         Option(
             metavar="FILE",
-            help="Given colors, from a .json, .csv, .gpl, .css, .npy, .npz or .akm file: each "
-            "pixel takes the nearest of exactly these. With a larger --k they are kept, and "
-            "K-means finds the others; of a JSON file that marks some as locked, it keeps those.",
+            help="Colors from a .json, .csv, .gpl, .css, .npy, .npz or .akm file: each pixel takes "
+            "the nearest of exactly these. With a larger --k they are kept, and K-means finds the "
+            "others; if a JSON file marks some as locked, only those are kept.",
         ),
     ] = None
     detail: Annotated[
         str | None,
         _named(
-            f"eigenvalue, eigenvalue:largest, variance or total-variation; by default "
-            f"{Settings.detail}.",
+            f"Detail measure: eigenvalue, eigenvalue:largest, variance or total-variation; by "
+            f"default {Settings.detail}.",
             *("eigenvalue", "eigenvalue:largest", "variance", "total-variation"),
             family="detail",
         ),
@@ -171,39 +174,39 @@ class EncoderOptions(BlockOptions):
         float | None,
         Option(
             "--lambda",
-            help="With --k, --k1 and --k2, or a whole --codebook: choose codewords by distortion "
-            "plus this many times the bits; 0, the default, takes the nearest.",
+            help="With --k, with --k1 and --k2, or with a complete --codebook: choose codewords by "
+            "distortion plus this value times the bits; 0, the default, takes the nearest.",
         ),
     ] = None
     restoration: Annotated[
         str | None,
         _named(
             "Filter for the decoder: none, auto, or wiener:FORM, such as wiener:8+rings; by "
-            "default auto by quality, else none.",
+            "default auto when coding by quality, else none.",
             *("none", "auto", "wiener:"),
         ),
     ] = None
     correction: Annotated[
         str | None,
         _named(
-            "Coarse correction of the errors of codewords: none or auto; by default auto by "
-            "quality, else none.",
+            "Coarse correction of the codewords' errors: none or auto; by default auto when coding "
+            "by quality, else none.",
             *("none", "auto"),
         ),
     ] = None
     alpha_levels: Annotated[
         int | None,
         Option(
-            help="Most levels of alpha of a translucent image, 2..256; by default it is kept "
-            "without loss.",
+            help="Maximum number of alpha levels of a translucent image, 2..256; by default alpha "
+            "is kept without loss.",
         ),
     ] = None
 
     dither: Annotated[
         str | None,
         _named(
-            "With --k, or --k1 and --k2: none, diffusion:STRENGTH or blue-noise:STRENGTH, 0 to 1, "
-            f"by default 1; by default {Settings.dither}. Costs bytes.",
+            "With --k, or --k1 and --k2: none, diffusion:STRENGTH or blue-noise:STRENGTH (0 to 1, "
+            f"by default 1); by default {Settings.dither}. Makes files larger.",
             *("none", "diffusion", "blue-noise"),
             family="dithering",
         ),
@@ -250,7 +253,7 @@ class EncoderOptions(BlockOptions):
 
 
 def read_codebook(path: str, k: int | None) -> dict[str, Any]:
-    """Return the settings of codewords that a file gives, with the number of all codewords."""
+    """Return the settings for the codewords in a file, with the total number of codewords."""
     from adaptive_kmeans.codebook_files import read
 
     colors, locked = read(path)
@@ -262,7 +265,7 @@ def read_codebook(path: str, k: int | None) -> dict[str, Any]:
 
 
 def refuse_unused(settings: Settings, named: dict[str, Any]) -> None:
-    """Raise `ConfigError` for an option that changes nothing at these settings."""
+    """Raise `ConfigError` for an option that has no effect at these settings."""
     for name, needed in settings.unused.items():
         if name in named:
             option = f"--{name.replace('_', '-')}"
@@ -270,7 +273,7 @@ def refuse_unused(settings: Settings, named: dict[str, Any]) -> None:
 
 
 def grouped(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of its parameters that are groups, in their places.
+    """Replace the parameters of a command that are groups by the options of the groups.
 
     Examples
     --------

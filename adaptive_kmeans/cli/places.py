@@ -1,8 +1,8 @@
-"""Where the outputs of `compress` and `decompress` go, settled before anything is written.
+"""Where the outputs of `compress` and `decompress` go, decided before anything is written.
 
-Inputs are files, folders with all that is below them, or standard input. Each has one output:
-beside it, in the folder of outputs, or the one that is named. Two inputs with one output, an output
-that is an input, and outputs that exist are refused here, so that no file is lost to a slip.
+Inputs are files, folders with everything below them, or standard input. Each has one output: beside
+the input, in the output folder, or under a given name. Two inputs with the same output, an output
+that is an input, and existing outputs are refused here, so that no file is lost by mistake.
 """
 
 from __future__ import annotations
@@ -25,21 +25,23 @@ class PlaceOptions:
 
     output: Annotated[
         str | None,
-        Option("--output", "-o", metavar="FILE", help="The output of one input; - for stdout."),
+        Option("--output", "-o", metavar="FILE", help="Output of a single input; - for stdout."),
     ] = None
     output_dir: Annotated[
         str | None,
         Option(
             metavar="DIR",
-            help="Folder of the outputs, which keeps the tree below a folder of inputs; by "
-            "default each stands beside its input.",
+            help="Folder for the outputs, which mirrors the tree below an input folder; by default "
+            "each output is beside its input.",
         ),
     ] = None
     jobs: Annotated[
         int | None,
-        Option(min=1, help="Files at a time, each in a process; by default one per processor."),
+        Option(
+            min=1, help="Files to code at once, each in a process; by default one per processor."
+        ),
     ] = None
-    force: Annotated[bool, Option("--force", "-f", help="Overwrite outputs that exist.")] = False
+    force: Annotated[bool, Option("--force", "-f", help="Overwrite existing outputs.")] = False
     skip_existing: Annotated[
         bool, Option("--skip-existing", help="Skip inputs whose output exists.")
     ] = False
@@ -47,20 +49,20 @@ class PlaceOptions:
 
 @dataclass(frozen=True)
 class Direction:
-    """What a command makes of its inputs.
+    """How a command treats inputs and outputs.
 
     Parameters
     ----------
     extension : str
         Extension of an output that is not named.
     is_input : callable
-        Whether a file that a folder holds is an input.
+        Whether a file in a folder is an input.
     passed_over : tuple of str
-        Extensions of files in folders that go without saying, such as earlier outputs.
+        Extensions of files in folders to skip silently, such as earlier outputs.
     is_output : callable
-        Whether a name can be only an output's.
+        Whether a name can only be an output.
     check_output : callable
-        Raises `ConfigError` for a name that can be no output's.
+        Raises `ConfigError` for a name that cannot be an output.
     """
 
     extension: str
@@ -71,7 +73,7 @@ class Direction:
 
 
 class Task(NamedTuple):
-    """An input, its output, and whether a file that stands there may be replaced."""
+    """An input, its output, and whether an existing output may be replaced."""
 
     source: str
     target: str
@@ -86,11 +88,11 @@ class Plan:
     ----------
     tasks : list of Task
     skipped : list of (str, str)
-        Inputs to leave out, and why.
+        Inputs to skip, and why.
     failures : list of AdaptiveKMeansError
-        Why others cannot be done.
+        Why others cannot be coded.
     is_many : bool
-        Whether more than one file was asked for: one that fails then does not end the command.
+        Whether more than one file was requested: a failure then does not end the command.
     """
 
     tasks: list[Task] = field(default_factory=list)
@@ -100,14 +102,14 @@ class Plan:
 
 
 class Input(NamedTuple):
-    """A file to read, and its place below the folder that was named."""
+    """A file to read, and its path relative to the given folder."""
 
     source: str
     relative: Path
 
 
 def plan(arguments: Sequence[str], places: PlaceOptions, direction: Direction) -> Plan:
-    """Settle where each output goes, and make the folders that they need.
+    """Decide where each output goes, and create the folders needed.
 
     Raises
     ------
@@ -132,7 +134,7 @@ def plan(arguments: Sequence[str], places: PlaceOptions, direction: Direction) -
 
 
 def find_inputs(arguments: Sequence[str], direction: Direction, made: Plan) -> list[Input]:
-    """Return the files that arguments name, each once; a plan gets what is left out, and why."""
+    """Return the files that arguments name, each once; note skips and failures in the plan."""
     if "" in arguments:
         raise ConfigError("input", "a file or a folder", "")
     return list(dict.fromkeys(_expand(arguments, direction, made)))
@@ -141,7 +143,7 @@ def find_inputs(arguments: Sequence[str], direction: Direction, made: Plan) -> l
 def _split(
     arguments: Sequence[str], places: PlaceOptions, direction: Direction
 ) -> tuple[list[str], str | None]:
-    """Tell the inputs from an output that stands behind one input."""
+    """Separate the inputs from an output that follows a single input."""
     if "" in arguments:
         raise ConfigError("input", "a file or a folder", "")
     if places.output is not None or len(arguments) != 2:
@@ -152,7 +154,7 @@ def _split(
     if not (direction.is_output(second) or is_special or not exists):
         return list(arguments), None
     if exists and places.force and not is_special:
-        # As in `compress --force *`, where a second name may be there by chance.
+        # As in `compress --force *`, where the second name may not be meant as an output.
         raise ConfigError("output", "-o before an output that exists", second)
     return [source], second
 
@@ -166,7 +168,7 @@ def _expand(arguments: Sequence[str], direction: Direction, made: Plan) -> Itera
 
 
 def _walk(folder: Path, direction: Direction, made: Plan) -> Iterator[Input]:
-    """Find the inputs below a folder, hidden files and folders aside."""
+    """Yield the inputs below a folder, skipping hidden files and folders."""
 
     def fail(error: OSError) -> None:
         name = str(error.filename)
@@ -200,7 +202,7 @@ def _target(found: Input, output: str | None, places: PlaceOptions, direction: D
 
 
 def _refuse_conflicts(wanted: Sequence[tuple[str, str]]) -> None:
-    """Refuse an output of two inputs, and one that is an input."""
+    """Refuse an output shared by two inputs, and one that is an input."""
     sources = {os.path.realpath(source): source for source, _ in wanted}
     taken: dict[str, str] = {}
     for source, target in wanted:
@@ -216,7 +218,7 @@ def _refuse_conflicts(wanted: Sequence[tuple[str, str]]) -> None:
 
 
 def _settle(wanted: Sequence[tuple[str, str]], places: PlaceOptions, made: Plan) -> None:
-    """Sort out outputs that exist, and then those that cannot be written."""
+    """Handle outputs that exist, and then those that cannot be written."""
     free, existing = [], []
     for source, target in wanted:
         with _failing(made):
@@ -240,7 +242,7 @@ def _settle(wanted: Sequence[tuple[str, str]], places: PlaceOptions, made: Plan)
 
 
 class _failing:  # noqa: N801  # used like a function
-    """Keep an error as a failure of the plan, or let it end a command for a single file."""
+    """Record an error as a failure of the plan, or let it end a command for a single file."""
 
     def __init__(self, made: Plan) -> None:
         self._made = made

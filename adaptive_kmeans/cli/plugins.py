@@ -1,4 +1,4 @@
-"""What installed packages add, at the end of --help."""
+"""The names that installed packages add, at the end of --help."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Command(TyperCommand):
     """A command whose --help ends with the names that installed packages add."""
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the names; they are searched for only now, and none is imported."""
+        """Write the names; they are looked up only now, and nothing is imported."""
         super().format_epilog(ctx, formatter)
         if self.name not in COMMANDS:
             return

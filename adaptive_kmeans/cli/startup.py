@@ -1,4 +1,4 @@
-"""What makes short commands start faster: most of their time goes into imports."""
+"""Faster startup of short commands, which spend most of their time on imports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import cast
 
 @contextlib.contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Turn the garbage collector off: what imports allocate stays, so searching it is wasted."""
+    """Disable the garbage collector: objects of imports stay alive, so searching them is wasted."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -24,9 +24,10 @@ def without_garbage_collection() -> Iterator[None]:
 
 @contextlib.contextmanager
 def compiling_apart(coder: str) -> Iterator[None]:
-    """Compile the coder's kernels in a process beside what the body compiles.
+    """Compile the coder's kernels in a second process, in parallel with what the body compiles.
 
-    That is on the first run on a machine, which says so; Numba compiles in one thread a process.
+    This happens only on the first run on a machine, which says so. Numba compiles in only one
+    thread per process.
     """
     from adaptive_kmeans.coding.context_mixing.pixels import code_pixels
     from adaptive_kmeans.kernels import is_compiled
@@ -48,16 +49,16 @@ def compiling_apart(coder: str) -> Iterator[None]:
 def without_scipy() -> Iterator[None]:
     """Let Numba load without SciPy.
 
-    It imports SciPy's linear algebra, a sixth of the time of a short command, only to see whether
-    ``np.convolve`` may use it, and imports it again for kernels that multiply matrices. None of
-    ours does either.
+    Numba imports SciPy's linear algebra, a sixth of the time of a short command, only to check
+    whether ``np.convolve`` can use it, and again for kernels that multiply matrices. Our kernels do
+    neither.
     """
     name = "scipy.linalg.cython_blas"
     if name in sys.modules:
         yield
         return
     modules = cast(dict[str, object], sys.modules)
-    modules[name] = None  # an import of it now raises ImportError
+    modules[name] = None  # importing it now raises ImportError
     try:
         yield
     finally:

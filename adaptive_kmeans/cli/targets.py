@@ -1,4 +1,4 @@
-"""Options of `compress` for a size or a quality that the file is to have."""
+"""Options of `compress` for a target size or quality of the file."""
 
 from __future__ import annotations
 
@@ -18,30 +18,32 @@ _NONE = f"exit code {UnreachableError.exit_code} if there is none."
 
 @dataclass(frozen=True)
 class TargetOptions:
-    """Options that let quality be found."""
+    """Options for a target, for which the quality is searched."""
 
     target_size: Annotated[
         str | None,
         Option(
             metavar="SIZE",
-            help="Find the best file of at most this size, as 50kB: in bytes, kB (1000), KiB "
+            help="Find the best file of at most this size, such as 50kB, in bytes, kB (1000), KiB "
             f"(1024), MB or MiB; {_NONE}",
         ),
     ] = None
     target_bpp: Annotated[
-        float | None, Option(help=f"The best file of at most these bits per pixel; {_NONE}")
+        float | None,
+        Option(help=f"Find the best file of at most this rate in bits per pixel; {_NONE}"),
     ] = None
     target_psnr: Annotated[
         float | None,
         Option(help=f"Find the smallest file of at least this PSNR in dB; {_NONE}"),
     ] = None
     target_ssim: Annotated[
-        float | None, Option(help=f"The smallest file of at least this SSIM; {_NONE}")
+        float | None, Option(help=f"Find the smallest file of at least this SSIM; {_NONE}")
     ] = None
     target_ssimulacra2: Annotated[
         float | None,
         Option(
-            help=f"The smallest file of at least this SSIMULACRA 2 (extra metrics); {_NONE}",
+            help="Find the smallest file of at least this SSIMULACRA 2 (needs the extra metrics); "
+            f"{_NONE}",
         ),
     ] = None
 
@@ -51,8 +53,8 @@ class TargetOptions:
         Raises
         ------
         ConfigError
-            There are several, it makes no sense, or the options of the encoder leave nothing to
-            be found.
+            There are several targets, the value is invalid, or the encoder options already fix
+            the quality.
         MissingDependencyError
             Its library is not installed.
         """
@@ -83,7 +85,7 @@ def facts(target: Target, found: Found) -> dict[str, Any]:
 
 
 def line(numbers: dict[str, Any]) -> str:
-    """Return what the line of a file says of its target; nothing if there was none.
+    """Return the part of a file's line about its target, "" if there was none.
 
     Examples
     --------

@@ -1,19 +1,19 @@
-"""The experiment runner: a config in, a table, figures and a page out.
+"""The experiment runner, from a config to a table, figures and a page.
 
-In the order of the data: `schema` is what a config can say, `config` reads it. A `kind` of
-experiment, one of `kinds`, lists its `trials`: `compression` lists `codec_trials` (`memory`
-measures their peak), and each module of `studies` its own. `runner` runs them all, in processes or
-on a `cluster`; `store` keeps what each gave in a `database`, and `view` is what an experiment shows
-of it.
+In the order of the data: `schema` defines what a config can say, and `config` reads it. A `kind` of
+experiment, one of `kinds`, lists its `trials`: `compression` lists `codec_trials` (whose peak
+memory `memory` measures), and each module of `studies` lists its own. `runner` runs them, in
+processes or on a `cluster`; `store` keeps their outcomes in a `database`, and `view` selects the
+part of it that an experiment shows.
 
-What the trials gave is one table, a pandas DataFrame, from here on: `columns` says what is known of
-a column, `rows` are those of compression. `series` names its curves, `statistics` and `comparison`
-set them beside each other, `published` beside what a paper says; `tables` writes it, `figures`
-draws it (`bars`, `curves`, `forest`, `pictures`, in one `style`). `findings` is all of that,
-`results` writes the folder with its `environment`, unless its `origin` is another, and `report` the
-`page` for a browser. `interchange` writes it for other projects, and reads curves of theirs, which
-`others` draws. `estimate` says how long a run may take, `reproduction` runs committed ones again,
-and `first_config` writes a config to start from.
+From here on, the outcomes are one table, a pandas DataFrame: `columns` describes columns in
+general, and `rows` those of compression. `series` names the curves, `statistics` and `comparison`
+compare them with each other, and `published` compares them with a paper. `tables` writes the table,
+and `figures` draws it (`bars`, `curves`, `forest`, `pictures`, in one `style`). `findings` holds
+all of this; `results` writes the folder with its `environment`, unless its `origin` differs, and
+`report` writes the `page` for a browser. `interchange` writes results for other projects and reads
+their curves, which `others` draws. `estimate` predicts how long a run takes, `reproduction` reruns
+committed experiments, and `first_config` writes a config to start from.
 """
 
 import lazy_loader as _lazy

@@ -33,7 +33,7 @@ from adaptive_kmeans.experiment.style import (
 from adaptive_kmeans.metrics import METRICS, Metric
 
 MAX_BARS = 40
-"""Most bars below each other; more are split into several figures."""
+"""Maximum number of bars below each other; more are split into several figures."""
 
 BAR_PANEL, AXIS_WIDTH = 2.0, 0.75
 """Height of a panel of bars, and the width of its axis, in inches."""
@@ -42,7 +42,7 @@ LETTER = 0.057
 """Width of a letter of a group's name, in inches."""
 
 MAX_COLUMNS = 3
-"""Most images side by side."""
+"""Maximum number of images side by side."""
 
 LOSSLESS, PUBLISHED, STARTS = "lossless", "published", "axis starts at"
 
@@ -50,12 +50,12 @@ _Thing = TypeVar("_Thing")
 
 
 def quality_bars(table: pd.DataFrame, published: Published | None) -> list[Drawn]:
-    """Draw PSNR above SSIM; groups are methods, bars codebook sizes.
+    """Draw PSNR above SSIM, with a group of bars for each method and a bar for each codebook size.
 
-    Images are side by side, as many as leave room for the names of the groups. Files by quality
-    have no codebook size, and are left to the curves. A black line across a bar is the published
-    number. Each panel has an axis of its own, which says where it starts; a lossless file has a
-    word instead of a bar.
+    As many images are side by side as leave room for the names of the groups. Files coded by
+    quality have no codebook size; only the curves show them. A black line across a bar marks the
+    published number. Each panel has its own axis, whose label says where it starts; a lossless file
+    has a word instead of a bar.
     """
     table = table[table["is_ours"] & (table["sizes"] != "")]
     by_paper = table["ssim_published"].notna().any()
@@ -91,7 +91,7 @@ def quality_bars(table: pd.DataFrame, published: Published | None) -> list[Drawn
 
 
 def _arrange(names: Sequence[str], images: int) -> tuple[int, int]:
-    """Return how many images stand side by side, and how many groups a panel has room for."""
+    """Return the number of images side by side, and of groups that fit into a panel."""
     longest = max(len(part) for name in names for part in re.split(r"(?<=-)| ", name))
     need = LETTER * (longest + 1)
     for columns in range(min(images, MAX_COLUMNS), 0, -1):
@@ -102,7 +102,7 @@ def _arrange(names: Sequence[str], images: int) -> tuple[int, int]:
 
 
 def _chunks(things: Sequence[_Thing], most: int) -> list[Sequence[_Thing]]:
-    """Split into as few parts as possible, about equally long."""
+    """Split into as few parts as possible, of about equal length."""
     count = max(1, -(-len(things) // most))
     size = max(1, -(-len(things) // count))
     return [things[start : start + size] for start in range(0, len(things), size)]
@@ -119,9 +119,9 @@ class _Bars:
     common : list of str
         What the names of all groups have in common.
     names : dict of str to str
-        Names of the groups without that, by their series.
+        Names of the groups without the common parts, by their series.
     ks : list of int
-        Codebook sizes, each of which has its color.
+        Codebook sizes; each has its own color.
     published : Published or None
         Published numbers.
     """
@@ -148,7 +148,7 @@ class _Bars:
         part: Sequence[str],
         inches: float,
     ) -> None:
-        """Draw the groups of some series in a panel that is so many inches wide."""
+        """Draw the groups of the series `part` in a panel of the given width in inches."""
         marks = _marks(files, metric.column, self.published)
         letters = max(1, int((inches - AXIS_WIDTH) / len(part) / LETTER))
         heights = self._draw_groups(axes, files, metric.column, marks, part)
@@ -168,7 +168,7 @@ class _Bars:
         marks: Mapping[tuple[str, int], float],
         names: Sequence[str],
     ) -> list[float]:
-        """Draw a group of bars for each name, and return the heights of all files' bars."""
+        """Draw a group of bars for each name, and return the bar heights of all files."""
         width = min(0.8 / len(self.ks), 0.25)
         by = ["series", "smaller_codebook"]
         means = files[_finite(files[column])].groupby(by)[column].mean()
@@ -247,12 +247,12 @@ def _write_lossless(axes: Axes, place: float) -> None:
 
 
 def _set_range(axes: Axes, shown: Sequence[float]) -> None:
-    """Leave out what all bars share, and say so."""
+    """Start the axis where the bars begin to differ, and say so in its label."""
     if not shown:
         axes.set_yticks([])
         return
     differ = max(shown) - min(shown)
-    # What differs by rounding alone is not to look different.
+    # Differences by rounding alone should not be visible.
     margin = 0.15 * differ if differ > 1e-3 * max(shown) else 0.01 * max(shown) or 1e-3
     low = max(0.0, min(shown) - margin)
     axes.set_ylim(low, max(shown) + margin)
@@ -262,9 +262,9 @@ def _set_range(axes: Axes, shown: Sequence[float]) -> None:
 
 
 def split_of(table: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Return the bits per pixel of each part of files of ours, as means over groups of files.
+    """Return the bits per pixel of each part of our files, as means over groups of files.
 
-    Parts that no file has are left out, and groups without a file of ours.
+    Parts that no file has and groups without one of our files are left out.
     """
     ours = table[table["is_ours"]]
     bits = ours[list(SPLIT)].astype("float64").mul(ours["bits_per_pixel"] / ours["bytes"], axis=0)
@@ -273,9 +273,10 @@ def split_of(table: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def rate_split(table: pd.DataFrame, published: Published | None = None) -> list[Drawn]:
-    """Draw how bits divide into the parts of a file, as means over images.
+    """Draw how the bits of a file divide up into its parts, as means over images.
 
-    Files of other codecs and published sizes are whole bars, if all together fit into one figure.
+    Files of other codecs and published sizes are undivided bars, if everything fits into one
+    figure; otherwise they are left out.
     """
     split = split_of(table, "title")
     rates = table.groupby("title", sort=False)["bits_per_pixel"].mean()
@@ -302,7 +303,7 @@ def rate_split(table: pd.DataFrame, published: Published | None = None) -> list[
 def _split_figure(
     rates: pd.Series[Any], every: pd.DataFrame, sizes: Mapping[str, float], most: float
 ) -> Figure:
-    """Draw bars to their rates, on an axis to the highest rate of all; `sizes` are published."""
+    """Draw a bar for each rate, on an axis up to the highest rate of all; `sizes` are published."""
     split = every[every.index.isin(rates.index)]
     whole = rates[~rates.index.isin(split.index)]
     figure = blank(TWO_COLUMNS, 0.8 + 0.17 * (len(rates) + len(sizes)))

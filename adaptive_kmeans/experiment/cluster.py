@@ -11,12 +11,12 @@ from adaptive_kmeans.errors import MissingDependencyError, ReadError
 from adaptive_kmeans.pools import STAY, Pool, Say
 
 ANSWER_S = 10.0
-"""Seconds that a scheduler may take to answer."""
+"""Timeout for the answer of a scheduler, in seconds."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The workers of a Dask scheduler, which moves the trials of a worker that dies to another.
+    """The workers of a Dask scheduler, which reassigns the trials of a worker that dies.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Cluster:
         except ImportError as error:
             expected = "it to be installed: pip install 'adaptive-kmeans[distributed]'"
             raise MissingDependencyError("library distributed", expected, str(error)) from error
-        # Errors are reported in one line, not in their logs.
+        # Errors are reported in one line, not in the logs of Dask.
         with _silent("distributed", "distributed.client"):
             try:
                 client = Client(self.address, timeout=ANSWER_S)

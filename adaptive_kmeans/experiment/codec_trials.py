@@ -23,7 +23,7 @@ from adaptive_kmeans.regions import HIGH_DETAIL
 from adaptive_kmeans.targets import Targeted
 
 WARM_UP_SIDE = 96
-"""Side of the image that warms up a codec: it has more colors than any two codebooks."""
+"""Side of the image that warms up a codec: large enough for more colors than any two codebooks."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class CodecTrial:
     codec : NamedCodec
         The codec.
     metrics : tuple of str
-        Names of `METRICS`.
+        Names in `METRICS`.
     background : str or None
         Color over which a translucent image is flattened; None keeps its alpha.
     repeats : int
-        How often encoding and decoding are timed, for the median. 0 if they are not timed; other
-        trials may then run at the same time.
+        How many times encoding and decoding are timed; times are medians. With 0 they are not
+        timed, and other trials may run at the same time.
     """
 
     image: ImageSource
@@ -67,9 +67,9 @@ class CodecTrial:
         return hash_of(depends)
 
     def measure(self) -> Measurement:
-        """Encode the image, decode the file, and score what was decoded.
+        """Encode the image, decode the file, and score the decoded image.
 
-        The data is the file. The row has times if there are repeats.
+        The data are the file. The row has times if there are repeats.
         """
         pixels, codec, is_timed = load(self.image, self.background), self.codec, self.repeats > 0
         if is_timed:
@@ -125,7 +125,7 @@ def expand(
 
 @functools.cache
 def _warm_up(codec: NamedCodec) -> None:
-    """Code a small image, once a process, so that timings exclude imports and compilation."""
+    """Code a small image, once per process, so that timings exclude imports and compilation."""
     shape = (WARM_UP_SIDE, WARM_UP_SIDE, 3)
     noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     with contextlib.suppress(AdaptiveKMeansError):  # the trial itself will report it
@@ -133,7 +133,7 @@ def _warm_up(codec: NamedCodec) -> None:
 
 
 def _encode(trial: CodecTrial, pixels: Pixels) -> tuple[bytes, dict[str, Any]]:
-    """Encode an image; return the file, and by the columns what a search has found."""
+    """Encode an image; return the file, and the results of a search by their columns."""
     if not isinstance(trial.codec, Targeted):
         return trial.codec.encode(pixels), {}
     try:
@@ -144,7 +144,7 @@ def _encode(trial: CodecTrial, pixels: Pixels) -> tuple[bytes, dict[str, Any]]:
 
 
 def _split(data: bytes) -> dict[str, Any]:
-    """Return where the bytes of a file of ours go, and how its blocks are split."""
+    """Return the sizes of the parts of one of our files, and how its blocks are split."""
     reader = container.Reader(data)
     split = {name: getattr(reader.contents, name) for name in SPLIT}
     if len(reader.contents.codewords) == 2:

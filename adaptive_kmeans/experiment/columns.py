@@ -1,7 +1,7 @@
-"""Columns of tables: what is known of a column stands in its one record.
+"""Columns of tables: one record holds everything known about a column.
 
-A table is a pandas DataFrame with a row for each file or measurement, and with the name of every
-column of its kind of experiment, whether or not it applies.
+A table is a pandas DataFrame with a row for each file or measurement, and with every column of its
+kind of experiment, whether or not it applies.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Role = Literal["parameter", "measured", "derived", "time", "label", "name"]
 _TEXTS = ("parameter", "label", "name")
 
 KEY = "key"
-"""Column of a table that no file has: the key of the row's trial in the store."""
+"""Column of a table that is never written to a file: the key of the row's trial in the store."""
 
 
 @dataclass(frozen=True)
@@ -28,20 +28,20 @@ class Column:
     Parameters
     ----------
     role : {"parameter", "measured", "derived", "time", "label", "name"}
-        A parameter tells rows apart; what is measured must agree when it is reproduced, what is
-        derived from it and times need not, nor labels, which are texts. A name is a text that
-        terminals and figures show and no file has.
+        Parameters tell rows apart. Measured values must agree when they are reproduced; values
+        derived from them, times, and labels, which are texts, need not. A name is a text that is
+        shown in terminals and figures but written to no file.
     digits : str
         Format of its values wherever they are rounded; the CSV has them in full precision.
     heading : str
-        Heading in a terminal's table, which has no other columns but parameters that tell apart
-        rows.
+        Heading in terminal tables. These omit columns without a heading, except for parameters
+        that tell rows apart.
     tolerance : float
-        Largest difference of two measured values that agree.
+        Largest difference at which two measured values agree.
     is_number : bool
         Whether a parameter is a number.
     is_required : bool
-        Whether rows without it are not of this version; the fields of studies are.
+        Whether rows without it are of another version; the fields of studies are required.
     shown : {"always", "if swept", "never"}
         Whether rounded tables have it; those in the terminal go by `heading`.
     """
@@ -64,7 +64,7 @@ Columns = Mapping[str, Column]
 
 
 def parameter(heading: str = "", digits: str = "") -> Any:
-    """Declare a field of a row: a parameter, which fields are by default."""
+    """Declare a field of a row: a parameter, which is the default."""
     return _field(Column("parameter", digits, heading))
 
 
@@ -79,7 +79,7 @@ def measured(digits: str, heading: str = "", tolerance: float = 0.0) -> Any:
 
 
 def derived(digits: str = "", heading: str = "") -> Any:
-    """Declare a field of a row: a value that follows from others, or differs by chance."""
+    """Declare a field of a row: a value that follows from others or varies by chance."""
     return _field(Column("derived", digits, heading))
 
 
@@ -93,7 +93,7 @@ def _field(column: Column) -> Any:
 
 
 def columns_of(row_type: type[Any]) -> Columns:
-    """Return the columns that the fields of a dataclass declare, by default parameters."""
+    """Return the columns that the fields of a dataclass declare; the default is a parameter."""
     hints = get_type_hints(row_type)
     found = {}
     for field in dataclasses.fields(row_type):
@@ -109,10 +109,10 @@ def required(columns: Columns) -> list[str]:
 
 
 def table_of(rows: Iterable[Mapping[str, Any]], columns: Columns) -> pd.DataFrame:
-    """Return rows as a table; columns that a row lacks are empty, and others are left out.
+    """Return rows as a table; cells that a row lacks are empty, and unknown columns are dropped.
 
     Parameters and names are objects, None where they do not apply. Numbers are integers or
-    floats, which are missing where they do not apply.
+    floats, and missing where they do not apply.
 
     Examples
     --------
@@ -128,12 +128,12 @@ def table_of(rows: Iterable[Mapping[str, Any]], columns: Columns) -> pd.DataFram
 
 
 def from_csv(text: str, columns: Columns) -> pd.DataFrame:
-    """Read a table from CSV; columns that it does not have are empty, and others are left out.
+    """Read a table from CSV; columns that it lacks are empty, and unknown ones are dropped.
 
     Raises
     ------
     ValueError
-        It is no CSV, or a cell of a column of numbers is none.
+        It is not CSV, or a cell of a numeric column is not a number.
     """
     read = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
     records: list[dict[str, str]] = read.to_dict("records")  # type: ignore[assignment]
@@ -153,7 +153,7 @@ def _read(cell: str, column: Column) -> Any:
 
 
 def rows_of(table: pd.DataFrame) -> list[Any]:
-    """Return the rows, whose attributes are the columns; `Index` is their place in the table."""
+    """Return the rows, with the columns as attributes; `Index` is the place in the table."""
     return list(table.itertuples())
 
 

@@ -1,4 +1,4 @@
-"""All combinations of lists of values, each made when it is asked for."""
+"""All combinations of lists of values, each made on demand."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ Made = TypeVar("Made")
 
 
 class Combinations(Sequence[Made], Generic[Made]):
-    """What a function makes of each combination of values; the last list varies fastest.
+    """The results of a function for all combinations of values; the last list varies fastest.
 
     Parameters
     ----------
     make : callable
-        Takes a value of each list, by its name.
+        Takes one value of each list, by name.
     lists : mapping of str to sequence
         Values by name; duplicates count once.
 
@@ -38,7 +38,7 @@ class Combinations(Sequence[Made], Generic[Made]):
     @overload
     def __getitem__(self, index: slice) -> list[Made]: ...
     def __getitem__(self, index: int | slice) -> Made | list[Made]:
-        """Make the combination of a number."""
+        """Make the combination at an index."""
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
         left = range(len(self))[index]
@@ -49,7 +49,7 @@ class Combinations(Sequence[Made], Generic[Made]):
         return self._make(**{name: chosen[name] for name in self._lists})
 
     def value_by_value(self) -> list[Made]:
-        """Make one for each value of each list, with the first values of the others."""
+        """Make one for each value of each list, with the first values of the other lists."""
         first = {name: values[0] for name, values in self._lists.items()}
         made = [
             self._make(**{**first, name: value})

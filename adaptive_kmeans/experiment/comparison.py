@@ -1,8 +1,8 @@
-"""Comparing series with an anchor at equal bytes, on each image and summed up.
+"""Comparison of series with an anchor at equal bytes, on each image and in summary.
 
 An anchor is a method, such as "regular", without restoration. A series is compared with the
-anchor's series that has the same coder, if there is one, so that gains of a coder and of a method
-are not mixed up.
+anchor's series that has the same coder, if there is one, so that gains of coders and of methods are
+kept apart.
 
 A comparison is a table of `COLUMNS`: a series and its anchor on one image, with a delta for each
 metric. A BD-rate below zero means that the series needs fewer bytes than the anchor at equal
@@ -29,7 +29,7 @@ from adaptive_kmeans.progress import say
 
 @dataclass(frozen=True)
 class Comparison:
-    """A delta of two curves.
+    """A kind of delta between two curves.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ DELTAS = {
         if metric.scale is not None and metric is not _PSNR
     },
 }
-"""The deltas by their columns: of PSNR at equal rate, of rate at equal quality by each metric."""
+"""The deltas by their columns: PSNR at equal rate, and rate at equal quality by each metric."""
 
 COLUMNS = {
     **dict.fromkeys(("image_set", "image", "series", "anchor"), Column()),
@@ -79,13 +79,13 @@ def compare(table: pd.DataFrame, anchors: Sequence[str]) -> pd.DataFrame:
     table : DataFrame
         The files, with the names of their series.
     anchors : sequence of str
-        Each the name of a series, or of a method, which has a series for each coder.
+        Names of series, or of methods, which have a series for each coder.
 
     Returns
     -------
     DataFrame
-        Anchor by anchor, series by series; empty if no series has three points on an image, or if
-        there is no such anchor, which is printed.
+        Ordered by anchor, then by series; empty if no series has three points on an image, or if
+        there is no such anchor, in which case a note is printed.
     """
     series = groups(table, "series")
     rows = [row for anchor in anchors for row in _compare_with(series, anchor)]
@@ -134,10 +134,10 @@ def _alike(anchor: Any, row: Any) -> tuple[bool, bool, bool]:
 
 
 def main_rows(compared: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that figures and the page tell; the table of all has the others, too.
+    """Return the rows that figures and the page show; the full table has the others, too.
 
-    Where other codecs are the anchors, those are our series, and the anchors' codecs at other
-    settings.
+    If other codecs are the anchors, only our series and the anchors' codecs at other settings are
+    shown.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def _codec(series: str) -> str:
 
 
 def rate_deltas(compared: pd.DataFrame) -> list[str]:
-    """Return the columns of BD-rates that have any."""
+    """Return the BD-rate columns that have any values."""
     return [
         name
         for name, delta in DELTAS.items()
@@ -167,12 +167,12 @@ def rate_deltas(compared: pd.DataFrame) -> list[str]:
 
 
 def summary(compared: pd.DataFrame) -> pd.DataFrame:
-    """Return the means over images, with intervals, wins and images that cannot be compared.
+    """Return means over images, with intervals, wins and the images that cannot be compared.
 
     Returns
     -------
     DataFrame
-        Cells as they are shown, a row for each set and series.
+        Formatted cells, a row for each set and series.
     """
     present = [name for name in DELTAS if compared[name].notna().any()]
     rows = []
@@ -188,7 +188,7 @@ def summary(compared: pd.DataFrame) -> pd.DataFrame:
 
 
 def left_out(compared: pd.DataFrame, table: pd.DataFrame) -> str:
-    """Return a sentence on the series of a table that are not compared, "" if all are."""
+    """Return a sentence that names the series that are not compared, "" if all are."""
     told = {*compared["series"], *compared["anchor"]}
     names = [str(name) for name in table["series"].unique() if name not in told]
     if not names:

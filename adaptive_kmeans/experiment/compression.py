@@ -1,4 +1,4 @@
-"""The kind of experiment that measures codecs on images: its trials, and what is made of them."""
+"""The kind of experiment that measures codecs on images: its trials and its findings."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from adaptive_kmeans.experiment.series import decode, named
 from adaptive_kmeans.progress import say, with_bar
 
 LISTED = 2_000
-"""Most codecs, or trials, to be listed just to count them."""
+"""Maximum number of codecs, or trials, to list just to count them."""
 
 
 def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[CodecTrial]:
-    """List the trials of an experiment; codecs and metrics without their library are skipped.
+    """List the trials of an experiment, skipping codecs and metrics whose library is missing.
 
     Skipped ones are printed. A codec that the config names in two ways, such as ``jpeg`` and
     ``jpeg:75``, has one trial per image.
@@ -45,9 +45,9 @@ def plan(config: CompressionConfig, sources: Sequence[ImageSource]) -> list[Code
 
 
 def survey(config: CompressionConfig, sources: Sequence[ImageSource]) -> Sequence[CodecTrial]:
-    """Return the trials, which are made when they are asked for.
+    """Return the trials, each made on demand.
 
-    Of more than `LISTED` codecs, those of two methods may be equal.
+    With more than `LISTED` codecs, those of two methods may be equal.
     """
     methods, shared = _measured(config)
     if sum(map(len, methods)) <= LISTED:
@@ -64,7 +64,7 @@ def survey(config: CompressionConfig, sources: Sequence[ImageSource]) -> Sequenc
 def _measured(
     config: CompressionConfig,
 ) -> tuple[list[Sequence[NamedCodec]], tuple[tuple[str, ...], str | None, int]]:
-    """Return the codecs of each method, and what else trials have but the image."""
+    """Return the codecs of each method, and the other fields of trials except the image."""
     skipped: dict[str, None] = {}  # a set in order
 
     def skip(name: str, error: MissingDependencyError) -> None:
@@ -83,7 +83,7 @@ def _measured(
 
 
 def find(config: CompressionConfig, measured: Measured, shown: Shown) -> Findings:
-    """Compare the files of all series, at equal bytes and beside published numbers."""
+    """Compare the files of all series at equal bytes, and with published numbers."""
     measured = Measured(named(measured.table), measured.data)
     table, paper = measured.table, config.published
     own = measured._replace(table=published.without_repeats(table, paper))

@@ -1,6 +1,6 @@
-"""Reading configs: TOML files, validated, whose keys ``key=value`` can override.
+"""Reading and validating configs: TOML files, whose keys ``key=value`` can override.
 
-Their keys are in `schema`, and for each kind of study in its module of `studies`.
+The keys are declared in `schema`, and those of each kind of study in its module of `studies`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> Experiment:
     path : Path
         The TOML file.
     changes : sequence of str
-        ``key=value`` to override keys of the file: a dotted key, in which elements of lists are
+        ``key=value`` to override keys of the file: a dotted key, in which list elements are
         numbered from 0, and a TOML value, such as ``methods.0.k=[16, 32]``. A value that is not
         valid TOML is taken as a string.
 

@@ -1,7 +1,8 @@
-"""Curves of quality and time against the rate: a panel for each image, or a mean over images.
+"""Curves of quality and time against the rate: a panel for each image, or for a mean over images.
 
-At most `MAX_SERIES` series share a panel; more are split into families, whose panels have the same
-axes, and each shows the curves of the others in gray. Curves carry their names at their ends.
+At most `MAX_SERIES` series share a panel; more are split into families, each with its own panel.
+These panels have the same axes, and each shows the curves of the other families in gray. Curves are
+labeled at their ends.
 """
 
 from __future__ import annotations
@@ -38,15 +39,15 @@ from adaptive_kmeans.experiment.style import (
 from adaptive_kmeans.metrics import METRICS, Curve, Metric, front
 
 PANEL_HEIGHT, HIGH_PANEL = 2.2, 2.8
-"""Height of a panel, and of one that is alone with many names, in inches."""
+"""Height of a panel, and of a single panel with many names, in inches."""
 HEAD, LINE = 0.8, 0.115
 """Height of a panel's title and axis, and of a line of names, in inches."""
 MANY_LINES = 8
-"""Lines of names beyond which a panel alone takes the width of two columns."""
+"""Lines of names beyond which a single panel is two columns wide."""
 ALONE_WIDTH = 44
-"""Most letters of a line of a name beside such a panel."""
+"""Maximum number of letters in a line of a name beside such a panel."""
 MAX_BANDS = 4
-"""Most series with bands in a panel; more would cover each other."""
+"""Maximum number of series with bands in a panel; more would cover each other."""
 
 GRAY = "Gray: the series of the other panels."
 
@@ -54,12 +55,13 @@ GRAY = "Gray: the series of the other panels."
 def against_rate(
     table: pd.DataFrame, metric: Metric, theirs: Sequence[OtherCurve] = ()
 ) -> list[Drawn]:
-    """Plot quality against bits per pixel, a curve for each series through its best choices.
+    """Plot quality against bits per pixel: a curve for each series, through its best choices.
 
-    Choices of parameters that another choice of the series beats in both are faint dots. Where few
-    series of many images are averaged, a band covers the middle half of the images. A lossless
-    codec is a vertical line. Curves of others, which are of PSNR, are gray, and only where all
-    images of their set are averaged. There is no figure without a finite quality.
+    Choices of parameters that another choice of the series beats in both rate and quality are faint
+    dots. If few series are averaged over images, a band covers the middle half of the images. A
+    lossless codec is a vertical line. Curves published by others, which are of PSNR, are gray, and
+    drawn only where all images of their set are averaged. There is no figure without a finite
+    quality.
     """
     values = quality(table, metric)
     grouped = panels(table, values)
@@ -69,7 +71,7 @@ def against_rate(
         theirs = ()
     grid = _Grid(table, grouped, f"{metric.label} against the rate of the files")
     is_wide = _is_wide(grouped.values())
-    said: dict[str, None] = {}  # a set in order
+    said: dict[str, None] = {}  # an ordered set
     for axes, members, family, ends in grid.panels():
         own = groups(members, "series")
         averaged = members["image"].nunique() > 1
@@ -135,7 +137,7 @@ def time_against_rate(table: pd.DataFrame) -> list[Drawn]:
 
 
 class _Grid:
-    """A panel for each family of series of each group of images, on as many pages as they need."""
+    """A panel for each family of series and group of images, on as many pages as needed."""
 
     def __init__(self, table: pd.DataFrame, grouped: Mapping[str, pd.DataFrame], what: str) -> None:
         labels = table.groupby("series")["label"].first()
@@ -205,19 +207,19 @@ class _Grid:
 
 
 def _draw_curve(axes: Axes, name: str, points: Curve, look: dict[str, Any]) -> None:
-    # Hollow markers keep curves visible that lie on top of each other.
+    # Hollow markers keep overlapping curves visible.
     axes.plot(*_columns(points), label=name, markerfacecolor="none", **look)
 
 
 def _draw_context(axes: Axes, points: Curve) -> None:
-    # An artist does not widen the axes, as a plot would.
+    # Unlike a plot, an artist does not widen the axes.
     axes.add_artist(Line2D(*_columns(points), color=CONTEXT, linewidth=0.8, zorder=0))
 
 
 def _draw_lossless(
     axes: Axes, name: str, short: str, files: pd.DataFrame, look: dict[str, Any]
 ) -> Text:
-    """Draw a vertical line, and return its name."""
+    """Draw a vertical line, and return its label."""
     rate = float(files["bits_per_pixel"].mean())
     axes.axvline(rate, color=look["color"], linestyle=":", label=name)
     return axes.text(

@@ -77,7 +77,7 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Any]:
-        """Provide a function that executes SQL; all of it takes effect, or nothing."""
+        """Provide a function that executes SQL; either all of it takes effect or none."""
         with self._lock, self._errors():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -93,7 +93,7 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            # Text that is no UTF-8 is an error of the module, without a name.
+            # Text that is not UTF-8 is an error of the sqlite3 module, without a name.
             name = getattr(error, "sqlite_errorname", "")
             if name in _DAMAGED or "decode" in str(error):
                 expected = "a store that can be read; move the file away to start afresh"

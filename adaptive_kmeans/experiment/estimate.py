@@ -1,4 +1,4 @@
-"""What a run would do, without doing it: its trials, how long they take, and what will fail."""
+"""A preview of a run: its trials, how long they will take, and what will fail."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from adaptive_kmeans.threads import thread_count
 
 SAMPLES = 5
 SAMPLES_S = 1.0
-"""Seconds after which no other trial is tried."""
+"""Seconds after which no further trial is sampled."""
 CORNER = 16
-"""Side of the part of an image that tells whether a codec takes it."""
+"""Side of the crop of an image that shows whether a codec accepts it."""
 
 
 def estimate(
@@ -38,7 +38,7 @@ def estimate(
     retry_failed: bool = False,
     force: bool = False,
 ) -> str:
-    """Count the trials and the finished ones, estimate the time of the others, say what will fail.
+    """Count all and the finished trials, estimate the time of the rest, and say what will fail.
 
     The estimate is the mean time of the finished trials. If there are none, up to `SAMPLES` trials
     spread over the plan are run, and their results discarded. What will fail is printed: images
@@ -57,7 +57,7 @@ def estimate(
     Raises
     ------
     ConfigError
-        The run would be refused, because the folder has results of something else.
+        The run would be refused, because the folder has results made from something else.
     """
     config, sources = read_experiment(config_path, images, changes, background)
     folder = results / config.name
@@ -85,7 +85,7 @@ def estimate(
 def _ended(
     folder: Path, config: Experiment, sources: Sequence[ImageSource], trials: Sequence[Trial]
 ) -> list[Stored]:
-    """Return what the store holds of the trials; of very many, all that it holds."""
+    """Return the stored outcomes of the trials, or of the whole store if there are very many."""
     if not (folder / FILE_NAME).exists():
         return []
     with Store(folder, create=False) as store:
@@ -118,7 +118,7 @@ def _foresee(config: Experiment, sources: Sequence[ImageSource]) -> set[str]:
 
 
 def _baselines(config: Experiment) -> list[Baseline]:
-    """Return the codecs of others that an experiment has, each with the first of its settings."""
+    """Return the other codecs of an experiment, each with the first of its settings."""
     if not isinstance(config, CompressionConfig):
         return []
     found: dict[str, Baseline] = {}

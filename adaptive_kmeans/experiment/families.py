@@ -1,7 +1,7 @@
 """Splitting many series into panels of at most `MAX_SERIES`, by what tells them apart.
 
-Ours stand apart from other codecs, then series of different coders, color spaces and so on. Those
-that differ in one setting with more values than that are cut into ranges of it.
+Our series are separated from other codecs first, then series with different coders, color spaces
+and so on. Series that differ in one setting with more values than fit are cut into ranges of it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from adaptive_kmeans.experiment.style import MAX_SERIES
 
 OURS, OTHERS = "ours", "other codecs"
 _BEFORE = ("coder", "color_space")
-"""Columns that split first: they are choices beside the method."""
+"""Columns that split first: they are choices independent of the method."""
 
 
 class Family(NamedTuple):
@@ -26,9 +26,9 @@ class Family(NamedTuple):
     Parameters
     ----------
     title : str
-        What they have in common, and which range they are of; "" if there is nothing to say.
+        What they have in common, and the range that they cover; "" if there is nothing to say.
     names : dict of str to str
-        Names of the series, by those in the table, without what is in the title.
+        Names of the series without what is in the title, by their names in the table.
     """
 
     title: str
@@ -76,9 +76,9 @@ def _named(names: list[str], every: Mapping[str, Any], is_range: bool) -> Family
 
 
 def shortened(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Return the parts that all names have, and the names without them.
+    """Return the parts that all names share, and the names without them.
 
-    A name of nothing else keeps its first part.
+    A name without any other part keeps its first part.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Figures of an experiment, from its store: PNG and PDF files, each with its caption.
 
-A figure is left out if the trials have no data for it, and split into several if it is higher than
-a page. Several images have separate axes; many are averaged.
+A figure is left out if the trials have no data for it, and split into several if it is taller than
+a page. A few images have separate axes; many are averaged.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def draw(
     compared : DataFrame
         The comparison of the series at equal quality; see `comparison`.
     shown : Shown
-        The image to show, and the curves of others.
+        The image to show, and curves published by others.
     config : Figures
         Which figures.
     published : Published, optional

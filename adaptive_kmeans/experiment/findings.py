@@ -15,7 +15,7 @@ from adaptive_kmeans.experiment import tables
 
 
 class Measured(NamedTuple):
-    """What the trials of a view gave, as the store has it.
+    """The stored outcomes of the trials of a view.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class Measured(NamedTuple):
         The rows of all trials, in order, with the columns of the kind, the name and the set that
         the image has in this experiment, and the key of the trial as the column `key`.
     data : dict of str to bytes
-        What figures need besides, by the keys of trials; of an experiment that shows an image, the
+        Further data for figures, by the keys of trials; if the experiment shows an image, the
         files of that image.
     """
 
@@ -33,12 +33,12 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True)
 class OtherCurve:
-    """A curve that others have published, for figures alone: it is of no file measured here.
+    """A curve published by others, only for figures: none of its files was measured here.
 
     Parameters
     ----------
     name : str
-        What its file calls it.
+        Its name in its file.
     image_set : str
         The set of images over which its numbers are means.
     psnr_db : list of (float, float)
@@ -51,16 +51,16 @@ class OtherCurve:
 
 
 class Shown(NamedTuple):
-    """What figures show besides the rows: an image, and what others have published.
+    """What figures show besides the rows: an image, and curves published by others.
 
     Parameters
     ----------
     name : str or None
-        Its name; None if the experiment shows none, or no image could be read.
+        Name of the image; None if the experiment shows none, or no image could be read.
     pixels : (H, W, 3) or (H, W, 4) uint8, or None
         The image.
     others : sequence of OtherCurve
-        Curves of others.
+        Curves published by others.
     """
 
     name: str | None
@@ -79,11 +79,11 @@ class Picture(NamedTuple):
     title : str
         The series with its setting, or "original".
     series : str
-        Its series; "" of an original.
+        Its series; "" for an original.
     pixels : callable
         Returns the picture.
     size : int or None
-        Bytes of its file; None of an original.
+        Bytes of its file; None for an original.
     bits_per_pixel, psnr_db : float or None
         Rate and quality of its file.
     """
@@ -107,9 +107,9 @@ class Summary(NamedTuple):
     Parameters
     ----------
     title : str
-        What it is, for the page; "" if it says itself.
+        Its title on the page; "" if it needs none.
     tables : sequence of DataFrame
-        Shown cells; an empty table is left out.
+        Formatted cells; an empty table is left out.
     note : str
         A sentence above them.
     """
@@ -139,11 +139,11 @@ class Findings:
     draw : callable
         Draws the figures into a folder.
     summaries : dict of str to Summary
-        What sums the table up, by the names of the files without their suffixes.
+        Summaries of the table, by the names of their files without suffixes.
     csvs : dict of str to str
-        Tables besides, as CSV, by the names of their files.
+        Further tables as CSV, by the names of their files.
     facts : dict
-        What `environment.json` records of the measurements.
+        What `environment.json` records about the measurements.
     pictures : callable
         Returns the pictures that the page compares, all of one image, the original first.
     compared : DataFrame

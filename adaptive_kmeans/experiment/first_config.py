@@ -1,7 +1,7 @@
-"""A first config of each kind: all keys, what they mean, what they take, and their defaults.
+"""A first config of each kind: all keys, their meanings, allowed values and defaults.
 
-Everything comes from the models of configs. Keys without a default, and those of a section's
-`SAMPLE`, are set, so that the config runs as it is; the others are commented out.
+Everything is derived from the config models. Keys without a default, and those of a section's
+`SAMPLE`, are set, so that the config runs as is; the others are commented out.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _HOW_TO_READ = (
 
 
 def first_config(kind: str, name: str | None = None) -> str:
-    """Return a commented config that runs as it is.
+    """Return a commented config that runs as is.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def first_config(kind: str, name: str | None = None) -> str:
 def _section(
     model: type[Strict], given: Mapping[str, Any], path: str, seen: set[str], mark: str = ""
 ) -> Iterator[str]:
-    """Yield the lines of a section, and of those in it; `mark` comments all of them out."""
+    """Yield the lines of a section and its subsections; `mark` comments all of them out."""
     sample = {**_sample(model), **given}
     fields = sorted(model.model_fields.items(), key=lambda item: _rank(item[0], item[1], sample))
     plain = [item for item in fields if not sections(item[1].annotation)]
@@ -91,7 +91,7 @@ def _section(
 def _inner(
     name: str, field: FieldInfo, sample: Mapping[str, Any]
 ) -> Iterator[tuple[type[Strict], Mapping[str, Any]]]:
-    """Yield the sections of a key, with the values that the sample has of each."""
+    """Yield the sections of a key, each with its values in the sample."""
     for inner in sections(field.annotation):
         tagged = tag(inner)
         for given in sample.get(name, [{}]):
@@ -104,7 +104,7 @@ def _sample(model: type[Strict]) -> dict[str, Any]:
 
 
 def _rank(name: str, field: FieldInfo, sample: Mapping[str, Any]) -> int:
-    """Order keys: the one that names the section, those that are set, and the others."""
+    """Rank keys: first the one that names the section, then those that are set, then the others."""
     if name in ("kind", "method", "engine"):
         return 0
     return 1 if name in sample else 2

@@ -24,15 +24,15 @@ ROW_HEIGHT, HEAD_HEIGHT = 0.165, 0.75
 """Height of a row, and of the title and the axis of a set, in inches."""
 
 MAX_ROWS = int((PAGE - HEAD_HEIGHT) / ROW_HEIGHT)
-"""Most rows of a figure; more are split into several."""
+"""Maximum number of rows in a figure; more are split into several."""
 
 LETTER, PANEL_WIDTH = 0.056, 1.7
-"""Width of a letter of a name, and least width of a panel with its numbers, in inches."""
+"""Width of a letter of a name, and minimum width of a panel with its numbers, in inches."""
 
 LOGARITHMIC = "log scale"
 
 MOST_TICKS = 8
-"""Most ticks of the axes of a row of panels together."""
+"""Maximum number of ticks on the axes of a row of panels together."""
 
 WIDE = 100.0
 """A BD-rate in percent beyond which the axis is logarithmic in the ratio of the rates."""
@@ -48,7 +48,7 @@ class _Line(NamedTuple):
 
 
 class _Block(NamedTuple):
-    """Rows of a set of images, which stand below each other."""
+    """Consecutive rows of one set of images."""
 
     name: str
     lines: Sequence[_Line]
@@ -72,7 +72,7 @@ def bd_rate(compared: pd.DataFrame, table: pd.DataFrame) -> list[Drawn]:
     Parameters
     ----------
     compared : DataFrame
-        The comparison of every image; see `comparison`.
+        The comparison on every image; see `comparison`.
     table : DataFrame
         The files, which tell which series are ours.
     """
@@ -129,7 +129,7 @@ def _figure(rows: Sequence[_Row], columns: int, images: str) -> Drawn:
 
 
 def _lines(compared: pd.DataFrame, columns: Sequence[str]) -> list[_Line]:
-    """Return a heading for each anchor, and below it its series."""
+    """Return a heading for each anchor, followed by its series."""
     lines = []
     for anchor, own in groups(compared, "anchor").items():
         lines.append(_Line(f"against {anchor}", None))
@@ -225,7 +225,7 @@ def _percent(log_ratio: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def _few_ticks(low: float, high: float) -> list[float]:
-    """Return ticks of `RATIO_TICKS` in a range that stand well apart."""
+    """Return the ticks of `RATIO_TICKS` in a range, thinned until they are well apart."""
     inside = [tick for tick in RATIO_TICKS if low <= tick <= high]
     whole = float(_log_ratio(max(high, 0.0)) - _log_ratio(min(low, 0.0)))
     kept: list[float] = [0]

@@ -1,7 +1,7 @@
-"""The types of keys that several sections of configs share: what they take, and what they mean.
+"""The types of keys that several config sections share: their allowed values and meanings.
 
-A key's description, its choices and an example stand in its type, from which messages and the
-configs of ``init-config`` are made.
+A key's type holds its description, its choices and an example, from which messages and the configs
+of ``init-config`` are made.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from adaptive_kmeans.restoration import AUTO, CORRECTIONS, restorations
 
 @dataclass(frozen=True)
 class OneOf:
-    """In the type of a key: the names that it takes, such as those of a registry."""
+    """Annotates the type of a key with the names that it accepts, such as those of a registry."""
 
     names: Callable[[], Iterable[str]]
 
 
 @dataclass(frozen=True)
 class Only(OneOf):
-    """In the type of a key: the only names that it takes, which are known before it is used."""
+    """Annotates the type of a key with the only names that it accepts, known before it is used."""
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
-        """Refuse other names as a `Literal` does."""
+        """Refuse other names, as a `Literal` does."""
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def _check(self, value: str) -> str:
@@ -50,8 +50,8 @@ class Only(OneOf):
 class Strict(BaseModel):
     """A section of a config: unknown keys are refused, and no value is converted.
 
-    `SAMPLE` has values for a first config: of keys without a default, and of others that a first
-    config should have.
+    `SAMPLE` has values for a first config: those of keys without a default, and of others that a
+    first config should set.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -59,7 +59,7 @@ class Strict(BaseModel):
 
     @classmethod
     def inner_keys(cls, section: Mapping[str, Any]) -> list[str]:
-        """Return the dotted keys that such a section takes in its tables, by what else it says."""
+        """Return the dotted keys that a section's own tables accept, given its other keys."""
         return []
 
 
@@ -77,7 +77,7 @@ Sizes = Annotated[list[int | str], BeforeValidator(listed), Field(min_length=1)]
 
 
 def _of_setting(value: object) -> object:
-    """Refuse what no setting of a codec takes."""
+    """Refuse a value that no setting of a codec accepts."""
     if not isinstance(value, bool | int | float | str):
         raise PydanticCustomError("setting", "Expected a value, or a list of values")
     return value
@@ -91,32 +91,32 @@ SettingValues = Annotated[
 
 _K = f"Codewords, 1 to {MAX_CODEWORDS}"
 Ks = Annotated[Integers, Field(description=f"{_K}.")]
-K1s = Annotated[Integers, Field(description=f"{_K}, of the region of low detail.")]
-K2s = Annotated[Integers, Field(description=f"{_K}, of the region of high detail.")]
+K1s = Annotated[Integers, Field(description=f"{_K}, for low-detail blocks.")]
+K2s = Annotated[Integers, Field(description=f"{_K}, for high-detail blocks.")]
 BlockSizes = Annotated[
     Integers, Field(description=f"Side of a block in pixels, 1 to {MAX_BLOCK_SIZE}.")
 ]
 Seeds = Annotated[Integers, Field(description="Seed of the clustering.")]
 Inits = Annotated[
-    Names, Field(description="Where the centroids start."), OneOf(lambda: INITIALIZATIONS)
+    Names, Field(description="Initialization of the centroids."), OneOf(lambda: INITIALIZATIONS)
 ]
 Tolerances = Annotated[
     Numbers,
     Field(
-        description="Clustering stops when the distortion falls by less than this part of itself; "
-        "with 0 when no label changes."
+        description="Clustering stops when the distortion falls by less than this fraction of "
+        "itself; with 0, when no label changes."
     ),
 ]
 AlphaLevels = Annotated[
     Integers,
     Field(
-        description="Most levels of alpha of a translucent image, 2 to 256; without loss if it "
-        "is not named.",
+        description="Maximum number of alpha levels of a translucent image, 2 to 256; by default, "
+        "alpha is kept without loss.",
         examples=[[16]],
     ),
 ]
 _CODER = (
-    Field(description='What codes the indices; "context-mixing:fast" takes 60 % of the time.'),
+    Field(description='Coder of the indices; "context-mixing:fast" takes 60 % of the time.'),
     OneOf(coders.names),
 )
 Coder = Annotated[str, *_CODER]
@@ -128,26 +128,28 @@ Details = Annotated[Names, Field(description="Measure of a block's detail."), On
 Thresholds = Annotated[
     Names,
     Field(
-        description="What puts blocks at or above it into the region of high detail; "
-        '"quantile:0.75" puts a quarter there.'
+        description="Threshold of detail at or above which a block is in the high-detail region; "
+        '"quantile:0.75" puts a quarter of the blocks there.'
     ),
     OneOf(thresholds.names),
 ]
 Dithers = Annotated[
     Names,
-    Field(description='Dithering; "diffusion:0.8" has a strength of 0 to 1.'),
+    Field(description='Dithering; "diffusion:0.8" sets a strength between 0 and 1.'),
     OneOf(ditherings.names),
 ]
 Restorations = Annotated[
     Names,
     Field(
-        description='Filter of the decoder; "auto" where it pays for its bytes, "wiener:8" a '
-        "form of it."
+        description='Filter of the decoder; "auto" uses it if it is worth its bytes, "wiener:8" '
+        "names its form."
     ),
     OneOf(lambda: (AUTO, *restorations.names())),
 ]
 Corrections = Annotated[
     Names,
-    Field(description='Coarse correction of the codewords\' errors; "auto" where it pays.'),
+    Field(
+        description='Coarse correction of the codewords\' errors; "auto" if it is worth its bytes.'
+    ),
     OneOf(lambda: CORRECTIONS),
 ]

@@ -21,12 +21,12 @@ Plan = Callable[[Any, Sequence[ImageSource]], Sequence[Trial]]
 
 
 def never(config: Experiment) -> bool:
-    """Say that trials of a kind measure no times."""
+    """Return False: the trials of a kind are never timed."""
     return False
 
 
 def always(config: Experiment) -> bool:
-    """Say that trials of a kind always measure times."""
+    """Return True: the trials of a kind are always timed."""
     return True
 
 
@@ -45,13 +45,13 @@ class Kind:
     plan : callable
         Takes a config and the images, and returns the trials in the order of the table.
     find : callable
-        Takes a config, what the trials gave, and the image that figures show; returns `Findings`.
+        Takes a config, the outcomes of the trials, and what figures show; returns `Findings`.
     is_timed : callable
-        Takes a config; whether its trials run one at a time, because they measure times.
+        Takes a config; returns whether its trials measure times, and so run one at a time.
     survey : callable, optional
-        Like `plan`, but trials may be made when they are asked for, and some may be equal.
+        Like `plan`, but trials may be made on demand, and some may be equal.
     shows_picture : bool
-        Whether figures show an image; else all data of trials are kept.
+        Whether figures show an image; if not, the data of all trials are kept.
     """
 
     name: str
@@ -65,12 +65,12 @@ class Kind:
 
 
 def draw_nothing(table: pd.DataFrame) -> Iterable[tuple[str, Drawn]]:
-    """Draw no figure: the table says all."""
+    """Draw no figures: the table is enough."""
     return ()
 
 
 def summarize_nothing(table: pd.DataFrame) -> Sequence[pd.DataFrame]:
-    """Sum up nothing: the table says all."""
+    """Return no summary: the table is enough."""
     return ()
 
 
@@ -85,22 +85,22 @@ def study(
     combine: Callable[[Measured], pd.DataFrame] | None = None,
     is_timed: Callable[[Any], bool] = never,
 ) -> Kind:
-    """Return the kind of a study, which shows its table alone.
+    """Return the kind of a study, which shows only its table.
 
     Parameters
     ----------
     name, config, columns, plan, is_timed
         See `Kind`.
     summarize : callable
-        Takes the table; returns tables of shown cells.
+        Takes the table; returns tables of formatted cells.
     draw : callable
         Takes the table; returns the figures with their names.
     combine : callable, optional
-        Makes the table from what all trials gave; by default it has their rows.
+        Makes the table from the outcomes of all trials; by default, the table has their rows.
     """
 
     def find(config: Experiment, measured: Measured, _: Shown) -> Findings:
-        # Results without a store have no data, but the table that was made of them.
+        # Results without a store have no data, but the table that was made from them.
         table = combine(measured) if combine is not None and measured.data else measured.table
         summary = Summary("Summary", summarize(table) if len(table) else ())
         draws = partial(style.save, draw=partial(draw, table), config=config.name)

@@ -1,8 +1,8 @@
 """The kinds of experiments, by the key ``kind`` of a config.
 
 ``compression``, the default, measures codecs on images; the others are the modules of `studies`.
-Whatever the kind, a config is expanded into trials, which go through one store, and what they gave
-becomes one table, figures and a page.
+Whatever the kind, a config is expanded into trials, which go through one store, and their outcomes
+become one table, figures and a page.
 """
 
 from __future__ import annotations

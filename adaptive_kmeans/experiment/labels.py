@@ -1,4 +1,4 @@
-"""Names at the ends of curves and beside upright lines, which keep clear of each other."""
+"""Names at the ends of curves and beside vertical lines, placed so that they do not overlap."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from matplotlib.text import Text
 from adaptive_kmeans.experiment.style import BACKED, wrapped
 
 WIDTH = 21
-"""Most letters of a line of a name."""
+"""Maximum number of letters in a line of a name."""
 FONT_SIZE = 7.0
 BESIDE = 1.04
-"""Where names begin, as a share of the width of the axes."""
+"""Where names begin, as a fraction of the width of the axes."""
 GAP = 1.5
 """Space between two names, in points."""
 EDGE = 0.02
-"""Space between upright names and the edge of the axes, as a share of their height."""
+"""Space between upright names and the edge of the axes, as a fraction of their height."""
 
 
 class End(NamedTuple):
@@ -42,19 +42,19 @@ def label_ends(
 ) -> None:
     """Write names to the right of the axes, each joined to the end of its curve.
 
-    The axes keep their limits. Where all curves end in the left half, their names begin there.
-    Names that would overlap move up and down, as little as possible in the sum of squares.
+    The axes keep their limits. If all curves end in the left half, their names begin there. Names
+    that would overlap are moved up and down, with the least possible sum of squared shifts.
 
     Parameters
     ----------
     figure : Figure
-        The figure, all of whose curves are drawn; it is laid out.
+        The figure, with all its curves drawn; it is laid out here.
     ends : mapping of Axes to sequence of End
         The ends of the curves in each panel.
     uprights : mapping of Axes to sequence of Text
-        Upright names to the left of vertical lines, which move apart to the left and the right.
+        Upright names to the left of vertical lines, which are moved apart horizontally.
     width : int
-        Most letters of a line of a name.
+        Maximum number of letters in a line of a name.
     """
     written: dict[Axes, list[Any]] = {}
     for axes, of_axes in ends.items():
@@ -94,7 +94,7 @@ def label_ends(
         left = across + 0.1 if across < 0.5 else BESIDE
         wanted = [axes.transData.transform(text.xy)[1] for text in texts]
         gap = GAP * figure.dpi / 72
-        # Of the text alone, without the line to the curve.
+        # The extent of the text alone, without the line to the curve.
         heights = [Text.get_window_extent(text).height + gap for text in texts]
         for text, middle in zip(texts, spread(wanted, heights, box.y0, box.y1), strict=True):
             text.set_position((left, (middle - box.y0) / box.height))
@@ -112,7 +112,7 @@ def label_ends(
 
 
 def _move_from_curves(axes: Axes, names: Sequence[Text], ends: Sequence[Any]) -> None:
-    """Move upright names to the top of the axes if fewer curves pass there than at the bottom."""
+    """Move upright names to the top of the axes if they cross fewer curves there."""
     paths = [line.get_transform().transform_path(line.get_path()) for line in axes.lines]
     for end in ends:
         side = axes.transAxes.transform(end.get_position())
@@ -137,16 +137,16 @@ def spread(
     Parameters
     ----------
     wanted : sequence of float
-        The middles that the boxes would have.
+        The wanted middles of the boxes.
     heights : sequence of float
         Their heights.
     low, high : float
-        Where the lowest may start, and the highest end, if all fit in between.
+        Where the lowest may start and the highest end, if all fit in between.
 
     Returns
     -------
     list of float
-        The middles of the boxes; their order is that of `wanted`.
+        The middles of the boxes, in the order of `wanted`.
 
     Examples
     --------
@@ -157,10 +157,10 @@ def spread(
 
     order = np.argsort(wanted, kind="stable")
     sizes = np.asarray(heights, dtype=np.float64)[order]
-    # Where each would be if all were stacked on the first: the distances to keep.
+    # Where each would be if all were stacked on the first, which gives the distances to keep.
     stacked = np.concatenate([[0.0], np.cumsum((sizes[1:] + sizes[:-1]) / 2)])
     least, most = low + sizes[0] / 2, high - sizes[-1] / 2 - stacked[-1]
-    if most < least:  # they do not fit, and stand out equally on both sides
+    if most < least:  # they do not fit, and stick out equally on both sides
         least = most = (least + most) / 2
     moved = np.asarray(wanted, dtype=np.float64)[order] - stacked
     placed = isotonic_regression(moved, y_min=least, y_max=most) + stacked

@@ -25,14 +25,14 @@ class PeakMemory:
     """
 
     mb: float | None = None
-    """The peak in MB of 2²⁰ bytes, set after the block; None on other systems."""
+    """The peak in MB (2²⁰ bytes), set after the block; None on other systems."""
 
     _before: float | None = None
 
     def __enter__(self) -> Self:
         try:
             ctypes.CDLL(None).malloc_trim(0)
-            _RESET.write_text("5")  # see proc(5): the peak becomes what is resident now
+            _RESET.write_text("5")  # see proc(5): resets the peak to what is resident now
             self._before = _resident("VmRSS")
         except (OSError, AttributeError, TypeError, KeyError):
             pass  # another system

@@ -1,7 +1,7 @@
 """What a folder of results was made from: a config, the pixels of images, and declared versions.
 
-A run of anything else would replace results that it does not repeat, so it is refused unless asked
-for. What only changes how results are shown, `SHOWN`, is not compared.
+A run of anything else would replace results that it does not repeat, so it is refused unless
+forced. Keys that only change how results are shown, `SHOWN`, are not compared.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from adaptive_kmeans.experiment.trials import UNREADABLE, hash_images
 
 CONFIG, ENVIRONMENT = "config.toml", "environment.json"
 SHOWN = ("question", "figures", "published")
-"""Keys of a config that change no number."""
+"""Keys of a config that do not change any number."""
 MAX_ENVIRONMENT_BYTES = 2**24
 MAX_VALUE = 40
 MAX_NAMED = 3
-"""Most images and keys that a message names."""
+"""Maximum number of images and keys that a message names."""
 
 
 def require_same(folder: Path, config: Experiment, sources: Sequence[ImageSource]) -> None:
@@ -36,7 +36,7 @@ def require_same(folder: Path, config: Experiment, sources: Sequence[ImageSource
     Parameters
     ----------
     folder : Path
-        A folder of results; one without results is free.
+        A folder of results; one without results can always be used.
     config : Experiment
     sources : sequence of ImageSource
         What would be run.
@@ -55,7 +55,7 @@ def require_same(folder: Path, config: Experiment, sources: Sequence[ImageSource
 
 
 def differences(folder: Path, config: Experiment, sources: Sequence[ImageSource]) -> list[str]:
-    """Say in a few words each how a run differs from that of a folder of results."""
+    """Describe each difference between a run and that of a folder of results in a few words."""
     try:
         text = files.read_bytes(folder / CONFIG, MAX_CONFIG_BYTES).decode()
         before = check_config(tomllib.loads(text), str(folder / CONFIG))
@@ -81,7 +81,7 @@ def _keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _changes(path: str, before: Any, now: Any) -> Iterator[str]:
-    """Yield the keys that differ, with their values: a dotted path, as ``--set`` takes it."""
+    """Yield the keys that differ, as dotted paths like those of ``--set``, with their values."""
     if before == now:
         return
     if isinstance(before, Mapping) and isinstance(now, Mapping):

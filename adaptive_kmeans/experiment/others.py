@@ -1,4 +1,4 @@
-"""Curves that others have published, in our figures: gray, and named as theirs."""
+"""Curves published by others, drawn in our figures in gray and labeled as theirs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PUBLISHED = "as published"
 
 
 def other_label(curve: OtherCurve) -> str:
-    """Return the name of a curve in legends, which says that we have not measured it.
+    """Return the name of a curve in legends, which says that we did not measure it.
 
     Examples
     --------
@@ -30,7 +30,7 @@ def other_label(curve: OtherCurve) -> str:
 def comparable(
     others: Sequence[OtherCurve], panel: pd.DataFrame, table: pd.DataFrame
 ) -> list[OtherCurve]:
-    """Return the curves that are means over all that a panel averages, and nothing else."""
+    """Return the curves that are means over exactly the images that a panel averages."""
     shown = set(zip(panel["image_set"], panel["image"], strict=True))
     found = []
     for other in others:
@@ -41,7 +41,7 @@ def comparable(
 
 
 def draw_others(axes: Axes, curves: Sequence[OtherCurve]) -> list[End]:
-    """Draw curves of others below ours, and return their ends."""
+    """Draw curves of others behind ours, and return their ends."""
     ends = []
     for i, curve in enumerate(curves):
         rates, values = zip(*curve.psnr_db, strict=True)

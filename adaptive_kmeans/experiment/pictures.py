@@ -1,7 +1,7 @@
-"""Pictures of an experiment: its regions, and its decoded images.
+"""Pictures of an experiment: its regions and its decoded images.
 
 All pictures but the original are decoded from the files of the trials. A grid is as wide as two
-columns of a paper; its titles are text, and its pictures lie on whole pixels.
+columns of a paper; its titles are text, and its pictures are aligned to whole pixels.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LINE_HEIGHT, GAP, LETTER = 21, 10, 8
 FONT_SIZE = 6.0
 
 MAX_WIDTH, MAX_HEIGHT = 440, 480
-"""Greatest size of a picture in a grid, in pixels."""
+"""Maximum size of a picture in a grid, in pixels."""
 
 MAX_COLUMNS, MAX_CELLS = 6, 36
 """Limits of a grid; a figure that needs more is left out."""
@@ -46,11 +46,11 @@ CROP = 96
 
 ERRORS = "magma_r"
 MAX_ERROR = 32
-"""Error, in levels of 255, at which the colors of an error map end."""
+"""Error, in levels of 255, at which the color scale of an error map ends."""
 
 
 class Cell(NamedTuple):
-    """A picture below its title, and a rectangle on it: left, top, width and height."""
+    """A picture with its title above it, and a rectangle on it: left, top, width and height."""
 
     title: str
     picture: Pixels
@@ -78,11 +78,10 @@ def classification_maps(original: Pixels, table: pd.DataFrame, files: Files) -> 
 
 
 def reconstructions(original: Pixels, table: pd.DataFrame, files: Files) -> list[Drawn]:
-    """Draw the original and the decoded files of ours: a row for each k1, a column for each method.
+    """Draw the original and our decoded files: a row for each k1, a column for each method.
 
-    Each row starts with the original. Where the methods have different codebook sizes, only the
-    common ones have a row, and without common ones the pictures follow each other, method by
-    method.
+    Each row starts with the original. If the methods have different codebook sizes, only the common
+    ones have a row; without common ones, the pictures follow each other, method by method.
     """
     ours = table[table["is_ours"]]
     if ours.empty:
@@ -112,8 +111,8 @@ def reconstructions(original: Pixels, table: pd.DataFrame, files: Files) -> list
 def details(original: Pixels, table: pd.DataFrame, files: Files) -> list[Drawn]:
     """Magnify the busiest part of the image: the original, then each series at its median rate.
 
-    Below each crop is its error, the largest of the three channels'; below the original's crop, the
-    whole image shows where it lies.
+    Below each crop is its error, the largest of the three channels; below the crop of the original,
+    the whole image shows where the crop lies.
     """
     series = groups(table, "series")
     if not series or 2 * (1 + len(series)) > MAX_CELLS:
@@ -140,7 +139,7 @@ def details(original: Pixels, table: pd.DataFrame, files: Files) -> list[Drawn]:
 
 
 def _wrapped(cells: Sequence[Cell]) -> list[list[Cell | None]]:
-    """Wrap cells into rows, of a length that leaves the fewest places empty."""
+    """Wrap cells into rows of the length that leaves the fewest places empty."""
     count = len(cells)
     fewest = min(count, 3)
     widths = range(min(count, MAX_COLUMNS), fewest - 1, -1)
@@ -173,7 +172,7 @@ def _cell(row: Any, files: Files) -> Cell:
 
 
 def quality_of(row: Any) -> str:
-    """Return the PSNR of a file as pictures tell it, "" if it was not measured."""
+    """Return the PSNR of a file as shown with pictures, "" if it was not measured."""
     if math.isnan(row.psnr_db):
         return ""
     return "lossless" if math.isinf(row.psnr_db) else f"{row.psnr_db:.2f} dB"
@@ -187,8 +186,8 @@ def grid_of(
 ) -> Figure:
     """Arrange pictures in a grid, each below its title.
 
-    Small pictures are magnified by integer factors, and large ones shrunk, so that one pixel of the
-    shown picture is one of the file.
+    Small pictures are magnified by integer factors, and large ones are shrunk, so that one pixel of
+    the shown picture is one pixel of the figure's file.
 
     Parameters
     ----------
@@ -236,7 +235,7 @@ def _scale(width: int, wanted: float) -> float:
 
 
 def _broken(title: str, pitch: int) -> str:
-    """Break the lines of a title at commas, where they are wider than a picture."""
+    """Break the lines of a title at commas if they are wider than a picture."""
     lines: list[str] = []
     for line in title.split("\n"):
         lines.append("")
@@ -259,7 +258,7 @@ def _place(
     top: float,
     size: tuple[int, int],
 ) -> None:
-    """Put a picture with its top at a height, in pixels, and its title above it."""
+    """Place a picture with its top at a height in pixels, and its title above it."""
     figure.text(
         middle / pixels[0],
         (top + 4) / pixels[1],

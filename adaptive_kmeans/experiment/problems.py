@@ -1,4 +1,4 @@
-"""What is wrong with a config, in one line: the key, what it takes, and what was probably meant."""
+"""What is wrong with a config, in one line: the key, its allowed values, and a suggestion."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def first_problem(error: ValidationError, model: type[Strict], document: Mapping
     Parameters
     ----------
     error : ValidationError
-        What the model says.
+        The error that the model raised.
     model : type
         The model of the config.
     document : mapping
@@ -78,13 +78,13 @@ def _expected(where: str, expected: str, received: Any, known: Sequence[str] = (
 
 
 def _follow(model: type[Strict], steps: Sequence[int | str]) -> tuple[type[Strict], list[str]]:
-    """Return the section that a location is in, and the location as a dotted key has it."""
+    """Return the section that a location is in, and the location as parts of a dotted key."""
     path: list[str] = []
     inner = [model]
     for step in steps:
         tags = {tag(each): each for each in inner if len(inner) > 1}
         chosen = next((each for key, each in tags.items() if key and key[1] == step), None)
-        if chosen is not None:  # which of several sections, by the value of its tag
+        if chosen is not None:  # selects one of several sections by the value of its tag
             model, inner = chosen, [chosen]
             continue
         path.append(str(step))
@@ -98,7 +98,7 @@ def _follow(model: type[Strict], steps: Sequence[int | str]) -> tuple[type[Stric
 def _instead(
     path: Sequence[str], place: type[Strict], model: type[Strict], document: Mapping[str, Any]
 ) -> str:
-    """Say which key was meant: the closest one, or where the config has a place for this one."""
+    """Suggest which key was meant: the closest one, or the sections that accept this one."""
     *parents, key = path
     section: Any = document
     for step in parents:
@@ -116,7 +116,7 @@ def _instead(
 
 
 def _homes(key: str, model: type[Strict], document: Mapping[str, Any]) -> list[str]:
-    """List the keys of sections that take a key, those of the config at hand by their numbers."""
+    """List the places that accept a key; sections of the given config by their numbers."""
     found = [key] if key in model.model_fields else []
     for name, field in model.model_fields.items():
         for inner in sections(field.annotation):
@@ -137,7 +137,7 @@ def _has(item: Any, key: str, value: str) -> bool:
 
 
 def _meant(kind: str, received: Any) -> str:
-    """Return in parentheses the value that another type was written for, if that is plain."""
+    """Return in parentheses the value that was meant, if it was clearly written as a wrong type."""
     if isinstance(received, str) and kind != "string_type":
         text = received.strip().lower()
         numeric = text.lstrip("-").replace(".", "", 1).isdigit()

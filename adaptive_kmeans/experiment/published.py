@@ -1,4 +1,4 @@
-"""Comparing the numbers of a paper with ours, and with those of its code, repeated."""
+"""Comparison of a paper's numbers with ours, and with those of baselines that repeat its code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from adaptive_kmeans.experiment.schema import Published, PublishedRow
 from adaptive_kmeans.experiment.tables import shown_value
 
 SOURCES = ("published", "repeated", "ours")
-"""Where the numbers of a row are from, in their order."""
+"""Where the numbers of a row are from, in the order in which they are shown."""
 
 JPEG_PERCENT = "jpeg_percent"
 """The published "compression rate": bytes of the result as JPEG over those of the input, in %."""
@@ -28,7 +28,7 @@ _HEADINGS = {**_HEADINGS, JPEG_PERCENT: "as JPEG, % of the input", "bytes": "byt
 
 
 def find(published: Published | None, row: Any) -> PublishedRow | None:
-    """Return the published row of the same image, method and smaller codebook as a file of ours."""
+    """Return the published row with the image, method and smaller codebook of one of our files."""
     if published is None or row.image != published.image:
         return None
     own = row.label, row.smaller_codebook
@@ -36,16 +36,16 @@ def find(published: Published | None, row: Any) -> PublishedRow | None:
 
 
 def without_repeats(table: pd.DataFrame, published: Published | None) -> pd.DataFrame:
-    """Return the files but for those of the paper's code, which are no methods of their own."""
+    """Return the files except those of the paper's code, which are not methods of their own."""
     repeats = [] if published is None else list(published.repeated.values())
     return table[~table["method"].isin(repeats)]
 
 
 def summary(table: pd.DataFrame, published: Published | None) -> Summary:
-    """Return "published → ours" of the published image, and our other files of its sizes.
+    """Return "published → ours" for the published image, with our other files of the same sizes.
 
-    What repeats the paper's code is between the two. Published rows without a file of ours are in
-    the table, too.
+    The numbers that repeat the paper's code are between the two. Published rows without one of our
+    files are in the table, too.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def summary(table: pd.DataFrame, published: Published | None) -> Summary:
 
 
 def _repeat(table: pd.DataFrame, published: Published, own: Any) -> Any:
-    """Return the row of the paper's code that stands beside a file of ours."""
+    """Return the row of the paper's code that corresponds to one of our files."""
     same = table["smaller_codebook"] == own.smaller_codebook
     repeats = rows_of(table[same & (table["method"] == published.repeated.get(own.label))])
     return repeats[0] if repeats else None
@@ -109,7 +109,7 @@ def _value(row: Any, name: str, published: Published) -> float | None:
 
 
 def _cell(values: Sequence[float | None], said: Sequence[int], name: str) -> str:
-    """Return the numbers of a row, or ours alone if there is no other."""
+    """Return the numbers of a row, or only ours if there are no others."""
     digits = ".1f" if name == JPEG_PERCENT else COLUMNS[name].digits
     is_ours_alone = all(value is None for value in values[:-1])
     shown = said[-1:] if is_ours_alone else said

@@ -1,4 +1,4 @@
-"""The report of an experiment: its tables, its figures, and one HTML page of them."""
+"""The report of an experiment: its tables, its figures, and an HTML page with both."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write_report(folder: Path) -> list[Path]:
     """Rewrite tables and figures and write `report.html`, without measuring anything.
 
     Everything comes from the store. Results without one, such as committed ones, keep their tables
-    and pictures; what their table has is drawn again.
+    and pictures; figures that need only the table are drawn again.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def _has_results(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keep other runners from writing tables and figures, if there is a store to run with."""
+    """Keep other runners from writing tables and figures, if there is a store."""
     results.finish_replacing(folder)
     if not (folder / FILE_NAME).exists():
         yield

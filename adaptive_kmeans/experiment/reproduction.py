@@ -1,7 +1,7 @@
-"""Running committed experiments again and comparing their numbers.
+"""Rerunning committed experiments and comparing their numbers.
 
 A committed experiment is a folder of results with its resolved config and its table. Its images are
-searched by name, among the bundled ones and in the given folders, and must have the pixels whose
+looked up by name, among the bundled ones and in the given folders, and must have the pixels whose
 hash the committed environment records. Every row that can be measured again is compared with the
 committed row of the same parameters, except for times.
 """
@@ -33,7 +33,7 @@ ROUNDING = 1e-9
 
 OURS = ("fixed-length", "deflate", "context-mixing", "adaptive-kmeans")
 OURS_ONLY = ("without", "other", "is_elbow", "fine_class")
-"""Columns of those tables that have only our codec."""
+"""Columns found only in tables of our codec alone."""
 
 NAMES = ("codec", "engine", "method")
 """Columns that name what is left out if its library is missing."""
@@ -52,8 +52,8 @@ class Reproduction:
     confirmed : int
         Rows with the committed numbers.
     differing : list of str
-        Rows with other numbers, and which; rows that were not measured but should be; or why the
-        experiment could not be run.
+        Rows with other numbers, and which; rows that should have been measured but were not; or
+        why the experiment could not be run.
     missing : int
         Rows of images that are not available with the pixels of the committed run.
     left_out : list of str
@@ -82,7 +82,7 @@ def reproduce(
     say: Callable[[str], None] = lambda _: None,
     jobs: int | None = None,
 ) -> Iterator[Reproduction]:
-    """Run committed experiments again, one at a time, and compare; a failure does not end the rest.
+    """Rerun committed experiments, one at a time, and compare; a failure does not stop the rest.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def reproduce(
     say : callable
         Called with a line before each experiment, which may take minutes.
     jobs : int, optional
-        Trials to run at a time, where none is timed; by default one per processor.
+        Trials to run at once, if none is timed; by default one per processor.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def _rows(path: Path) -> list[Cells]:
 def _key(row: Cells, columns: Columns) -> tuple[str, ...]:
     """Return the parameters of a row.
 
-    A target finds the quality, which differs with the versions of libraries.
+    With a target, the quality is a result and differs between library versions, so it is excluded.
     """
     found = ["quality"] if row.get("target") else []
     names = [name for name, column in columns.items() if column.role == "parameter"]

@@ -34,7 +34,7 @@ from adaptive_kmeans.progress import say
 from adaptive_kmeans.threads import thread_count
 
 _STAGED, _COMPLETE = ".part-", ".complete"
-"""Folders of results that are being made, and of those that are made and being put in place."""
+"""Folders of results that are being made, and of complete ones that are being put in place."""
 _LIST = ".files"
 """Names of the files of complete results."""
 GENERATED = (
@@ -46,7 +46,7 @@ GENERATED = (
 
 @dataclass(frozen=True)
 class Results:
-    """What a run wrote, and what its trials gave.
+    """What a run wrote, and the outcomes of its trials.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Results:
     table : DataFrame
         A row for each file or measurement of the trials that succeeded.
     columns : mapping of str to Column
-        The columns of the table that its kind of experiment has.
+        The columns of the table, as its kind of experiment declares them.
     failures : list of AdaptiveKMeansError
         Errors of the others.
     seconds : float
@@ -105,18 +105,18 @@ def run_experiment(
         ``table.csv``, ``table.md``, ``table.tex``, ``config.toml``, ``environment.json``,
         ``figures/``, and the store of trials: finished trials are not run again.
     jobs : int, optional
-        Trials to run at a time, each in a process; by default one per processor. Experiments that
+        Trials to run at once, each in a process; by default one per processor. Experiments that
         measure times always run them one at a time.
     scheduler : str, optional
         Address of a Dask scheduler whose workers run the trials.
     changes : sequence of str
         ``key=value`` to override keys of the config; see `read_config`.
     retry_failed : bool
-        Whether to run trials again that failed in an earlier run.
+        Whether to rerun trials that failed in an earlier run.
     force : bool
-        Whether to replace results of another config, of other images, or of other versions.
+        Whether to replace results of another config, other images or other versions.
     repair : bool
-        Whether to drop what is damaged in the store, which is printed, and measure it again.
+        Whether to drop damaged entries of the store, which are printed, and measure them again.
     keep_files : bool
         Whether the store keeps the files of all trials, for `interchange.reconstructions`.
 
@@ -179,7 +179,7 @@ def read_experiment(
     if isinstance(config, CompressionConfig) and images is None:
         _check_picture(config, sources)
         _check_others(config, sources)
-    view.read_others(config, sources)  # what cannot be read is an error before anything is run
+    view.read_others(config, sources)  # report what cannot be read before anything is run
     return config, sources
 
 
@@ -195,14 +195,14 @@ def publishing(store: Store, folder: Path) -> Iterator[None]:
 def publish_again(folder: Path, seen: view.Seen) -> Results:
     """Rewrite the tables and figures of a folder of results from its store alone.
 
-    Without a store its tables stay as they are, and so do its pictures.
+    Without a store, its tables and pictures stay as they are.
     """
     return _publish(folder, seen, time.perf_counter())
 
 
 @dataclass(frozen=True)
 class _RunRecord:
-    """What a run says of itself beside its rows: its config and its environment."""
+    """What a run records about itself besides its rows: its config and its environment."""
 
     config: Experiment
     sources: Sequence[ImageSource]
@@ -232,7 +232,7 @@ def _publish(folder: Path, seen: view.Seen, start: float, run: _RunRecord | None
     table, columns = found.table, KINDS[seen.config.kind].columns
     with _staging(folder) as staged:
         if table.empty:
-            # Earlier results are worth more than an empty table.
+            # Earlier results are better than an empty table.
             if not failures:
                 raise TrialsFailedError(str(folder), "trials that are finished", "none")
             raise TrialsFailedError(f"all {len(failures)} trials failed, the first: {failures[0]}")
@@ -311,7 +311,7 @@ def _staging(folder: Path) -> Iterator[Path]:
 
 
 def finish_replacing(folder: Path) -> None:
-    """Finish what a killed run began: results that were complete but not all in their places."""
+    """Finish what a killed run began: put complete results in place."""
     complete = folder / _COMPLETE
     if complete.is_dir():
         _put_in_place(complete, folder)
@@ -320,8 +320,8 @@ def finish_replacing(folder: Path) -> None:
 def _put_in_place(complete: Path, folder: Path) -> None:
     """Replace the files one by one, and remove figures that the new results do not have.
 
-    Each step can be done again, and what is not done yet stays in the folder `_COMPLETE`: a run
-    that is killed here is finished by the next command that uses the results.
+    Each step can be repeated, and what is not done yet stays in the folder `_COMPLETE`. If a run is
+    killed here, the next command that uses the results finishes its work.
     """
     figures = folder / "figures"
     figures.mkdir(exist_ok=True)

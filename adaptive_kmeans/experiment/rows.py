@@ -1,7 +1,7 @@
 """The table of compression experiments: a row for each file of each image.
 
-Rows are made of what a codec declares of itself, `Codec.columns`, of metrics and of the file.
-Whatever does not apply is empty, and so are metrics that the config does not name, and times
+A row combines what a codec declares about itself, `Codec.columns`, with metrics and facts about the
+file. Cells that do not apply are empty, and so are metrics that the config does not name, and times
 unless it asks for them.
 """
 
@@ -12,10 +12,10 @@ from adaptive_kmeans.experiment.columns import Column
 from adaptive_kmeans.metrics import known
 
 METRICS = known()
-"""The metrics, by their names in a config."""
+"""The metrics by their names in a config."""
 
 SPLIT = PARTS
-"""Columns that split the bytes of a file of ours, which they add up to."""
+"""Columns that split the bytes of one of our files; they add up to its size."""
 
 _TEXT, _NUMBER = Column(), Column(is_number=True)
 _IF_SWEPT, _NUMBER_IF_SWEPT = Column(shown="if swept"), Column(is_number=True, shown="if swept")
@@ -30,7 +30,7 @@ COLUMNS: dict[str, Column] = {
     "method": Column(is_required=True),
     "label": Column("name", heading="method"),
     "detail": _TEXT,
-    "k": _NUMBER,  # codewords of regular K-means; of two regions k1 and k2
+    "k": _NUMBER,  # codewords of regular K-means; two regions have k1 and k2
     "k1": _NUMBER,
     "k2": _NUMBER,
     "setting": Column("name", heading="k"),
@@ -45,7 +45,7 @@ COLUMNS: dict[str, Column] = {
     "encode_s": Column("time", ".2f", "enc s"),
     "decode_s": Column("time", ".2f"),
     **_QUALITY,
-    "quality": _NUMBER,  # of a baseline, or that a target has found
+    "quality": _NUMBER,  # of a baseline, or found for a target
     "threshold": _IF_SWEPT,
     "color_space": _IF_SWEPT,
     "seed": _NUMBER_IF_SWEPT,
@@ -63,7 +63,7 @@ COLUMNS: dict[str, Column] = {
     "target": _TEXT,
     "target_value": Column(digits="g", is_number=True),
     "tries": Column("derived"),
-    "high_percent": Column("measured", ".1f", tolerance=0.1),  # blocks of high detail, of two
+    "high_percent": Column("measured", ".1f", tolerance=0.1),  # high-detail blocks, of two regions
     "init": _IF_SWEPT,  # of the clustering, where it is not the default
     "tolerance": Column(digits="g", is_number=True, shown="if swept"),
 }

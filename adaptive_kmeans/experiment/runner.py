@@ -1,4 +1,4 @@
-"""Running trials: one at a time, in processes of this machine, or on a Dask cluster.
+"""Running trials: one at a time, in processes on this machine, or on a Dask cluster.
 
 Only the driver accesses the store. It claims a trial when a process is free and stores the outcome,
 so that several drivers on one folder share the work.
@@ -23,7 +23,7 @@ from adaptive_kmeans.threads import thread_count
 POLL_S = 0.5
 
 RECOUNT_S = 5.0
-"""How often the trials that other runners finish are counted."""
+"""Interval at which the trials that other runners finish are counted."""
 
 
 def run_trials(trials: Sequence[Trial]) -> list[Outcome]:
@@ -56,7 +56,7 @@ def run_stored(
     store : Store
         Where to store them.
     jobs : int
-        Trials at once, each in a process with its share of the threads.
+        Trials to run at once, each in a process with its share of the threads.
     scheduler : str, optional
         Address of a Dask scheduler, whose workers run them instead.
     kept : collection of str

@@ -3,7 +3,7 @@
 ``adaptive-kmeans init-config`` writes a config with all keys, their meaning, choices and defaults.
 Every parameter of a method takes a value or a list; all combinations of the lists are run.
 
-Configs of other kinds have a key ``kind``, and their keys in their modules: see `studies`.
+Configs of other kinds have a key ``kind``, and declare their keys in their modules: see `studies`.
 """
 
 from __future__ import annotations
@@ -81,22 +81,26 @@ Skip = Callable[[str, MissingDependencyError], None]
 
 
 class _Targets(Strict):
-    """Targets, which quality is found for; all of them are run."""
+    """Targets for which the quality is searched; all of them are run."""
 
     target_size: Sizes | None = Field(
         None,
-        description="Instead of quality: the best file of at most so many bytes.",
+        description="Instead of quality: the best file of at most this many bytes.",
         examples=[["40 kB"]],
     )
     target_bpp: Numbers | None = Field(
-        None, description="Likewise, in bits per pixel.", examples=[[0.5, 1.0]]
+        None,
+        description="Likewise, the best file of at most this rate in bits per pixel.",
+        examples=[[0.5, 1.0]],
     )
     target_psnr: Numbers | None = Field(
         None, description="Likewise, the smallest file of at least this PSNR.", examples=[[38.0]]
     )
-    target_ssim: Numbers | None = Field(None, description="Likewise, by SSIM.", examples=[[0.95]])
+    target_ssim: Numbers | None = Field(
+        None, description="Likewise, of at least this SSIM.", examples=[[0.95]]
+    )
     target_ssimulacra2: Numbers | None = Field(
-        None, description="Likewise, by SSIMULACRA 2.", examples=[[80.0]]
+        None, description="Likewise, of at least this SSIMULACRA 2.", examples=[[80.0]]
     )
 
     def targets(self, skip: Skip) -> list[Target]:
@@ -112,7 +116,7 @@ class _Targets(Strict):
 
     @property
     def has_targets(self) -> bool:
-        """Whether any are named."""
+        """Whether any are set."""
         return any(getattr(self, name) is not None for name in _Targets.model_fields)
 
 
@@ -142,7 +146,7 @@ class _OurMethod(Strict):
         return self._combined()
 
     def check(self) -> None:
-        """Check every value; those of different parameters do not depend on each other."""
+        """Check every value on its own: values of different parameters are independent."""
         self._combined().value_by_value()
 
     def _combined(self) -> Combinations[AdaptiveKMeans]:
@@ -170,7 +174,7 @@ class RegularMethod(_PlainMethod):
 
 
 class RateDistortionMethod(_OurMethod, _Targets):
-    """Codewords chosen by distortion and bits, by quality, or with codebooks at prices of a bit."""
+    """Codewords chosen by rate and distortion: by quality, or with given k at a price per bit."""
 
     SAMPLE: ClassVar = {"quality": [40, 60, 75, 85]}
 
@@ -180,8 +184,8 @@ class RateDistortionMethod(_OurMethod, _Targets):
     )
     price: Numbers | None = Field(
         None,
-        description="Instead of quality: λ, the squared error that a bit is worth, with k, or "
-        "with k1 and k2.",
+        description="Instead of quality: λ, the squared error that a bit is worth; set k, or k1 "
+        "and k2, too.",
         examples=[[10.0, 40.0]],
     )
     k: Ks | None = Field(None, examples=[[64]])
@@ -191,17 +195,17 @@ class RateDistortionMethod(_OurMethod, _Targets):
     threshold: Thresholds = Field([Settings.threshold])
     detail_power: Numbers = Field(
         [Settings.detail_power],
-        description="How much the price depends on a block's detail: the power, -1 to 1.",
+        description="How much the price depends on a block's detail: a power, -1 to 1.",
     )
     tune: Annotated[Names, OneOf(lambda: TUNES)] = Field(
-        [Settings.tune], description="The distortion: what is seen, or the squared error of RGB."
+        [Settings.tune], description="The distortion: what is visible, or the squared error in RGB."
     )
-    effort: Integers = Field([Settings.effort], description="1, fast, to 9, the smallest file.")
+    effort: Integers = Field([Settings.effort], description="1 (fast) to 9 (smallest file).")
     restoration: Restorations = Field([AUTO])
     correction: Corrections = Field([AUTO])
 
     def swept(self) -> dict[str, list[Any]]:
-        """Return the values of each parameter; k is k1 without k2."""
+        """Return the values of each parameter; k becomes k1, without k2."""
         if [self.quality is None, self.price is None, not self.has_targets].count(False) != 1:
             expected = "either quality or price, or a target"
             raise ConfigError("methods: rate-distortion", expected, "none or several")
@@ -250,7 +254,7 @@ class RegionAdaptiveMethod(_PlainMethod):
 
 
 def _other_settings() -> str:
-    """Return lines with the settings of this package's codecs beside the columns of tables."""
+    """Return lines with the settings of this package's codecs that are not columns of tables."""
     names: dict[str, list[str]] = {}
     for name in baselines.own:
         settings = baselines.settings(name).values()
@@ -260,7 +264,7 @@ def _other_settings() -> str:
 
 
 def _summary(setting: Setting) -> str:
-    """Return a setting with its default and what it takes."""
+    """Return a setting with its default and its allowed values."""
     takes = ", ".join(map(to_text, setting.choices)) or str(setting.within or "")
     default = json.dumps(setting.default)
     return f"{setting.name} = {default} ({takes})" if takes else f"{setting.name} = {default}"
@@ -273,21 +277,22 @@ class BaselineMethod(_Targets):
 
     method: Literal["baseline"]
     codec: Annotated[Names, OneOf(baselines.names)] = Field(
-        description='Codecs; "webp-lossless:6" sets the first setting of one, "avif:speed=4" '
-        "another, and most need the extra peers."
+        description='Codecs. "webp-lossless:6" sets the first setting of a codec, "avif:speed=4" '
+        "another one. Most need the extra peers."
     )
     quality: Integers | None = Field(
-        None, description="1 to 100, of codecs that have a quality; by default each has its own."
+        None,
+        description="1 to 100, for codecs with a quality; by default, each uses its own default.",
     )
     k: Ks | None = Field(
         None,
-        description="Instead of quality: colors, of codecs that have a palette.",
+        description="Instead of quality: number of colors, for codecs with a palette.",
         examples=[[64]],
     )
     settings: dict[str, SettingValues] | None = Field(
         None,
-        description="Other settings of these codecs, each a value or a list; their defaults, and "
-        f"what they take:{_other_settings()}",
+        description="Other settings of these codecs, each a value or a list. Their defaults and "
+        f"allowed values:{_other_settings()}",
         examples=[{"subsampling": ["4:2:0", "4:4:4"]}],
     )
 
@@ -314,7 +319,7 @@ class BaselineMethod(_Targets):
 
     @functools.cached_property
     def _made(self) -> tuple[list[NamedCodec], list[tuple[str, MissingDependencyError]]]:
-        """Make the codecs once, and list what is missing for others."""
+        """Make the codecs once, and list those whose library is missing."""
         skipped: list[tuple[str, MissingDependencyError]] = []
         codecs = self._codecs(lambda name, error: skipped.append((name, error)))
         return list(dict.fromkeys(codecs)), skipped
@@ -362,7 +367,7 @@ Method = Annotated[
 
 
 def by_set(value: object) -> object:
-    """Refuse files of others without the set over which their numbers are means."""
+    """Refuse published curves without the image set over which they are means."""
     if not isinstance(value, dict):
         expected = 'the set that they are means over, as in {set} = ["elic.json"]'
         raise PydanticCustomError("by_set", "Expected " + expected, {"set": "others.kodak"})
@@ -374,19 +379,19 @@ class Figures(Strict):
 
     picture: str | None = Field(
         None,
-        description="Image that figures show; the first one if it is not named.",
+        description="Image that figures show; by default, the first one.",
         examples=["chelsea"],
     )
     anchor: Names = Field(["regular"], description="Methods to compare the others with.")
     draw: Annotated[list[Drawing], Field(min_length=1)] = Field(
-        [*DRAWINGS], description="Figures; one without data is left out."
+        [*DRAWINGS], description="Figures to draw; those without data are left out."
     )
     formats: Annotated[list[Literal["png", "pdf", "svg"]], Field(min_length=1)] = Field(
-        ["png", "pdf"], description="Files of figures."
+        ["png", "pdf"], description="File formats of the figures."
     )
     others: Annotated[dict[str, Names], BeforeValidator(by_set)] = Field(
         {},
-        description="Curves of others, means over a set of images: files in CompressAI's format.",
+        description="Published curves, means over a set of images: files in CompressAI's format.",
         examples=[{"kodak": ["elic.json"]}],
     )
 
@@ -397,11 +402,11 @@ class PublishedRow(Strict):
     SAMPLE: ClassVar = {"method": "regular", "k": 16}
 
     method: str = Field(description='"regular", a detail measure, or a baseline.')
-    k: int = Field(description="Codewords; of two codebooks, k1.")
+    k: int = Field(description="Codewords; with two codebooks, k1.")
     psnr_db: float | None = Field(None, description="PSNR in dB.", examples=[30.5])
     ssim: float | None = Field(None, description="SSIM.", examples=[0.85])
     ssim_published: float | None = Field(
-        None, description='SSIM as the metric "ssim-published" takes it.', examples=[0.8]
+        None, description='SSIM as the metric "ssim-published" computes it.', examples=[0.8]
     )
     bytes: int | None = Field(None, description="Bytes of the file.", examples=[40000])
     jpeg_bytes: int | None = Field(
@@ -410,7 +415,7 @@ class PublishedRow(Strict):
 
 
 class Published(Strict):
-    """A paper's numbers for one image, to stand beside those that are measured."""
+    """A paper's numbers for one image, to compare with those that are measured."""
 
     SAMPLE: ClassVar = {"source": "A. Author, Title, 2020", "image": "chelsea"}
 
@@ -418,13 +423,13 @@ class Published(Strict):
     image: str = Field(description="Name of the image.")
     input_bytes: int | None = Field(
         None,
-        description="Bytes of the image's file, of which jpeg_bytes are a share.",
+        description="Bytes of the image's own file; tables give jpeg_bytes as a percentage of it.",
         examples=[30000],
     )
     repeated: dict[str, str] = Field(
         {},
-        description="Baselines that repeat the paper's code, by the methods they stand beside, "
-        'such as {regular = "published-code"}. They are in tables, not in figures.',
+        description="Baselines that repeat the paper's code, by the methods they correspond to, "
+        'such as {regular = "published-code"}. They appear in tables, not in figures.',
     )
     rows: Annotated[list[PublishedRow], Field(min_length=1)]
 
@@ -447,17 +452,19 @@ class Experiment(Strict):
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = Field(
         description="Name of the folder of results: letters a to z, digits and underscores."
     )
-    question: str = Field("", description="What the experiment is to answer; opens its page.")
+    question: str = Field(
+        "", description="The question that the experiment answers; it opens the page."
+    )
     images: Annotated[list[str], Field(min_length=1)] = Field(
         description=f"Files, folders, globs, bundled images ({', '.join(BUNDLED)}, or all as "
         f'"bundled", and "{TRANSPARENCY_SET}"), or a set to download ({", ".join(REMOTE)}).'
     )
     background: str | None = Field(
         None,
-        description="Color over which translucent images are flattened; alpha is kept without.",
+        description="Color over which translucent images are flattened; by default, alpha is kept.",
         examples=["white"],
     )
-    kind: str = Field(description="Kind of the experiment.")
+    kind: str = Field(description="Kind of experiment.")
 
     def check(self) -> None:
         """Check values beyond their types.
@@ -478,13 +485,13 @@ class CompressionConfig(Experiment):
 
     kind: Literal["compression"] = "compression"
     metrics: Annotated[list[Metric], Field(min_length=1)] = Field(
-        ["psnr", "ssim"], description="Metrics of quality; ssimulacra2 needs the extra metrics."
+        ["psnr", "ssim"], description="Quality metrics; ssimulacra2 needs the extra metrics."
     )
     timing: bool = Field(
         False, description="Whether to measure times; trials then run one at a time."
     )
     repeats: Annotated[int, Field(ge=1)] = Field(
-        1, description="With timing: how often each file is coded, for the median."
+        1, description="With timing: how many times each file is coded; times are medians."
     )
     figures: Figures = Figures.model_validate({})
     published: Published | None = None

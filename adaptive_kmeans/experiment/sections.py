@@ -11,7 +11,7 @@ from adaptive_kmeans.experiment.keys import OneOf, Strict
 
 
 def sections(annotation: Any) -> list[type[Strict]]:
-    """Return the models of the sections that a key takes; none for a key of a plain value."""
+    """Return the models of the sections that a key takes; none for a key with a plain value."""
     if isinstance(annotation, type) and issubclass(annotation, Strict):
         return [annotation]
     return [model for each in get_args(annotation) for model in sections(each)]
@@ -23,7 +23,7 @@ def is_list(field: FieldInfo) -> bool:
 
 
 def choices(field: FieldInfo) -> list[str]:
-    """Return the names that a key takes; none if it takes others than names.
+    """Return the names that a key takes; none if it takes other values than names.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def examples(field: FieldInfo) -> list[Any]:
 
 
 def tag(model: type[Strict]) -> tuple[str, str] | None:
-    """Return the key and the value that tell a section from others of its list, if it has one.
+    """Return the key and value that tell a section apart from others in its list, if any.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def tag(model: type[Strict]) -> tuple[str, str] | None:
 
 
 def _parts(annotation: Any) -> Iterator[Any]:
-    """Yield the parts of a type, and what it is annotated with."""
+    """Yield the parts of a type, and its annotations."""
     yield annotation
     if get_origin(annotation) is Annotated:
         yield from annotation.__metadata__

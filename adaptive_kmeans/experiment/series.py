@@ -1,7 +1,8 @@
-"""Series: the files of an experiment that make one curve, and its name.
+"""Series: the files of an experiment that form one curve, and its name.
 
 A series is a method in which everything but the codebook sizes and the quality is fixed. Its name
-has only what tells it from the others: a coder or a block size only if there are several.
+contains only what tells it apart from the others: a coder or a block size only if there are
+several.
 """
 
 from __future__ import annotations
@@ -37,16 +38,16 @@ SERIES_COLUMNS = (
     "init",
     "tolerance",
 )
-"""Columns that make up a series besides its method, in the order of its name."""
+"""Columns that define a series besides its method, in the order of its name."""
 
 OPTIONAL = ("alpha_levels", "dither", "init", "tolerance")
-"""Those that without a value are off or usual; other settings without a value do not apply."""
+"""Those that are off or at their default without a value; others then do not apply."""
 
 POINT = ("k", "k1", "k2", "price", "quality")
 """Columns that tell the files of an image and a series apart, if no target does."""
 
 MAX_IMAGES = 4
-"""Most images to show separately; more are averaged."""
+"""Maximum number of images to show separately; more are averaged."""
 
 
 def named(table: pd.DataFrame) -> pd.DataFrame:
@@ -66,9 +67,9 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
         - `label`: the method in figures and terminals, "regular", or the detail measure;
         - `sizes`: the codebook sizes, "64" or "64+256", "" without a codebook;
         - `aim`: the target, such as "psnr 38", None without one;
-        - `setting`: the sizes and what else tells a file from others of its label, such as "q 75";
+        - `setting`: the sizes and what else tells a file apart within its label, such as "q 75";
         - `smaller_codebook`: k of regular K-means, else k1, which published tables have;
-        - `series` and `title`: the name of the series, and with codebook sizes or quality;
+        - `series` and `title`: the name of the series, without and with codebook sizes or quality;
         - `point`: what tells the files of an image and a series apart.
     """
     rows = rows_of(table)
@@ -160,7 +161,7 @@ def _name(row: Any, swept: Sequence[str], others: Mapping[str, str]) -> str:
 
 
 def _part(name: str, value: Any, by_choice: bool) -> list[str]:
-    """Return how a setting is called; not at all, if it is what its method has by default."""
+    """Return the name of a setting as a list, which is empty if it is its method's default."""
     if name == "block_size":
         return [f"{value}×{value}"]
     if name == "detail_power":

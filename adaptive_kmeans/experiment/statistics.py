@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 RESAMPLES = 10_000
 MIN_IMAGES = 3
-"""Fewest images that are resampled: the interval of two is from one to the other."""
+"""Minimum number of images to resample: the interval of two would be from one to the other."""
 SEED = 0
 
 

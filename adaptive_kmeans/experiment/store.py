@@ -2,16 +2,16 @@
 
 It has one entry per trial, under a key that hashes all that its numbers depend on: the pixels of
 the image, the parameters with the seed, the metrics, and the declared versions of codec and
-metrics. A finished trial is never run again, whichever config has it.
+metrics. A finished trial is never run again, whichever config contains it.
 
 A trial is `waiting`, `running`, `done` or `failed`. A runner claims a trial before running it, and
-each change of state is one transaction, so that a runner which dies loses the trials in flight and
+each change of state is one transaction, so that a runner that dies loses the trials in flight and
 nothing else. A claim expires when its runner's process has ended or, on another machine, has sent
 no heartbeat for `STALE_S` seconds. One runner at a time writes tables and figures; that lock
 expires in the same way. Transactions are short, so a runner that draws figures delays no trial.
 
-What a trial gave, and each file, is under a checksum with its key: damage is an error that names
-it, never a wrong table. `repair` drops what is damaged, so that it is measured again.
+The outcome of a trial, and each file, has a checksum that covers its key: damage is an error that
+names it, never a wrong table. `repair` drops what is damaged, so that it is measured again.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ STATES = ("waiting", "running", "done", "failed")
 class Stored:
     """A trial that ended: its rows as dictionaries, and its errors.
 
-    One that succeeded has no errors; one that failed may have rows nevertheless.
+    One that succeeded has no errors; one that failed may still have rows.
     """
 
     rows: list[dict[str, Any]]
@@ -68,7 +68,7 @@ class Store:
     folder : Path
         The folder, which exists; the store is its file `trials.sqlite`.
     create : bool
-        Whether a store that does not exist is made.
+        Whether to create a store that does not exist.
 
     Raises
     ------
@@ -124,7 +124,7 @@ class Store:
                 )
 
     def require_files(self, keys: Sequence[str]) -> None:
-        """Set finished trials back to waiting whose files figures need and the store lacks."""
+        """Set finished trials back to waiting if figures need files that the store lacks."""
         with self._transaction() as run:
             for key in keys:
                 run(
@@ -139,7 +139,7 @@ class Store:
         Raises
         ------
         DamagedError
-            A trial that was added is not there, or in no state.
+            A trial that was added is missing, or has no valid state.
         """
         self._expire_claims()
         with self._transaction() as run:
@@ -175,7 +175,7 @@ class Store:
         data: bytes | None = None,
         seconds: float = 0.0,
     ) -> None:
-        """Store what a trial gave; one with errors has failed.
+        """Store the outcome of a trial; one with errors has failed.
 
         Parameters
         ----------
@@ -183,14 +183,14 @@ class Store:
         rows : sequence of dict
         errors : sequence of str
         data : bytes, optional
-            What figures need besides.
+            Further data for figures.
         seconds : float
         """
         state = "failed" if errors else "done"
         texts = json.dumps([dict(row) for row in rows]), json.dumps(list(errors))
         checksum = _checksum(key, state, *texts, seconds)
         with self._transaction() as run:
-            # A runner that was taken for dead may still finish, when another one has its trial.
+            # A runner presumed dead may still finish, after another one has claimed its trial.
             ended = run(
                 "UPDATE trials SET state = ?, runner = NULL, rows = ?, errors = ?, seconds = ?, "
                 "checksum = ? WHERE key = ? AND state = 'running' AND runner = ?",
@@ -205,7 +205,7 @@ class Store:
         Raises
         ------
         DamagedError
-            What one of them gave is not what was stored.
+            One of them differs from what was stored.
         """
         ended = self._ended()
         found = {}
@@ -218,12 +218,12 @@ class Store:
         return found
 
     def all_over(self) -> list[Stored]:
-        """Return all trials that are done or failed, but for damaged ones."""
+        """Return all trials that are done or failed, except damaged ones."""
         found = (_stored(*entry) for entry in self._ended().values())
         return [stored for stored in found if stored is not None]
 
     def put_file(self, key: str, data: bytes) -> None:
-        """Store a file that is not a trial's, such as an original image."""
+        """Store a file that does not belong to a trial, such as an original image."""
         with self._transaction() as run:
             self._put_file(run, key, data)
 
@@ -233,7 +233,7 @@ class Store:
         Raises
         ------
         DamagedError
-            It is not what was stored.
+            It differs from what was stored.
         """
         with self._transaction() as run:
             found = run("SELECT data, checksum FROM files WHERE key = ?", (key,)).fetchone()
@@ -244,7 +244,7 @@ class Store:
         return bytes(found[0])
 
     def repair(self) -> list[str]:
-        """Drop what is damaged, and say what: trials are measured again."""
+        """Drop what is damaged and return its names; dropped trials are measured again."""
         dropped = []
         for key, entry in self._ended().items():
             if _stored(*entry) is None:
@@ -301,7 +301,7 @@ class Store:
         host, now = socket.gethostname(), time.time()
         with self._transaction() as run:
             for runner, where, pid, beat in run("SELECT * FROM runners").fetchall():
-                # A beat of the future is one of a clock that was set back, or is damaged.
+                # A beat in the future comes from a clock that was set back, or is damaged.
                 is_known = isinstance(pid, int) and isinstance(beat, float)
                 is_stale = not is_known or abs(now - beat) > STALE_S
                 gone = is_stale or (where == host and not _is_alive(pid))
@@ -350,7 +350,7 @@ def _checksum(key: str, state: str, rows: str, errors: str, seconds: float) -> s
 def _stored(
     key: Any, _: Any, state: Any, rows: Any, errors: Any, seconds: Any, checksum: Any
 ) -> Stored | None:
-    """Return what a trial gave, None if it is not what was stored."""
+    """Return the outcome of a trial, None if it differs from what was stored."""
     try:
         if _checksum(key, state, rows, errors, seconds) != checksum:
             return None

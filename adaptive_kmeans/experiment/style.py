@@ -1,8 +1,8 @@
 """Style of all figures: widths and fonts of a two-column paper, colors, captions.
 
-Figures are drawn at the size at which they are printed. Colors are told apart by the color-blind
-(Okabe and Ito's palette, with its yellow replaced, which is too pale for lines) and come with a
-marker or a hatch of their own, so that figures can also be read in gray.
+Figures are drawn at the size at which they are printed. Colors can be told apart by color-blind
+readers (Okabe and Ito's palette, with its yellow replaced, which is too pale for lines). Each comes
+with its own marker or hatch, so that figures can also be read in gray.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from matplotlib.ticker import Locator, MaxNLocator, NullLocator
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2
 """Widths of figures, in inches."""
 PAGE = 8.9
-"""Greatest height of a figure, in inches; what needs more is split into several."""
+"""Maximum height of a figure, in inches; taller figures are split into several."""
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#882255")
 MARKERS = "osD^vP*X<>hp"
@@ -32,7 +32,7 @@ CONTEXT = "0.83"
 """Color of what is shown only for orientation."""
 
 MAX_SERIES = len(COLORS)
-"""Most series of a panel; more are split into several panels."""
+"""Maximum number of series in a panel; more are split into several panels."""
 
 METHODS = {
     "regular": 0,
@@ -47,10 +47,10 @@ METHODS = {
     "jpeg-xl": 3,
     "avif": 4,
 }
-"""The place in `COLORS` that a method has in all figures, unless another of its panel has it."""
+"""The place in `COLORS` of a method in all figures, unless another one in its panel has it."""
 
 DPI = 300
-"""Of plots as PNG files."""
+"""Resolution of plots as PNG files."""
 
 SUFFIXES = ("png", "pdf")
 UNDATED: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
@@ -87,7 +87,7 @@ class Drawn:
     figure : Figure
         The figure, as wide as it is printed.
     caption : str
-        What it shows, of how many images, and what its marks and intervals are.
+        What it shows, for how many images, and what its marks and intervals are.
     """
 
     figure: Figure
@@ -107,9 +107,9 @@ def save(
     folder : Path
         Folder to write to.
     draw : callable
-        Returns the names of the figures, and the figures; called under the style of this module.
+        Returns the names of the figures, and the figures; called with the style of this module.
     config : str
-        Name of the config, which ends the captions.
+        Name of the config, with which the captions end.
     suffixes : sequence of str
         Formats of the files.
     """
@@ -136,7 +136,7 @@ def numbered(name: str, parts: Sequence[Drawn]) -> Iterator[tuple[str, Drawn]]:
 
 
 def blank(width: float, height: float) -> Figure:
-    """Return an empty figure of a size in inches, whose parts arrange themselves."""
+    """Return an empty figure of a size in inches, whose layout is automatic."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)  # type: ignore[union-attr,call-arg]
     return figure
@@ -145,7 +145,7 @@ def blank(width: float, height: float) -> Figure:
 def looks(methods: Sequence[str]) -> list[dict[str, Any]]:
     """Return color, marker and line of each series of a panel, by the names of their methods.
 
-    A method has its color of `METHODS`; other series have those that are left.
+    A method has its color in `METHODS`; other series have the remaining ones.
 
     Examples
     --------
@@ -172,16 +172,16 @@ def look(place: int) -> dict[str, Any]:
 
 
 def plain(text: str) -> str:
-    """Return a text in which a dollar sign starts no formula."""
+    """Return a text in which dollar signs do not start formulas."""
     return text.replace("$", r"\$")
 
 
 BACKED: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.6, "pad": 0.2}
-"""The box of a text on lines: it can be read, and they are seen. It stays text in vector files."""
+"""A translucent box behind text on lines; both stay visible, and vector files keep the text."""
 
 
 def wrapped(title: str, width: int = 47) -> str:
-    """Return a title in lines that are not wider than a panel; only long words break at hyphens.
+    """Wrap a title into lines no wider than a panel; only long words break at hyphens.
 
     Examples
     --------
@@ -200,7 +200,7 @@ def number_axis(axis: Any) -> None:
 
 
 class PlainNumbers(Locator):
-    """Ticks of a logarithmic axis: the coarsest of `STEPS` that has `FEWEST` in view."""
+    """Ticks of a logarithmic axis: the coarsest of `STEPS` with at least `FEWEST` in view."""
 
     STEPS = ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8))
     FEWEST = 4
@@ -230,7 +230,7 @@ class PlainNumbers(Locator):
 
 
 def label_doubling(axes: Axes, values: Sequence[int]) -> None:
-    """Put each value, as they double, at an equal distance."""
+    """Put values that double at equal distances, each with a tick."""
     axes.set_xscale("log", base=2)
     axes.set_xticks(values, [str(value) for value in values])
     axes.minorticks_off()

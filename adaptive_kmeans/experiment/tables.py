@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _NUMERIC = re.compile(r"[+\-−]?\d|[–∞]?$")
-"""How cells of numbers begin, or what they are."""
+"""How numeric cells begin, or what they consist of."""
 
 _LATEX = {"[": "{[}", "∞": r"$\infty$", "–": "--", "×": r"$\times$", "→": r"$\to$", "−": "$-$"}
-"""What pandas does not escape."""
+"""Characters that pandas does not escape."""
 
 
 def to_csv(table: pd.DataFrame, columns: Columns) -> str:
@@ -28,7 +28,7 @@ def to_csv(table: pd.DataFrame, columns: Columns) -> str:
 
 
 def rounded(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
-    """Return the cells as they are shown, without empty columns and those that are not swept."""
+    """Return the formatted cells, without empty columns and those that are not swept."""
     names = [
         name
         for name, column in columns.items()
@@ -38,7 +38,7 @@ def rounded(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
 
 
 def to_markdown(cells: pd.DataFrame) -> str:
-    r"""Return cells as a Markdown table, columns of numbers to the right; "" without rows.
+    r"""Return cells as a Markdown table, numeric columns right-aligned; "" without rows.
 
     Examples
     --------
@@ -61,17 +61,17 @@ def pivoted(
     cells: Callable[[pd.DataFrame], Mapping[str, str]],
     heading: Callable[..., str],
 ) -> pd.DataFrame:
-    """Return shown cells of groups of rows, in the order in which the groups first occur.
+    """Return formatted cells of groups of rows, in the order in which the groups first occur.
 
     Parameters
     ----------
     table : DataFrame
         The rows.
     down, across : sequence of str
-        Columns of the table whose values have a row, and a column, each.
+        Columns of the table whose values each have a row, or a column.
     cells : callable
-        Takes the rows of a group, and returns what its cells show, by what they are; "" where there
-        is one.
+        Takes the rows of a group, and returns the texts of its cells by their names; "" names a
+        single cell.
     heading : callable
         Takes values of `across`, and returns the heading of their columns.
 
@@ -109,14 +109,14 @@ def to_latex(cells: pd.DataFrame) -> str:
 
 
 def to_terminal(table: pd.DataFrame, columns: Columns) -> Table:
-    """Return a table for a terminal: the main columns that vary, and what they are not enough for.
+    """Return a table for a terminal: the main columns that vary, and others that they need.
 
-    Columns with one value in all rows are left out, unless there is one row; their values are
-    below the table. A parameter that tells apart rows which are equal in the others is added.
+    Columns with the same value in all rows are left out, unless there is only one row; their values
+    are below the table. A parameter that tells apart rows that are otherwise equal is added.
     """
     from rich import box
     from rich.table import Table
-    from rich.text import Text  # does not take brackets for markup
+    from rich.text import Text  # does not interpret brackets as markup
 
     main = [name for name, column in columns.items() if column.heading]
     varying = [name for name in main if len(table) == 1 or table[name].nunique(dropna=False) > 1]
@@ -144,7 +144,7 @@ def to_terminal(table: pd.DataFrame, columns: Columns) -> Table:
 
 
 def shown_values(values: pd.Series[Any], digits: str) -> list[str]:
-    """Return the values of a column as they are shown."""
+    """Return the values of a column as they are displayed."""
     return [shown_value(value, digits) for value in values]
 
 
@@ -177,6 +177,6 @@ def _is_shown(values: pd.Series[Any], shown: str) -> bool:
 
 
 def _tells_apart(table: pd.DataFrame, name: str, told: Sequence[str]) -> bool:
-    """Whether a column differs between rows that are equal in the columns that are told."""
+    """Whether a column differs between rows that are equal in the columns `told`."""
     places = len(table[list(told)].drop_duplicates()) if told else 1
     return len(table[[*told, name]].drop_duplicates()) > places

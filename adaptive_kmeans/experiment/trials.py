@@ -1,7 +1,7 @@
-"""Trials: what is measured of one image, whatever other trials there are.
+"""Trials: measurements of one image each, independent of other trials.
 
-A trial has a key, a hash of all that its numbers depend on. The store keeps under it what the trial
-gave: rows of a table, and maybe data for figures.
+A trial has a key, a hash of everything that its numbers depend on. The store keeps its outcome
+under this key: rows of a table, and possibly data for figures.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from adaptive_kmeans.errors import (
 Pixels = npt.NDArray[np.uint8]
 
 UNREADABLE = "unreadable"
-"""How the hash of an image begins that cannot be read."""
+"""Prefix of the hash of an image that cannot be read."""
 
 
 class Measurement(NamedTuple):
-    """What a trial gave.
+    """The result of a trial.
 
     Parameters
     ----------
     rows : sequence of dict
-        Rows of the table: what JSON can hold, by the names of columns.
+        Rows of the table: values that JSON can hold, by the names of columns.
     data : bytes
-        What figures need besides, such as the file; none is empty.
+        Further data for figures, such as the file; empty if there are none.
     errors : sequence of AdaptiveKMeansError
         Why some of the rows are missing.
     """
@@ -52,7 +52,7 @@ class Measurement(NamedTuple):
 
 
 class Trial(Protocol):
-    """What is measured of one image."""
+    """A measurement of one image."""
 
     @property
     def image(self) -> ImageSource:
@@ -69,7 +69,7 @@ class Trial(Protocol):
         ...
 
     def measure(self) -> Measurement:
-        """Measure."""
+        """Measure the image."""
         ...
 
 
@@ -87,10 +87,10 @@ class StudyTrial:
     background : str or None
         Color over which a translucent image is flattened.
     function : callable
-        A function of a module, so that other processes can import it. It takes the image, the
+        A module-level function, so that other processes can import it. It takes the image, the
         background and the arguments, and returns a `Measurement`.
     arguments : mapping
-        What JSON can hold.
+        Further arguments, which JSON can hold.
     """
 
     study: str
@@ -127,7 +127,7 @@ class StudyTrial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial, and the seconds that it took in all."""
+    """The result of a trial, and its total time in seconds."""
 
     trial: Trial
     measured: Measurement
@@ -140,7 +140,7 @@ class Outcome:
 
 
 def run_trial(trial: Trial) -> Outcome:
-    """Measure; an error becomes part of the outcome."""
+    """Run a trial; an error becomes part of the outcome."""
     start = time.perf_counter()
     try:
         return Outcome(trial, trial.measure(), time.perf_counter() - start)
@@ -154,7 +154,7 @@ def run_trial(trial: Trial) -> Outcome:
 
 
 def hash_of(depends: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of what JSON can hold."""
+    """Return the SHA-256 of a mapping that JSON can hold."""
     return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
 
 

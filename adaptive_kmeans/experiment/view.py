@@ -1,4 +1,4 @@
-"""What an experiment shows of a store.
+"""The part of a store that an experiment shows.
 
 A store may hold more trials than an experiment has. Its *view* of the store is its config, the keys
 of its trials in the order of the table, and the image for its figures. The view is stored too, so
@@ -46,7 +46,7 @@ VIEW = "view"
 
 @dataclass(frozen=True)
 class View:
-    """What an experiment shows of a store.
+    """The part of a store that an experiment shows.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def run(
     others = [dataclasses.asdict(curve) for curve in read_others(config, sources)]
     keep_files = keep_files or bool(
         store.file(VIEW) and _read(store).originals
-    )  # what is kept stays
+    )  # files once kept stay kept
     hashes = hash_images(sources, config.background)
     shown: list[tuple[str, str, str]] = []
     trials: dict[str, Trial] = {}
@@ -137,7 +137,7 @@ def _kept(view: View) -> Collection[str]:
 
 @dataclass(frozen=True)
 class Seen:
-    """A view with what its trials gave.
+    """A view with the outcomes of its trials.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def see(store: Store, view: View | None = None) -> Seen:
         raise _of_another_version(store, error) from error
     kind = KINDS[config.kind]
     keys = [key for key, *_ in view.trials]
-    store.states(keys)  # all of them are there
+    store.states(keys)  # raises an error if one is missing
     over = store.over(keys)
     measured = _measured(view, kind, over, store)
     failures: list[AdaptiveKMeansError] = [
@@ -194,9 +194,9 @@ def see(store: Store, view: View | None = None) -> Seen:
 
 
 def see_folder(folder: Path) -> Seen:
-    """Return what a folder of results holds: by its store or, without one, by its table.
+    """Return what a folder of results holds, from its store or, without one, from its table.
 
-    Committed results have no store. Their table has every number, but no file to show.
+    Committed results have no store. Their table has every number, but there are no files to show.
 
     Raises
     ------
@@ -222,7 +222,7 @@ def see_folder(folder: Path) -> Seen:
 
 
 def _read_table(path: Path, kind: Kind) -> pd.DataFrame:
-    """Read a table; columns that it does not have are empty, and unknown ones are left out."""
+    """Read a table; columns that it lacks are empty, and unknown ones are dropped."""
     try:
         table = from_csv(files.read_bytes(path, MAX_TABLE_BYTES).decode(), kind.columns)
     except (ValueError, TypeError) as error:
@@ -246,9 +246,9 @@ def _read(store: Store) -> View:
 
 
 def read_others(config: Experiment, sources: Sequence[ImageSource]) -> list[OtherCurve]:
-    """Read the curves of others that the figures of a config name.
+    """Read the curves published by others that the figures of a config name.
 
-    Those that are means over another set than the images are of are left out.
+    Those that are means over a set that none of the images belongs to are left out.
 
     Raises
     ------

@@ -1,14 +1,14 @@
 """The JSON of Codec-Compare: batches of encoded images, a row for each file of each image.
 
 Codec-Compare (github.com/webmproject/codec-compare) matches the rows of two batches by image and
-quality and shows their ratios. A batch has two lists of the same length for constants, one of
-``{name: description}`` and one of values, and for fields one of ``{name: description}`` and rows
-of as many values. ``batches.json`` lists the batches: serve the folder beside the page, and open
-``index.html?load=FOLDER/batches.json``.
+quality and shows their ratios. A batch has two lists of the same length for its constants, one of
+``{name: description}`` and one of values. For its fields it has a list of ``{name: description}``
+and a list of rows with as many values. ``batches.json`` lists the batches: serve the folder beside
+the page, and open ``index.html?load=FOLDER/batches.json``.
 
-A batch is a series: a method in which all but codebook sizes and quality is fixed. Fields that
-some row of it has no number for are left out. As its own generator does, quality without loss is
-99, and SSIM is in dB.
+A batch is a series: a method in which everything but codebook sizes and quality is fixed. A field
+is left out if any row lacks a value for it. As in Codec-Compare's own generator, lossless quality
+is 99, and SSIM is in dB.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ LIST = "batches.json"
 NO_DISTORTION = 99.0
 
 Paths = Mapping[int, tuple[str, str]]
-"""By the place of a file among all: where the page finds its original and its reconstruction."""
+"""Where the page finds the original and reconstruction of a file, by its place."""
 
 
 class _Field(NamedTuple):
-    """A column of a batch: its description, and where a table has it or what makes it."""
+    """A field of a batch: its description, its column in the table, and how to convert values."""
 
     description: str
     column: str
@@ -62,7 +62,7 @@ _FIELDS = {
 
 
 def write(found: Measurements, paths: Paths | None = None) -> dict[str, str]:
-    """Return the batches and their list as JSON files, by their names.
+    """Return the batches and their list as JSON, by file name.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def _batch(found: Measurements, title: str, files: pd.DataFrame, paths: Paths) -
 
 
 def _value(value: Any, scale: Callable[[float], float] | None) -> float | str | None:
-    """Return a value as JSON takes it."""
+    """Convert a value for JSON."""
     if pd.isna(value):
         return None
     if scale is not None:

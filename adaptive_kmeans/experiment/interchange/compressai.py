@@ -13,9 +13,9 @@ results as
     }
 
 in which the i-th numbers of all lists belong together. Each is an arithmetic mean over the images
-of a set, as the points of our curves are. Its ``python -m compressai.utils.plot`` reads what
-`write` returns, and `read` takes what its ``results/image/`` holds. Of the metrics only PSNR is
-the same as ours: MS-SSIM is not our SSIM.
+of a set, like the points of our curves. Its ``python -m compressai.utils.plot`` reads what `write`
+returns, and `read` accepts the files in its ``results/image/``. Of its metrics, only PSNR is the
+same as ours; MS-SSIM is not our SSIM.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from adaptive_kmeans.experiment.interchange.measurements import Measurements
 
 RATE, PSNR = "bpp", ("psnr-rgb", "psnr")
-"""Keys of the results; older files have the second name of PSNR, which is of RGB as well."""
+"""Keys of the results; older files have the second key for PSNR, which is also of RGB."""
 
 SCORES = {
     PSNR[0]: "psnr_db",
@@ -48,14 +48,14 @@ SCORES = {
     "encoding_time": "encode_s",
     "decoding_time": "decode_s",
 }
-"""What is written besides the rate, where all files have it, and its column."""
+"""The lists written besides the rate, if all files have the value, and their columns."""
 
 MAX_BYTES, MAX_POINTS, MAX_NAME = 2**20, 4096, 60
 MAX_BPP, MAX_DB = 1e4, 1e3
 
 
 def write(found: Measurements) -> dict[str, str]:
-    """Return a JSON file for each set of images and each series, by its path.
+    """Return a JSON file for each set of images and each series, by path.
 
     A point of a curve is one choice of parameters that all images of the set have; those with a
     file of infinite PSNR are left out, since they have no mean.
@@ -88,7 +88,7 @@ def _results(members: pd.DataFrame) -> dict[str, list[float]]:
     points = measured[PSNR[0]] or next(filter(None, measured.values()), [])
     results = {RATE: [rate for rate, _ in points]}
     for name, of_metric in measured.items():
-        # A metric without a mean at some point has another number of them.
+        # A metric without a mean at some point has a different number of points.
         if [rate for rate, _ in of_metric] == results[RATE] and points:
             results[name] = [value for _, value in of_metric]
     return results
@@ -102,14 +102,14 @@ def read(path: Path, image_set: str) -> OtherCurve:
     path : Path
         The file.
     image_set : str
-        The set of images over which its numbers are means, which it does not say.
+        The set of images over which its numbers are means, which the file does not say.
 
     Raises
     ------
     ReadError
         It cannot be read, is not of this format, or has no PSNR.
     LimitError
-        It is larger than any such file.
+        It is larger than any file of this format can be expected to be.
     """
     try:
         document = json.loads(files.read_bytes(path, MAX_BYTES))
@@ -139,7 +139,7 @@ def read(path: Path, image_set: str) -> OtherCurve:
 
 
 def _numbers(path: Path, key: str, results: Mapping[str, Any], most: float) -> list[float]:
-    """Return a list of numbers above 0."""
+    """Return one of the lists, whose numbers must be above 0."""
     values = results.get(key)
     if not isinstance(values, list) or not 1 <= len(values) <= MAX_POINTS:
         received = f"{len(values)} of them" if isinstance(values, list) else type(values).__name__

@@ -28,18 +28,18 @@ def export_results(
     results : Path
         A folder of results of the kind compression.
     to_compressai : Path, optional
-        Folder for curves in CompressAI's format, one a series, in a folder for each set of images.
+        Folder for curves in CompressAI's format, one per series, in a folder for each image set.
     to_codec_compare : Path, optional
-        Folder for batches of Codec-Compare, and their list.
+        Folder for Codec-Compare batches and their list.
     pictures : Path, optional
         Folder for originals and reconstructions, which batches then refer to.
     force : bool
-        Whether files that exist are replaced.
+        Whether to replace existing files.
 
     Returns
     -------
     list of Path
-        What was written.
+        The files written.
 
     Raises
     ------
@@ -78,5 +78,5 @@ def _png(picture: reconstructions.Picture) -> bytes:
 
 
 def _from(site: Path, path: Path) -> str:
-    """Return the path of a file from a folder, as addresses have it."""
+    """Return the path of a file relative to a folder, in the form used in addresses."""
     return Path(os.path.relpath(path.absolute(), site)).as_posix()

@@ -1,4 +1,4 @@
-"""What a folder of results holds, as other projects want it."""
+"""The contents of a folder of results, for export to other projects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_TABLE_BYTES = 2**30
 
 @dataclass(frozen=True)
 class Measurements:
-    """The files of an experiment, as its results tell of them.
+    """The files of an experiment, as recorded in its results.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Measurements:
     files : DataFrame
         A row for each file, with the name of its series and the key of its trial in the store.
     environment : dict
-        What `environment.json` says, if it is there.
+        The contents of `environment.json`, empty without it.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Names of files for series, sets and images, whose names may hold anything."""
+"""File names for series, sets and images, whose own names may contain anything."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_CHARACTERS = 100
 
 
 def distinct(names: Iterable[str]) -> dict[str, str]:
-    """Return a plain name of a file for each name, no two of them alike, whatever the case.
+    """Return a plain file name for each name; no two are equal, even ignoring case.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""What the files of an experiment decode to, as PNG beside the originals.
+"""The decoded files of an experiment, as PNG beside the originals.
 
-They come from the store alone, which keeps the files of the image that figures show, and after
-``run --keep-files`` those of all images.
+They come from the store alone, which keeps the files of the image that figures show and, after
+``run --keep-files``, those of all images.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Picture:
     Parameters
     ----------
     path : Path
-        Where.
+        Where to write it.
     pixels : callable
         Returns the image.
     """
@@ -46,7 +46,7 @@ class Picture:
 def plan(
     found: Measurements, results: Path, folder: Path
 ) -> tuple[list[Picture], dict[int, tuple[Path, Path]]]:
-    """List the pictures of an experiment: what all files decode to, and the originals.
+    """List the pictures of an experiment: all decoded files, and the originals.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def plan(
     -------
     pictures : list of Picture
     paths : dict
-        By the place of a file among `found.files`, the paths of its original and its picture.
+        The paths of the original and the picture of a file, by its place in `found.files`.
 
     Raises
     ------

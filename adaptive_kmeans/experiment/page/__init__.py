@@ -1,8 +1,8 @@
-"""The page of an experiment: one HTML file that stands alone and makes no request.
+"""The page of an experiment: one self-contained HTML file that makes no requests.
 
-`page.html` is its template, `page.css` its style and `page.js` its script; all of it, with the
-figures and the pictures, ends up in one file. The tables come from data frames, and their digits
-from the records of their columns.
+`page.html` is its template, `page.css` its style and `page.js` its script; all of them, with the
+figures and the pictures, end up in one file. The tables come from data frames, and their number
+formats from the records of their columns.
 
 | module | what it makes |
 | --- | --- |
@@ -36,7 +36,7 @@ def render(folder: Path, seen: view.Seen) -> str:
     folder : Path
         The folder of its results, with the figures and `environment.json`.
     seen : Seen
-        Its config, and what its trials gave.
+        Its config, and the outcomes of its trials.
     """
     found = seen.findings
     answered, parts = None, None
@@ -71,5 +71,5 @@ def render(folder: Path, seen: view.Seen) -> str:
 
 
 def _own(name: str) -> Markup:
-    """Return a file of this package, which is not escaped."""
+    """Return a file of this package as markup, which is not escaped."""
     return Markup((HERE / name).read_text("utf-8"))  # noqa: S704

@@ -15,7 +15,7 @@ from adaptive_kmeans.experiment.tables import shown_value
 from adaptive_kmeans.metrics import MIN_POINTS
 
 MAX_CLAIMS = 8
-"""Most series that are told in words; the table has all."""
+"""Maximum number of series that are described in words; the table has all."""
 
 
 class Claim(NamedTuple):
@@ -28,7 +28,7 @@ class Claim(NamedTuple):
     mood : str
         "fewer" or "more", or "unclear" if the interval includes 0 or there is none.
     text : str
-        The whole in words.
+        The whole claim in words.
     """
 
     number: str
@@ -56,7 +56,7 @@ class Answer(NamedTuple):
 def answer(files: pd.DataFrame, compared: pd.DataFrame, anchors: Sequence[str]) -> Answer:
     """Say what each series needs at equal quality, or why that cannot be said.
 
-    The series are those of `comparison.main_rows`. Where there are too many, the best against each
+    The series are those of `comparison.main_rows`. If there are too many, the best against each
     anchor come first, so that a weak anchor does not crowd out a strong one.
 
     Parameters
@@ -66,7 +66,7 @@ def answer(files: pd.DataFrame, compared: pd.DataFrame, anchors: Sequence[str]) 
     compared : DataFrame
         The comparison at equal quality; see `comparison`.
     anchors : sequence of str
-        What the config compares with.
+        The anchors that the config names.
     """
     rates = rate_deltas(compared)
     if not rates:

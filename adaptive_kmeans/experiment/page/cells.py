@@ -1,4 +1,4 @@
-"""Tables of the page: cells with what they are sorted by."""
+"""Tables of the page: cells with their sort keys."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from adaptive_kmeans.experiment.findings import Summary
 from adaptive_kmeans.experiment.tables import is_numeric, shown_value
 
 LONG = 300
-"""Rows beyond which the browser has only those of a table that are in sight."""
+"""Number of rows beyond which the browser holds only the visible rows of a table."""
 
 NUMBER = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?")
 
 
 class Cell(NamedTuple):
-    """A cell: its text, and the number that it is sorted by; None where the text is that."""
+    """A cell: its text, and the number that it is sorted by, None to sort by the text."""
 
     text: str
     value: float | str | None = None
@@ -35,7 +35,7 @@ class Table(NamedTuple):
         Titles of the columns, and whether they are numbers.
     rows : list of list of Cell
     same : list of (str, str)
-        Columns with one value in all rows, and that value; they are not in the table.
+        Columns with the same value in all rows, and that value; they are not in the table.
     title, note : str
         Its title, and a sentence below it.
     """
@@ -47,7 +47,7 @@ class Table(NamedTuple):
     note: str = ""
 
     def letters(self, column: int) -> int:
-        """Return the length of the longest text of a column."""
+        """Return the length of the longest text in a column."""
         texts = [self.heads[column][0], *(row[column].text for row in self.rows)]
         return max(map(len, texts))
 
@@ -98,7 +98,7 @@ def _cell(value: Any, digits: str, is_number: bool) -> Cell:
 
 
 def of_summary(summary: Summary) -> list[Table]:
-    """Return the tables of a summary; numbers are sorted by the first one in their cell."""
+    """Return the tables of a summary; numeric cells are sorted by their first number."""
     return [
         _of_cells(table, summary.title if i == 0 else "", summary.note if i == 0 else "")
         for i, table in enumerate(summary.tables)

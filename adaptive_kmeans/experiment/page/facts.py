@@ -1,4 +1,4 @@
-"""What the page says besides the trials: settings, environment, figures."""
+"""What the page shows besides the trials: settings, environment, figures."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from adaptive_kmeans.experiment.schema import Experiment
 ENVIRONMENT = "environment.json"
 
 TOLD = ("name", "question", "methods", "published")
-"""Keys of a config that have other places on the page."""
+"""Keys of a config that are shown elsewhere on the page."""
 
 ENLARGED = 1.3
-"""How much larger than in print figures are, so that letters of 8 points can be read."""
+"""How much larger figures are than in print, so that letters of 8 points can be read."""
 
 CSS_DPI, POINTS = 96, 72
 
@@ -32,7 +32,7 @@ CSS_DPI, POINTS = 96, 72
 class Figure(NamedTuple):
     """A figure: its name, its caption, its source, and its width in CSS pixels, if it is known.
 
-    One of which there is only a PDF has no source, and is told of.
+    A figure that exists only as PDF has no source, and is only mentioned.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Figure(NamedTuple):
 
 
 def figures(folder: Path) -> list[Figure]:
-    """Return the figures of a folder, as SVG if there is one, else as PNG."""
+    """Return the figures of a folder, as SVG if available, else as PNG."""
     stems = sorted({path.stem for path in folder.glob("*") if path.suffix != ".txt"})
     return [_figure(folder / stem) for stem in stems]
 
@@ -74,7 +74,7 @@ def _inline(data: bytes, kind: str) -> str:
 
 
 def settings(config: Experiment) -> list[tuple[str, str]]:
-    """Return the keys of a config and their values in words, but for those of its methods."""
+    """Return the keys of a config and their values in words, except those of its methods."""
     document = config.model_dump(mode="json", exclude_none=True, exclude=set(TOLD))
     if document.get("background") is None:
         document.pop("background", None)
@@ -82,7 +82,7 @@ def settings(config: Experiment) -> list[tuple[str, str]]:
 
 
 def methods(config: Experiment) -> list[tuple[str, str]]:
-    """Return the methods of a config and their settings in words; first what is the same in all."""
+    """Return the methods of a config and their settings in words, shared settings first."""
     found = config.model_dump(mode="json", exclude_none=True).get("methods", [])
     if not found or not all("method" in method for method in found):
         return []
@@ -121,7 +121,7 @@ def readable(value: object) -> str:
 
 
 def read_environment(folder: Path) -> dict[str, Any]:
-    """Read what a run recorded of itself; nothing if there is no such file, or a damaged one."""
+    """Read what a run recorded about itself; empty if the file is missing or damaged."""
     with contextlib.suppress(OSError, ValueError):
         found = json.loads((folder / ENVIRONMENT).read_text("utf-8"))
         if isinstance(found, dict):
@@ -144,7 +144,7 @@ def counts(seen: view.Seen, table: pd.DataFrame, environment: Mapping[str, Any])
 
 
 def readable_environment(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what a run recorded of itself, in words."""
+    """Return what a run recorded about itself, in words."""
     if not environment:
         return []
     got = environment.get

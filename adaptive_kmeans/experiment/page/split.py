@@ -11,7 +11,7 @@ from adaptive_kmeans.experiment.rows import COLUMNS
 from adaptive_kmeans.experiment.tables import shown_value
 
 MAX_BARS = 60
-"""Most bars; the CSV has all."""
+"""Maximum number of bars; the CSV has all."""
 
 
 class Segment(NamedTuple):
@@ -23,7 +23,7 @@ class Segment(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """The files of one setting: their name, their rate as text, and the parts of it."""
+    """The files of one setting: their name, their rate as text, and its parts."""
 
     name: str
     rate: str

@@ -1,4 +1,4 @@
-"""The pictures that the page compares: which ones, and as PNG in the page."""
+"""The pictures that the page compares: how they are chosen, and their PNG data."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from adaptive_kmeans.experiment.rows import COLUMNS
 from adaptive_kmeans.experiment.tables import shown_value
 
 MAX_PICTURES = 24
-"""Most pictures on the page, the original among them."""
+"""Maximum number of pictures on the page, including the original."""
 
 MAX_PIXELS = 2**24
-"""Most pixels of all of them."""
+"""Maximum number of pixels of all pictures together."""
 
 
 class Swipe(NamedTuple):
@@ -72,10 +72,10 @@ def swipe(pictures: Sequence[Picture]) -> Swipe | None:
 
 
 def choose(pictures: Sequence[Picture], most: int) -> list[Picture]:
-    """Choose the original, and of each series the files nearest to the same few rates.
+    """Choose the original, and for each series the files nearest to the same few rates.
 
-    The rates are even in the logarithm, from the lowest to the highest that all series reach. Where
-    there are more series than places, the first ones have one picture each.
+    The rates are evenly spaced in the logarithm, from the lowest to the highest that all series
+    reach. If there are more series than places, only the first ones have a picture, one each.
     """
     if len(pictures) <= most:
         return list(pictures)
@@ -106,7 +106,7 @@ def _rate(picture: Picture) -> float:
 
 
 def _facts(picture: Picture) -> str:
-    """Tell size and quality; nothing of an original."""
+    """Return size and quality in words, "" for an original."""
     if picture.size is None:
         return ""
     facts = [

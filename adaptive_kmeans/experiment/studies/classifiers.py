@@ -1,13 +1,13 @@
 """Agreement of detail measures with each other, and with a rate–distortion choice of blocks.
 
 The whole image is quantized twice by regular K-means, with k1 and with k2 > k1 codewords, so that
-only the choice of blocks is compared, not codebooks that depend on it. Under the two, a block of n
+only the choice of blocks is compared, not codebooks that depend on it. In the two, a block of n
 pixels has distortions D1 and D2, sums of squared errors. With fixed-length indices it costs
 n log2 k1 or n log2 k2 bits, and the large codebook saves (D1 − D2) / (n log2(k2 / k1)) for each
 additional bit. Minimizing D + λR gives the large codebook to each block that saves at least λ per
 bit, whatever the other blocks get: Y. Shoham, A. Gersho, "Efficient bit allocation for an arbitrary
-set of quantizers", IEEE Trans. ASSP 36(9), 1988. As λ falls, blocks are added in the order of what
-they save per pixel. A measure and a threshold give a share of high-detail pixels, and so a rate;
+set of quantizers", IEEE Trans. ASSP 36(9), 1988. As λ falls, blocks are added in the order of their
+savings per pixel. A measure and a threshold give a share of high-detail pixels, and so a rate;
 the best choice at this rate takes blocks in that order until it has the same share.
 """
 
@@ -64,7 +64,7 @@ class ClassifiersConfig(Experiment):
     k1: int = Field(
         32, description="Codewords of the whole image, for the rate–distortion choice; below k2."
     )
-    k2: int = Field(256, description="Likewise, of the large codebook.")
+    k2: int = Field(256, description="Likewise, for the large codebook.")
 
     def check(self) -> None:
         """Check all measures and thresholds."""
@@ -87,7 +87,8 @@ class ClassifierRow:
     beyond chance, None if both assign all blocks to one region. `detail` classifies `high_percent`
     of the blocks as high detail. Against the rate–distortion choice, `benefit_percent` is the
     distortion that the large codebook saves in the blocks that `detail` selects, relative to what
-    it saves in the best ones at the same rate; None if it saves nothing, and against measures.
+    it saves in the best ones at the same rate; None if it saves nothing, and if `other` is a
+    measure.
     """
 
     image_set: str = label()
@@ -262,7 +263,7 @@ def _means(rows: pd.DataFrame) -> dict[str, str]:
 def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:
     """Draw how close measures come to the rate–distortion choice, against the block size."""
     share = table["high_percent"] / 100
-    # How often two random choices of that share agree.
+    # How often two random choices with that share agree.
     own = table.assign(chance=100 * (share**2 + (1 - share) ** 2))[table["other"] == BEST]
     figures = {
         "benefit": ("distortion saved, relative to the rate–distortion choice", None),

@@ -58,9 +58,9 @@ VERSION = 1
 WARM_UP_SIDE, WARM_UP_K = 64, 8
 
 QUANTIZERS = ("libimagequant", "median-cut", "octree")
-"""Engines that are not K-means of all pixels, though some refine their palettes by it."""
+"""Engines that are not K-means on all pixels, though some refine their palettes with it."""
 MAX_COLUMNS, MAX_ROWS = 3, 4
-"""Most panels side by side and below each other."""
+"""Maximum numbers of panels side by side and below each other."""
 
 
 class EngineConfig(Strict):
@@ -82,10 +82,10 @@ class ClusteringSpeedConfig(Experiment):
     k: Ks
     engines: Annotated[list[EngineConfig], Field(min_length=1)]
     repeats: Annotated[int, Field(ge=1)] = Field(
-        3, description="Runs, for the median and the range."
+        3, description="Number of runs, which give the median and the range."
     )
     budget_s: float = Field(
-        10.0, description="Seconds of an engine for an image and k; it then skips more runs."
+        10.0, description="Seconds that an engine may take for an image and k before it skips runs."
     )
 
     def check(self) -> None:
@@ -100,7 +100,7 @@ class SpeedRow:
     """A row of the table: one engine on one image at one k.
 
     Times are the median and the range of the runs. The error is that of 8-bit pixels: codewords are
-    rounded as they would be stored. `peak_mb` is the largest of the runs' peaks of memory; see
+    rounded as they would be stored. `peak_mb` is the largest peak memory of the runs; see
     `PeakMemory`.
     """
 
@@ -161,7 +161,7 @@ def _measure(
     repeats: int,
     budget_s: float,
 ) -> Measurement:
-    """Time all engines in turns; one that fails does not end the others."""
+    """Time all engines in turn; one that fails does not stop the others."""
     runs: dict[tuple[str, int], list[_Timing]] = {(name, n): [] for name, n in contestants}
     errors: list[AdaptiveKMeansError] = []
     source = source.absolute()  # the processes may have started in another folder
@@ -172,7 +172,7 @@ def _measure(
             arguments = (engine, threads, source, background, k)
             try:
                 done.append(_worker(engine, threads).submit(_run, *arguments).result())
-            except Exception as error:  # of a library, or its process died
+            except Exception as error:  # raised by a library, or the process died
                 what = f"{source.name} at k = {k}, {engine}"
                 errors.append(TrialsFailedError(f"{what}: {one_line(error)}"))
                 del runs[engine, threads]
@@ -181,7 +181,7 @@ def _measure(
 
 
 def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return engines × k over all images: times, errors, and factors of the first engine's times.
+    """Return engines × k over all images: times, errors, and times relative to the first engine.
 
     Times are geometric means in milliseconds, errors arithmetic means.
     """
@@ -233,7 +233,7 @@ def _row(image: str, engine: str, threads: int, k: int, runs: list[_Timing]) -> 
 
 @functools.cache
 def _worker(engine: str, threads: int) -> ProcessPoolExecutor:
-    """Start a process for an engine, whose libraries use a number of threads.
+    """Start a process for an engine, whose libraries use the given number of threads.
 
     Raises
     ------
@@ -319,7 +319,7 @@ def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:
 
 
 def _kinds(names: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Split engines into those that run K-means from all pixels, and quantizers for palettes."""
+    """Split engines into those that run K-means on all pixels, and palette quantizers."""
     palettes = [name for name in names if name.partition(":")[0] in QUANTIZERS]
     kinds = {"K-means": [n for n in names if n not in palettes], "palette quantizers": palettes}
     return [

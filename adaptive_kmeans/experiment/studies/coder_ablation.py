@@ -1,4 +1,4 @@
-"""What each group of contexts saves: index maps coded without it, against all contexts."""
+"""What each group of contexts saves: index maps coded without it and with all contexts."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
 def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:
     """Draw how index maps grow without each group of contexts: a panel for each k.
 
-    A bar is the mean of all images, a point an image.
+    A bar is the mean over all images, and a point is one image.
     """
     left_out = table[table["without"] != NOTHING]
     groups = list(left_out["without"].unique())

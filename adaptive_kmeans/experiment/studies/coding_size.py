@@ -1,8 +1,8 @@
-"""Sizes of files of our coders and of lossless peers, all of the same reconstruction.
+"""File sizes of our coders and of lossless peers, all for the same reconstruction.
 
 Every image is quantized once for each k, by regular K-means. Each of our coders and each peer codes
 the result; a file counts only if it decodes to exactly the reconstruction. Peers run on one thread,
-ours on the usual number, of which an image of one band uses one.
+our coders on the usual number, of which an image with one band uses one.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ class CodingSizeConfig(Experiment):
     k: Ks
     coders: Coders = Field(["context-mixing"])
     peers: Peers = Field(
-        [], description="Lossless codecs of others, of the extra peers.", examples=[["jpeg-xl:9"]]
+        [], description="Other lossless codecs, from the extra peers.", examples=[["jpeg-xl:9"]]
     )
     repeats: Annotated[int, Field(ge=1)] = Field(
-        1, description="Times that each file is coded, for the median of the times."
+        1, description="How many times each file is coded; times are medians."
     )
 
     def check(self) -> None:
@@ -85,7 +85,7 @@ class CodingSizeConfig(Experiment):
         for coder in self.coders:
             Settings.regular(2, coder=coder)
         for peer in self.peers:
-            with contextlib.suppress(MissingDependencyError):  # skipped when it is run
+            with contextlib.suppress(MissingDependencyError):  # skipped when the study is run
                 peers.create(peer)
         check_once("coders and peers", [*self.coders, *self.peers])
 
@@ -199,9 +199,9 @@ def _ready(name: str) -> Peer:
 
 
 def compare(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of our coders with what they need, as `percent`, of the smallest peer's file.
+    """Return our coders' rows with their size as `percent` of the smallest peer's file.
 
-    It is empty without peers.
+    The result is empty without peers.
     """
     place = ["image_set", "image", "k"]
     is_peer = table["codec"].map(_is_peer).astype(bool)
@@ -211,7 +211,7 @@ def compare(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return what is saved against the smallest of the peers, and the mean rates."""
+    """Return the savings over the smallest peer, and the mean rates."""
     saved = []
     for (name, k, coder), own in compare(table).groupby(["image_set", "k", "codec"], sort=False):
         worst = own.sort_values("percent").iloc[-1]

@@ -106,7 +106,7 @@ def smallest_k(
 ) -> Mapping[str, Any] | None:
     """Return the file with the fewest codewords that reaches a PSNR; None if none does.
 
-    Between the values of k of the curve it is searched by halving, as PSNR rises with k.
+    Between the curve's values of k it is found by bisection, since PSNR rises with k.
 
     Returns
     -------
@@ -144,7 +144,7 @@ def _measured(outcomes: Iterable[Outcome]) -> Iterator[Mapping[str, Any]]:
 
 
 def _rows(source: ImageSource, outcomes: Iterable[Outcome]) -> list[ElbowRow]:
-    """Return the rows of files in increasing order of k, the elbow marked."""
+    """Return the rows of files in increasing order of k, with the elbow marked."""
     files = list(_measured(outcomes))
     mses = [PEAK**2 / 10 ** (row["psnr_db"] / 10) for row in files]
     at = elbow([row["k"] for row in files], mses)
@@ -169,7 +169,7 @@ class ElbowConfig(Experiment):
     kind: Literal["elbow"]
     k: Annotated[list[int], Field(min_length=2)] = Field(
         [2, 4, 8, 16, 32, 64, 128, 256],
-        description="Codewords where the curve is measured; the elbow depends on the largest.",
+        description="Codebook sizes of the curve; the elbow depends on the largest one.",
     )
     coder: Coder = "deflate"
     color_space: ColorSpace = "rgb"

@@ -1,9 +1,9 @@
 """Latency of the explorer: from the move of a slider to the picture, over its own WebSocket.
 
 The server runs in this process, and a client moves a slider as a page does: it sends the state and
-waits for the picture. ``k`` moves by up to a quarter around each of its values; of two regions it
-is k1. With a pause of 0 the next move follows the picture at once, as when a slider is dragged; a
-longer one lets the encoding of the file begin, which the next move ends.
+waits for the picture. ``k`` varies by up to a quarter around each of its values; with two regions,
+k1 does. With a pause of 0 the next move follows the picture at once, as when a slider is dragged; a
+longer pause lets the encoding of the file begin, which the next move cancels.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 SPREAD = 0.25
-"""How far a slider moves around a value, as a part of it."""
+"""How far a slider moves around a value, as a fraction of it."""
 PATIENCE_S = 120.0
 WANTED_MS = 100.0
 
@@ -48,14 +48,16 @@ class ExplorerLatencyConfig(Experiment):
     """Images × methods × settings × pauses, each with a number of moves."""
 
     kind: Literal["explorer-latency"]
-    k: Ks = Field([16, 64, 256], description="Codewords around which k moves; of two regions k1.")
-    k2: int = Field(256, description="Codewords of the region of high detail.")
+    k: Ks = Field(
+        [16, 64, 256], description="Codewords around which k varies; with two regions, k1."
+    )
+    k2: int = Field(256, description="Codewords for high-detail blocks.")
     quality: Numbers = Field([75.0], description="Qualities around which the slider moves.")
-    moves: Annotated[int, Field(ge=2)] = Field(50, description="Moves for each setting.")
-    pause_ms: Integers = Field([0], description="Milliseconds between a picture and a move.")
+    moves: Annotated[int, Field(ge=2)] = Field(50, description="Number of moves for each setting.")
+    pause_ms: Integers = Field([0], description="Milliseconds between a picture and the next move.")
 
     def dials(self) -> list[tuple[str, str, float]]:
-        """Return the methods, the settings that move, and around what."""
+        """Return the methods, the settings that vary, and the values around which they do."""
         found = [(method, key, float(k)) for method, key in _DIALS for k in self.k]
         return [*found, *(("quality", "quality", value) for value in self.quality)]
 
@@ -74,8 +76,8 @@ _DIALS = (("regular", "k"), ("regions", "k1"))
 class LatencyRow:
     """A row of the table: the moves around one setting of one image.
 
-    Times are from sending the state to receiving the picture, `computed_ms` the part of it that the
-    picture took.
+    Times are from sending the state to receiving the picture; `computed_ms` is the part that was
+    spent on computing the picture.
     """
 
     image: str = parameter("image")
@@ -138,7 +140,7 @@ def _measure(
 
 
 class _Slider:
-    """A page whose slider is moved."""
+    """A client that moves a slider as a page does."""
 
     def __init__(self, socket: ClientConnection, image: str) -> None:
         self._socket = socket
@@ -156,7 +158,7 @@ class _Slider:
     ) -> LatencyRow:
         """Move a slider, and return how long its pictures took."""
         values = _moves(key, around, moves)
-        self._show({**fixed, key: values[-1]}, "file")  # loads, on a new machine compiles, kernels
+        self._show({**fixed, key: values[-1]}, "file")  # loads (on a new machine, compiles) kernels
         waited, computed = [], []
         for value in values:
             start = time.perf_counter()
@@ -201,7 +203,7 @@ def _head(frame: bytes | str) -> dict[str, Any]:
 
 
 def _moves(key: str, around: float, count: int) -> list[Any]:
-    """Return where a slider goes."""
+    """Return the values that a slider takes."""
     draw = random.Random(0)  # noqa: S311
     places = [around * (1 + SPREAD * (2 * draw.random() - 1)) for _ in range(count)]
     return [min(place, 100.0) for place in places] if key == "quality" else list(map(round, places))
@@ -230,7 +232,7 @@ def _connected(server: Server) -> Iterator[ClientConnection]:
 
 
 def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return the mean of the images' medians, and the largest of their 95 %."""
+    """Return the mean of the images' medians, and the largest of their 95th percentiles."""
     found = table.groupby(["method", "around", "pause_ms"], sort=False)
     rows = [
         {
@@ -249,7 +251,7 @@ def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:
-    """Draw the medians, and up to where 95 % of the moves are, by method and setting."""
+    """Draw the medians and the 95th percentiles, by method and setting."""
     pauses = list(table["pause_ms"].unique())
     if not pauses:
         return

@@ -1,6 +1,6 @@
 """Default coefficients of the restoration filter, by least squares over a set of images.
 
-Every image at every k counts alike: its squared errors are divided by their sum.
+Every image at every k has the same weight: its squared errors are divided by their sum.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class FilterTrainingConfig(Experiment):
 
 @dataclass(frozen=True)
 class CoefficientRow:
-    """A row of the table: a coefficient of the filter, in 1 / 256.
+    """A row of the table: a coefficient of the filter, in units of 1 / 256.
 
     `sees` is what it multiplies: the offset (dy, dx) of one pixel of a pair, or a ring's radius,
     and the channel.
@@ -94,7 +94,7 @@ def combine(found: Measured) -> pd.DataFrame:
 
 
 def _measure(source: ImageSource, background: str | None, k: int) -> Measurement:
-    """Sum what the filter sees of an image and lacks, as data; the rows come from all images."""
+    """Return the least-squares sums of an image as data; rows come from all images together."""
     pixels = load(source, background)
     decoded = codec.quantize(pixels, Settings.regular(k)).reconstruct()
     with Workers(1) as workers:
@@ -105,14 +105,14 @@ def _measure(source: ImageSource, background: str | None, k: int) -> Measurement
 
 
 def _inputs() -> list[str]:
-    """Name what the filter sees, in its order."""
+    """Name the inputs of the filter, in its order."""
     places = [f"({dy}, {dx})" for dy, dx in wiener.PAIRS]
     places += [f"ring {ring[0, 1]}" for ring in wiener.RINGS]
     return [f"{place} {channel}" for place in places for channel in CHANNELS]
 
 
 def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return the same-channel coefficients, means of the channels, by class."""
+    """Return the same-channel coefficients, averaged over the channels, by class."""
     same = table[[row.sees.endswith(f" {row.output}") for row in rows_of(table)]]
     places = same["sees"].str.rsplit(" ", n=1).str[0]
 

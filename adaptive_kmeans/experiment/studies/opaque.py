@@ -1,4 +1,4 @@
-"""The images that a study can measure: opaque ones, or all with a background color."""
+"""The images that a study can measure: opaque ones, or all if there is a background color."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from adaptive_kmeans.progress import trial_bar
 
 
 def opaque_images(sources: Sequence[ImageSource], background: str | None) -> list[ImageSource]:
-    """Return the images without translucent ones, which are printed, if there is no background."""
+    """Return the images; without a background, translucent ones are skipped and printed."""
     opaque = []
     with trial_bar(len(sources)) as advance:
         for source in sources:

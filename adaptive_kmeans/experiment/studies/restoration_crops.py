@@ -1,6 +1,6 @@
 """Crops of images before and after restoration, beside the original.
 
-A crop of an image that is not among the images is left out.
+A crop is left out if its image is not among the experiment's images.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Crop(Strict):
 
     SAMPLE: ClassVar = {"image": "chelsea", "what": "eye", "left": 150, "top": 70}
 
-    image: str = Field(description="Name of the image; a crop of none is left out.")
+    image: str = Field(description="Name of the image; without this image, the crop is left out.")
     what: str = Field(description="What the crop shows.")
     left: Annotated[int, Field(ge=0)] = Field(description="Its left edge in pixels.")
     top: Annotated[int, Field(ge=0)] = Field(description="Its top edge in pixels.")
@@ -131,7 +131,7 @@ def _measure(
 
 
 def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:
-    """Draw a row of pictures for each crop: the original, without restoration, with it."""
+    """Draw a row of pictures for each crop: the original, without and with restoration."""
     if "pictures" not in table:
         return
     grid = []
