@@ -74,7 +74,7 @@ def print_table(table: Any) -> None:
     """Print a table, cropped to the width of the terminal, if any."""
     from rich.console import Console
 
-    # A pipe or a file has no width, so nothing is cropped there.
+    # A pipe or a file has no width: there is room for the widest table.
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 

@@ -111,7 +111,7 @@ def required(columns: Columns) -> list[str]:
 def table_of(rows: Iterable[Mapping[str, Any]], columns: Columns) -> pd.DataFrame:
     """Return rows as a table; cells that a row lacks are empty, and unknown columns are dropped.
 
-    Parameters and names are objects, None where they do not apply. Numbers are integers or
+    Parameters, labels and names are objects, None where they do not apply. Numbers are integers or
     floats, and missing where they do not apply.
 
     Examples

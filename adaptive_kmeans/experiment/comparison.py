@@ -1,4 +1,4 @@
-"""Comparison of series with an anchor at equal bytes, on each image and in summary.
+"""Comparison of series with an anchor at equal quality or rate, on each image and in summary.
 
 An anchor is a method, such as "regular", without restoration. A series is compared with the
 anchor's series that has the same coder, if there is one, so that gains of coders and of methods are

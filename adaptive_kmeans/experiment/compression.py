@@ -83,7 +83,7 @@ def _measured(
 
 
 def find(config: CompressionConfig, measured: Measured, shown: Shown) -> Findings:
-    """Compare the files of all series at equal bytes, and with published numbers."""
+    """Compare all series at equal quality and rate, and with published numbers."""
     measured = Measured(named(measured.table), measured.data)
     table, paper = measured.table, config.published
     own = measured._replace(table=published.without_repeats(table, paper))

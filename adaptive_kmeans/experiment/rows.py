@@ -45,7 +45,7 @@ COLUMNS: dict[str, Column] = {
     "encode_s": Column("time", ".2f", "enc s"),
     "decode_s": Column("time", ".2f"),
     **_QUALITY,
-    "quality": _NUMBER,  # of a baseline, or found for a target
+    "quality": _NUMBER,  # given, or found for a target
     "threshold": _IF_SWEPT,
     "color_space": _IF_SWEPT,
     "seed": _NUMBER_IF_SWEPT,

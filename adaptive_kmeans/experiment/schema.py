@@ -121,7 +121,7 @@ class _Targets(Strict):
 
 
 class _OurMethod(Strict):
-    """Parameters that both of our methods have."""
+    """Parameters that all of our methods have."""
 
     block_size: BlockSizes = Field([Settings.block_size])
     coder: Coders = Field([Settings.coder])

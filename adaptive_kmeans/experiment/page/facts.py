@@ -74,7 +74,7 @@ def _inline(data: bytes, kind: str) -> str:
 
 
 def settings(config: Experiment) -> list[tuple[str, str]]:
-    """Return the keys of a config and their values in words, except those of its methods."""
+    """Return the keys of a config that the page tells nowhere else, and their values in words."""
     document = config.model_dump(mode="json", exclude_none=True, exclude=set(TOLD))
     if document.get("background") is None:
         document.pop("background", None)

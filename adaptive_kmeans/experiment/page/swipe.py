@@ -28,13 +28,13 @@ class Swipe(NamedTuple):
     Parameters
     ----------
     pictures : list of dict
-        For each its `title`, `series`, `facts` in words, and `source`.
+        For each its `title`, its `facts` in words, and its `source`, a data URL.
     groups : dict of str to list of int
         For each series the places of its pictures.
     width, height : int
         Their size.
     note : str
-        Which ones are left out; "" if all are there.
+        Which ones were kept; "" if all were.
     """
 
     pictures: list[dict[str, Any]]
