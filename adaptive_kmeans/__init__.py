@@ -20,9 +20,9 @@ import lazy_loader as _lazy
 
 
 class _Package(_ModuleType):
-    """The module `quantize` and the function `quantize` share a name, which is the function's.
+    """A package whose name `quantize` is always the function, not the module of the same name.
 
-    The first import of a submodule binds its name in the package.
+    Otherwise the first import of the submodule would bind the name to the module.
     """
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -1,7 +1,7 @@
 """The command `adaptive-kmeans`, also as ``python -m adaptive_kmeans``.
 
-It starts here, with as few imports as can be, so that an interrupt while the others load ends it in
-one line: nothing is open yet.
+It starts here, with as few imports as possible, so that an interrupt while the rest loads ends it
+with one line: nothing is open yet.
 """
 
 import os
@@ -9,14 +9,14 @@ import signal
 
 
 def main() -> None:
-    """Load the command line, and run it."""
+    """Load the command line and run it."""
     signal.signal(signal.SIGINT, _end)
     from adaptive_kmeans.cli import main as run
 
     try:
         run()
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is Python's own end
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # only Python's own shutdown is left
 
 
 def _end(*_: object) -> None:

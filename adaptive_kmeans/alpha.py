@@ -1,19 +1,20 @@
-"""Alpha: the channel of an image that says how much of a pixel's color is seen.
+"""Alpha: the channel of an image that says how much of each pixel's color is visible.
 
-An image with transparency is (H, W, 4) uint8: red, green, blue, which are not premultiplied, and
-alpha, from 0, which shows the background alone, to 255, which shows the color alone.
+An image with transparency is (H, W, 4) uint8: red, green and blue, not premultiplied, and alpha,
+from 0, where only the background shows, to 255, where only the color does.
 
-**Hidden pixels** are those of alpha 0. Nobody sees their colors: these are not coded, and decode to
-`HIDDEN`, black. Where something looks at neighbors (detail, restoration), a hidden pixel stands for
-the nearest visible one of its row, the left one of equally near ones. A row without a visible pixel
-is a copy of the row above it, the first such rows of the first row that has one.
+**Hidden pixels** are those of alpha 0. Their colors are invisible, so they are not coded, and
+decode to `HIDDEN`, black. Where a step looks at neighbors (detail, restoration), a hidden pixel has
+the color of the nearest visible pixel in its row, the left one if two are equally near. A row
+without visible pixels is a copy of the row above it; such rows at the top are copies of the first
+row that has a visible pixel.
 
-**Weights.** Over any background an error of a color is multiplied by alpha / 255, and so its square
-by ``(alpha / 255)**2``. That is what an error of a pixel costs, in the clustering, in the choice of
-codewords and in restoration.
+**Weights.** Over any background, the error of a color is multiplied by alpha / 255, and its square
+by ``(alpha / 255)**2``. Clustering, the choice of codewords and restoration weight squared errors
+accordingly.
 
-**Metrics** of images with alpha are those of the images over each of `BACKGROUNDS`, and the worse
-one counts.
+**Metrics** of images with alpha are computed over each of `BACKGROUNDS`, and the worse value
+counts.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ BACKGROUNDS = {"black": (0, 0, 0), "white": (255, 255, 255)}
 ONE = 256
 """The opacity and the weight of an opaque pixel."""
 ROWS = 64
-"""Rows that are worked on at a time."""
+"""Rows processed at a time."""
 
 
 def split(image: Pixels) -> tuple[Pixels, Plane | None]:
@@ -55,7 +56,7 @@ def split(image: Pixels) -> tuple[Pixels, Plane | None]:
 
 
 def join(colors: Pixels, alpha: Plane | None) -> Pixels:
-    """Return the image of (H, W, 3) colors and (H, W) alpha, if it has one."""
+    """Return (H, W, 3) colors joined with (H, W) alpha, if there is any."""
     return colors if alpha is None else np.dstack([colors, alpha])
 
 
@@ -79,7 +80,7 @@ def flatten(image: Pixels, background: tuple[int, int, int]) -> Pixels:
 
 
 def require_opaque(name: str, image: Pixels) -> Pixels:
-    """Return an image without alpha.
+    """Return the image, which must not have alpha.
 
     Raises
     ------
@@ -95,7 +96,7 @@ def require_opaque(name: str, image: Pixels) -> Pixels:
 
 
 def opacity(alpha: Plane) -> npt.NDArray[np.int64]:
-    """Return alpha in 1 / 256, which is exact for 0 and 255: (H, W) int64.
+    """Return alpha in units of 1 / 256, exact for 0 and 255: (H, W) int64.
 
     Examples
     --------
@@ -107,7 +108,7 @@ def opacity(alpha: Plane) -> npt.NDArray[np.int64]:
 
 
 def weights(alpha: Plane) -> npt.NDArray[np.int64]:
-    """Return the weight of each pixel, the square of its opacity, in 1 / 256: (H, W) int64.
+    """Return the weight of each pixel, its squared opacity, in units of 1 / 256: (H, W) int64.
 
     It is 0 for hidden pixels, and at least 1 for others.
 
@@ -122,14 +123,14 @@ def weights(alpha: Plane) -> npt.NDArray[np.int64]:
 
 
 def mark_hidden(pixel_regions: Plane, alpha: Plane | None, region: int) -> Plane:
-    """Return the (h, w) regions of pixels, where hidden pixels are of a region of their own."""
+    """Return the (h, w) regions of pixels, with hidden pixels in a region of their own."""
     if alpha is None:
         return pixel_regions
     return np.where(alpha == 0, np.uint8(region), pixel_regions)
 
 
 def fill_hidden(colors: Pixels, alpha: Plane | None) -> None:
-    """Give hidden pixels the colors of visible ones near them.
+    """Give hidden pixels the colors of nearby visible ones.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The block grid: where an image is cut, and how block values spread back to pixels."""
+"""The block grid: how an image is cut into blocks, and how block values spread back to pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from adaptive_kmeans.limits import MAX_BLOCK_SIZE, check_integer
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 RUN = 2**18
-"""Values that NumPy handles at once where it widens each to eight bytes."""
+"""Values that NumPy processes at a time where it widens each to eight bytes."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class BlockGrid:
     """A grid of square blocks over an image; blocks at the right and bottom edge may be smaller.
 
     The published code widens all blocks until none is one pixel wide; here a ragged edge simply
-    has smaller blocks, so that the block size is the one asked for.
+    has smaller blocks, so that the block size is always the requested one.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class BlockGrid:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Shape of an array with one value a block: (rows, columns)."""
+        """Shape of an array with one value per block: (rows, columns)."""
         return self.rows, self.columns
 
     def pixel_counts(self) -> npt.NDArray[np.int64]:

@@ -1,17 +1,18 @@
-"""Colors in files: those of codebooks as other programs read them, and those that are given.
+"""Files of colors: codebooks in formats that other programs read, and colors that users give.
 
 ========= =========================================================================================
 `.json`   ``{"codebooks": [["#rrggbb", ...], ...]}``, one list for each region
 `.csv`    rows of ``region,index,red,green,blue``, and the share of pixels
-`.gpl`    a palette of GIMP, which Inkscape and Krita read too
+`.gpl`    a GIMP palette, which Inkscape and Krita read too
 `.css`    custom properties: ``--color-0: #rrggbb;``
 `.npy`    an (n, 3) uint8 array
 `.npz`    (n, 3) uint8 arrays, ``codebook_0`` and so on; see also `adaptive_kmeans.exports.npz`
 `.akm`    read only
 ========= =========================================================================================
 
-Each of them can be read back. Files of other origin may say less: a JSON file may be a list of
-colors, and mark some that clustering is to keep, ``{"color": "#rrggbb", "locked": true}``.
+Each of them can be read back. Files from elsewhere may contain less: a JSON file may be a plain
+list of colors, and may mark those that clustering is to keep, as ``{"color": "#rrggbb", "locked":
+true}``.
 """
 
 from __future__ import annotations
@@ -40,17 +41,17 @@ Codebooks = Sequence[Colors]
 Shares = Sequence[Sequence[float]]
 
 MAX_TEXT_BYTES = 2**22
-"""Bytes of a file of colors; one that holds an image may be larger."""
+"""Most bytes of a file of colors; a file that also holds an image may be larger."""
 
 
 class GivenColors(NamedTuple):
-    """Colors of a file, each once, in its order.
+    """The distinct colors of a file, in its order.
 
     Parameters
     ----------
     colors : (n, 3) uint8
     locked : (n,) bool
-        Those that the file marks as locked.
+        Which of them the file marks as locked.
     """
 
     colors: Colors
@@ -67,7 +68,7 @@ def write(format_name: str, codebooks: Codebooks, shares: Shares | None = None) 
     codebooks : sequence of (k, 3) uint8
         One for each region.
     shares : sequence of sequences of float, optional
-        The share of pixels that each color has, which only CSV tells.
+        The share of pixels that each color has; only CSV stores it.
 
     Examples
     --------
@@ -78,16 +79,16 @@ def write(format_name: str, codebooks: Codebooks, shares: Shares | None = None) 
 
 
 def read(path: str | Path) -> GivenColors:
-    """Read the colors of a file, by its extension; those of all regions together.
+    """Read the colors of a file by its extension, those of all regions together.
 
     Raises
     ------
     ConfigError
-        The extension is not that of a file of colors.
+        The extension is not one of a file of colors.
     ReadError
         It cannot be read.
     FormatError
-        It does not hold 1 to `MAX_CODEWORDS` colors in the form of its kind.
+        It does not hold 1 to `MAX_CODEWORDS` colors in the format of its extension.
     LimitError
         It is too large.
 
@@ -162,7 +163,7 @@ def _from_json(data: bytes) -> _Found:
 
 
 def _color(value: object, place: int) -> _Color:
-    """Return the color that a text, or a list of three levels, says."""
+    """Return the color that a text, or a list of three levels, stands for."""
     if isinstance(value, str):
         found = _parse(value)
         if found is not None:
@@ -185,7 +186,7 @@ def _parse(text: str) -> _Color | None:
 
 
 def _brief(value: object) -> str:
-    """Return what a value of unknown size looks like, in a few letters."""
+    """Return a brief description of a value of unknown size."""
     if isinstance(value, list | dict):
         return f"{type(value).__name__} of {len(value)}"
     return value[:40] if isinstance(value, str) else type(value).__name__
@@ -215,7 +216,7 @@ def _from_csv(data: bytes) -> _Found:
 
 
 def _levels(texts: Sequence[str | None], line: int) -> _Color:
-    """Return the color that three numbers of a line say."""
+    """Return the color that three numbers on a line stand for."""
     levels = [text.strip() for text in texts if text is not None]
     if len(levels) == 3 and all(re.fullmatch("[0-9]{1,3}", level) for level in levels):
         red, green, blue = map(int, levels)
@@ -257,7 +258,7 @@ def _to_css(codebooks: Codebooks, _: Shares | None) -> bytes:
 
 
 def _from_css(data: bytes) -> _Found:
-    """Yield the custom properties that are colors; others, such as lengths, are passed over."""
+    """Yield the custom properties that are colors; others, such as lengths, are skipped."""
     text = re.sub(r"/\*.*?(\*/|\Z)", " ", _text(data), flags=re.DOTALL)
     for declaration in re.split("[;{}]", text):
         name, _, value = declaration.partition(":")
@@ -285,13 +286,13 @@ def _from_npy(data: bytes) -> _Found:
 
 
 def _array(data: bytes, what: str) -> Colors:
-    """Return the (n, 3) uint8 array of an .npy file, of which nothing but its levels is trusted."""
+    """Return the (n, 3) uint8 array of an .npy file whose header is not trusted."""
     file = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(file)
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else None
         shape, is_fortran, dtype = (header or np.lib.format.read_array_header_2_0)(file)
-    except Exception as error:  # whatever NumPy's parser of headers raises
+    except Exception as error:  # whatever NumPy's header parser raises
         raise FormatError(what, "an array of NumPy", "something else") from error
     expected = f"an (n, 3) uint8 array with n in 1..{MAX_CODEWORDS}"
     if dtype != np.uint8 or len(shape) != 2 or shape[1] != 3 or shape[0] > MAX_CODEWORDS:
@@ -303,7 +304,7 @@ def _array(data: bytes, what: str) -> Colors:
 
 
 _MAX_ARRAY_BYTES = 3 * MAX_CODEWORDS + 4096
-"""Bytes of a codebook as an .npy file."""
+"""Most bytes of a codebook as an .npy file."""
 
 
 def _to_npz(codebooks: Codebooks, _: Shares | None) -> bytes:
@@ -360,7 +361,7 @@ WRITABLE: dict[str, Callable[[Codebooks, Shares | None], bytes]] = {
     "npy": _to_npy,
     "npz": _to_npz,
 }
-"""What writes each format."""
+"""The writer of each format."""
 
 _READABLE: dict[str, Callable[[bytes], _Found]] = {
     "json": _from_json,
@@ -372,5 +373,5 @@ _READABLE: dict[str, Callable[[bytes], _Found]] = {
     "akm": _from_akm,
 }
 _WITH_IMAGE = ("npz", "akm")
-"""Formats that hold an image too."""
+"""Formats that also hold an image."""
 _STARTS = {"akm": _check_akm}

@@ -68,35 +68,35 @@ DEFAULT_QUALITY = 75.0
 PRICE_OF_BEST = 2.5
 """λ at quality 100."""
 QUALITIES = tuple(step / 100 for step in range(10_001))
-"""The qualities that a search tries: those that a person can type."""
+"""The qualities that a search may try, in steps of 0.01."""
 
 ENCODER_VERSION = 4
-"""Incremented whenever the same image and settings give other pixels or bytes, so that experiments
-measure their stored trials again."""
+"""Incremented whenever the same image and settings give different pixels or bytes, so that
+experiments measure their stored trials again."""
 
 _PLAIN = "plain K-means (k, or k1 and k2, and no price of bits)"
 """What dithering needs."""
 
 _LATER = ("alpha_levels", "codebook", "dither")
-"""Settings that trials do not have which were stored before these were added."""
+"""Settings that are missing from trials stored before these settings were added."""
 
 
 @dataclass(frozen=True)
 class Settings:
     """The settings of the encoder; decoding needs none.
 
-    There are three ways to say what a file should be. By quality, which is the default: codewords
-    are chosen by distortion and bits, and the decoder restores what it can. By the number of
-    codewords, `regular`, or by two of them, `published`: plain K-means, unless a price is named.
+    There are three ways to say what a file should be. By quality, the default: codewords are chosen
+    by distortion and bits, and the decoder restores what it can. By the number of codewords, with
+    `regular`, or by two such numbers, with `published`: plain K-means, unless a price is given.
 
     Parameters
     ----------
     k1 : int or None
-        Codewords, at most `MAX_CODEWORDS` of `adaptive_kmeans.limits`; with `k2` those for
-        low-detail blocks. None: by quality.
+        Number of codewords, at most `MAX_CODEWORDS` of `adaptive_kmeans.limits`; with `k2`, the
+        number for low-detail blocks. None encodes by quality.
     k2 : int or None
-        Codewords for high-detail blocks; None for one region. The published method has k1 < k2,
-        others are allowed.
+        Number of codewords for high-detail blocks; None for one region. The published method has k1
+        < k2, but any sizes are allowed.
     detail : str
         Spec of the detail measure: ``eigenvalue``, ``eigenvalue:largest``, ``variance``,
         ``total-variation``, or one that an installed package adds.
@@ -113,35 +113,37 @@ class Settings:
     init : str
         Where the centroids start: ``wu``, ``k-means++``, ``maximin``, ``random``.
     tolerance : float
-        Clustering stops when the distortion falls by less than this part of itself; with 0 it goes
-        on until no label changes.
+        Clustering stops when the distortion falls by less than this fraction; with 0, it continues
+        until no label changes.
     price : float
         λ: the distortion, in squared levels summed over channels, that a bit of an index is worth.
         Above 0, codewords are chosen by distortion and bits: see `adaptive_kmeans.rate_distortion`.
-        With 0 each pixel takes the nearest: plain K-means. Quality sets it.
+        At 0, each pixel takes the nearest codeword, as in plain K-means. A quality sets it.
     quality : float or None
-        0 to 100, by default `DEFAULT_QUALITY` where no codebooks are named: sets the price to
-        `price_of_quality`, the codebook to what suits it, and restoration and correction to
+        0 to 100, by default `DEFAULT_QUALITY` if no codebooks are given. It sets the price to
+        `price_of_quality`, the codebook size to suit the price, and restoration and correction to
         ``auto``.
     tune : str
         The distortion: ``perceptual``, or ``psnr`` for the squared error of RGB. For prices above
         0.
     effort : int
-        1, fast, to 9, small files: see `adaptive_kmeans.rate_distortion.effort`. For prices above
-        0. Up to 3, the coder ``context-mixing`` is ``context-mixing:fast``.
+        1 (fast) to 9 (small files): see `adaptive_kmeans.rate_distortion.effort`. For prices above
+        0. Up to 3, the coder ``context-mixing`` becomes ``context-mixing:fast``.
     detail_power : float
-        How much λ depends on the detail of a block, as `detail` measures it: the power, -1 to 1.
+        How strongly λ depends on the detail of a block, as `detail` measures it: an exponent, -1 to
+        1.
     restoration : str
         Spec of the filter that the decoder applies last: ``none``, ``wiener:FORM`` with a form such
-        as ``8+rings`` or ``3``, or ``auto`` for the form that pays best for its bytes, if one does.
+        as ``8+rings`` or ``3``, or ``auto`` for the form that pays best for its bytes, if any does.
     correction : str
         Coarse correction of the codewords' errors: ``none``, or ``auto`` where it pays.
     alpha_levels : int or None
-        Most levels of alpha of an image that has it, 2 to 256; None keeps alpha without loss.
+        Most levels of alpha to keep, 2 to 256; None keeps alpha lossless.
     codebook : tuple of (red, green, blue), or (n, 3) array
-        Codewords that are given, for one codebook: all of them, or with more `k1` some, which
-        clustering keeps and adds to. The file has them whether they are used or not, so that an
-        index means the same color in every file of the same codebook. See `with_codebook`.
+        Given codewords, for one codebook: all of its codewords, or, with a larger `k1`, some of
+        them, which clustering keeps and adds to. The file contains them whether they are used or
+        not, so that an index means the same color in every file with the same codebook. See
+        `with_codebook`.
     dither : str
         Spec of the dithering of plain K-means: ``none``, ``diffusion:STRENGTH`` or
         ``blue-noise:STRENGTH`` with a strength of 0 to 1, by default 1, or one that an installed
@@ -202,8 +204,8 @@ class Settings:
         colors : (n, 3) array
             Levels from 0 to 255.
         k : int, optional
-            Size of the codebook: K-means finds the codewords that are not given. By default there
-            are none, and each pixel takes the nearest of the given ones.
+            Size of the codebook: K-means finds the codewords that are not given. By default all are
+            given, and each pixel takes the nearest one.
         **others
             Other settings.
 
@@ -263,7 +265,7 @@ class Settings:
         restoration.check_correction(self.correction)
 
     def _spell_specs(self) -> None:
-        """Give each spec its one spelling, so that settings that mean the same are equal."""
+        """Write each spec in its canonical form, so that settings that mean the same are equal."""
         from adaptive_kmeans.detail import measures
         from adaptive_kmeans.regions import thresholds
 
@@ -281,7 +283,7 @@ class Settings:
                 object.__setattr__(self, key, family.spec(spec))
 
     def _take_codebook(self) -> None:
-        """Check given codewords; without a size, they are all there are."""
+        """Check given codewords; without a size, they are the whole codebook."""
         from adaptive_kmeans.clustering.locked import check_colors
 
         if self.quality is not None or self.k2 is not None:
@@ -296,7 +298,7 @@ class Settings:
             raise ConfigError("price of bits", expected, f"{len(colors)} of {k} codewords")
 
     def _take_quality(self) -> None:
-        """Set what quality decides; refuse settings that contradict it."""
+        """Set what the quality determines; refuse settings that contradict it."""
         given = DEFAULT_QUALITY if self.quality is None else self.quality
         quality = _check_real("quality", given, 0.0, 100.0)
         price = price_of_quality(quality)
@@ -312,22 +314,22 @@ class Settings:
 
     @property
     def is_given(self) -> bool:
-        """Whether all codewords are given, and none is to be found."""
+        """Whether all codewords are given, so that none has to be found."""
         return bool(self.codebook) and len(self.codebook) == self.k1
 
     @property
     def is_dithered(self) -> bool:
-        """Whether pixels may take other codewords than the nearest, so that areas keep colors."""
+        """Whether pixels may take codewords other than the nearest, to keep areas' mean colors."""
         return self.dither != UNDITHERED
 
     @property
     def ks(self) -> tuple[int, ...]:
-        """Codewords of each region: (k1, k2), (k,) for one region, () by quality."""
+        """Number of codewords in each region: (k1, k2), (k,) for one region, () by quality."""
         return tuple(k for k in (self.k1, self.k2) if k is not None)
 
     @property
     def file_coder(self) -> str:
-        """Spec of the coder that writes the file: with little effort a fast one."""
+        """Spec of the coder that writes the file: a fast one at low effort."""
         hurried = self.price > 0 and self.effort <= FAST_UP_TO
         return self.fast_coder if hurried else self.coder
 
@@ -338,12 +340,12 @@ class Settings:
 
     @property
     def restores(self) -> bool:
-        """Whether a filter or a correction is looked for."""
+        """Whether the encoder looks for a filter or a correction."""
         return (self.restoration, self.correction) != (restoration.NONE, restoration.NONE)
 
     @property
     def unused(self) -> dict[str, str]:
-        """Settings that change nothing beside these ones, and what they need.
+        """Settings that have no effect among the others, and what they would need.
 
         Examples
         --------
@@ -436,10 +438,10 @@ def quantize(
 
 
 def _prepare(image: Input, settings: Settings) -> npt.NDArray[np.uint8]:
-    """Return what is coded of a checked image: colors, and alpha unless it is opaque everywhere.
+    """Check an image and return what is coded: colors, and alpha unless it is opaque everywhere.
 
-    Hidden pixels get the colors of their neighbors. The array is read-only, whatever the caller's
-    is: kernels compile once.
+    Hidden pixels get the colors of their neighbors. The array is read-only even if the caller's is
+    not, so that kernels compile only once.
     """
     if not isinstance(image, np.ndarray):
         from adaptive_kmeans.image import as_pixels
@@ -471,8 +473,8 @@ def encode(
     Parameters
     ----------
     image : (H, W, 3) or (H, W, 4) uint8, or what `adaptive_kmeans.load` takes
-        sRGB pixels, and alpha, which is kept without loss. One that is opaque everywhere is not
-        kept, and neither are colors that nobody sees: see `adaptive_kmeans.alpha`.
+        sRGB pixels, and alpha, which is kept without loss. Alpha that is opaque everywhere is not
+        kept, and neither are the colors of hidden pixels: see `adaptive_kmeans.alpha`.
     settings : Settings, optional
         Settings of the encoder; the defaults if omitted.
     progress : callable, optional
@@ -501,9 +503,9 @@ def encode_with_reconstruction(
     *,
     progress: Progress | None = None,
 ) -> tuple[bytes, npt.NDArray[np.uint8]]:
-    """Encode an image, and return what the file decodes to as well.
+    """Encode an image, and also return what the file decodes to.
 
-    The encoder has these pixels already, which saves decoding the file to score it.
+    The encoder already has these pixels, so the file need not be decoded to score it.
 
     Returns
     -------
@@ -524,7 +526,7 @@ def encode_with_reconstruction(
 
 
 class Encoded(NamedTuple):
-    """A file, and what the encoder knows of it; see `encode_in_full`."""
+    """A file and what the encoder knows about it; see `encode_in_full`."""
 
     data: bytes
     quantized: Quantized
@@ -537,14 +539,14 @@ def encode_in_full(
     *,
     progress: Progress | None = None,
 ) -> Encoded:
-    """Encode an image, and return the quantized image in the file and what it decodes to as well.
+    """Encode an image, and also return the quantized image in the file and what it decodes to.
 
     Returns
     -------
     data : bytes
         The file; see `encode` for the parameters and errors.
     quantized : Quantized
-        The codewords that it holds, as `container.read` finds them.
+        The quantized image in the file, as `container.read` returns it.
     reconstruction : (H, W, 3) or (H, W, 4) uint8
         The image that `decode` makes of it.
 
@@ -560,7 +562,7 @@ def encode_in_full(
 
 
 class _File(NamedTuple):
-    """A file, what it holds, and what it decodes to where something is restored."""
+    """A file, what it holds, and what it decodes to if anything is restored."""
 
     data: bytes
     quantized: Quantized
@@ -572,7 +574,7 @@ class _File(NamedTuple):
 
 
 def _encode(image: Input, settings: Settings | None, progress: Progress | None) -> _File:
-    """Return the best file."""
+    """Encode an image, and return the best of the candidate files."""
     settings = _check_settings(settings)
     pixels = _prepare(image, settings)
     candidates = _quantize(pixels, settings, progress)
@@ -594,7 +596,7 @@ def _encode(image: Input, settings: Settings | None, progress: Progress | None) 
 def _quantize(
     image: npt.NDArray[np.uint8], settings: Settings, progress: Progress | None
 ) -> list[Quantized]:
-    """Quantize; where plain K-means may be better than chosen codewords, maybe twice."""
+    """Return the candidates: chosen codewords, plain K-means where it may be better, or both."""
     quantized, quantizer = quantize(image, settings, progress=progress), settings.quantizer()
     if not isinstance(quantizer, RateDistortion):
         return [quantized]
@@ -620,7 +622,7 @@ def _write(
     settings: Settings,
     progress: Progress | None,
 ) -> _File:
-    """Code and restore."""
+    """Code a quantized image and fit its restoration."""
     data = container.write(quantized, settings.file_coder, progress=progress)
     if not settings.restores:
         return _File(data, quantized, None)
@@ -678,9 +680,10 @@ def decode(
     data : bytes
         The file.
     restored : bool
-        Whether to filter and correct the image as the file says; else it is that of the codewords.
+        Whether to correct and filter the image as the file says; otherwise it is the image that the
+        codewords make.
     limits : Limits
-        What it may ask for; `adaptive_kmeans.limits.RESTRICTIVE` is for untrusted files.
+        What the file may ask for; `adaptive_kmeans.limits.RESTRICTIVE` is for untrusted files.
     progress : callable, optional
         Called with the stage's name and its finished share.
 
@@ -714,12 +717,12 @@ def decode(
 
 
 def read_restoration(reader: container.Reader) -> tuple[Correction | None, Filter | None]:
-    """Return the correction and the filter of a file; None where it has none.
+    """Return the correction and the filter of a file, each None if the file has none.
 
     Raises
     ------
     CorruptError
-        One of them cannot be right.
+        One of them is invalid.
     """
     filters, corrections = map(reader.payloads, (container.FILTER, container.CORRECTION))
     found, correction = None, None
@@ -736,7 +739,7 @@ def read_restoration(reader: container.Reader) -> tuple[Correction | None, Filte
 
 
 def warm_up_coder(coder: str) -> None:
-    """Load, and on a new machine compile, what coding alone needs: about half of all."""
+    """Load, and on a new machine compile, what coding alone needs: about half of everything."""
     index_map = np.arange(256, dtype=np.uint16).reshape(16, 16) // 5 % 2
     codebook = np.array([[0, 0, 0], [255, 255, 255]], dtype=np.uint8)
     grid = BlockGrid(16, 16, 4)
@@ -810,20 +813,20 @@ def _check_share(name: str, value: object) -> float:
 
 
 class Codec(Protocol):
-    """What every codec does, ours and the baselines: an image to the bytes of a file, and back.
+    """What every codec does, ours and the baselines: turn an image into a file's bytes, and back.
 
     A codec is a frozen dataclass whose fields are its settings.
     """
 
     @property
     def version(self) -> str:
-        """What writes the files, such as a library and its version; another one may differ."""
+        """What writes the files, such as a library and its version; other versions may differ."""
         ...
 
     def encode(self, image: npt.NDArray[np.uint8]) -> bytes:
         """Encode an (H, W, 3) uint8 image as the bytes of a file.
 
-        One whose attribute `has_alpha` is true takes (H, W, 4) as well.
+        A codec whose attribute `has_alpha` is true takes (H, W, 4) as well.
         """
         ...
 
@@ -835,7 +838,7 @@ class Codec(Protocol):
 class NamedCodec(Codec, Hashable, Protocol):
     """A codec that names itself and its settings, for messages, tables and stored trials.
 
-    Equal ones write the same files.
+    Equal codecs write the same files.
     """
 
     @property
@@ -845,12 +848,12 @@ class NamedCodec(Codec, Hashable, Protocol):
 
     @property
     def columns(self) -> dict[str, Any]:
-        """Its method and settings by the columns of a table; those that do not apply are absent."""
+        """Its method and settings by table column; those that do not apply are absent."""
         ...
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Everything but the image that its files depend on, the version included."""
+        """Everything that its files depend on, including the version, except the image."""
         ...
 
 
@@ -903,7 +906,7 @@ class AdaptiveKMeans:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The settings by the columns of a table: k of one codebook, else k1 and k2."""
+        """The settings by table column: k for one codebook, else k1 and k2."""
         settings = self.settings
         own: tuple[str, ...] = ("alpha_levels",) if settings.alpha_levels is not None else ()
         own += ("dither",) if settings.is_dithered else ()
@@ -924,7 +927,7 @@ class AdaptiveKMeans:
     def parameters(self) -> dict[str, Any]:
         """All settings, and the version of the encoder."""
         settings = dataclasses.asdict(self.settings)
-        for name in _LATER:  # as in trials that were stored without them
+        for name in _LATER:  # as in trials that were stored before these existed
             if settings[name] == getattr(Settings, name):
                 del settings[name]
         return {**settings, "version": ENCODER_VERSION}
@@ -939,17 +942,17 @@ class AdaptiveKMeans:
 
     @property
     def name(self) -> str:
-        """What it is called by quality, quality aside."""
+        """Its name when encoding by quality, without the quality."""
         settings = self.settings
         return f"{settings.tune} effort {settings.effort} {settings.coder}"
 
     @property
     def qualities(self) -> Sequence[float]:
-        """Those that `adaptive_kmeans.targets` tries."""
+        """The qualities that `adaptive_kmeans.targets` may try."""
         return QUALITIES
 
     def with_quality(self, quality: float) -> AdaptiveKMeans:
-        """Return the codec at another quality; its settings are by quality already."""
+        """Return the codec at another quality; its settings must already be by quality."""
         return AdaptiveKMeans(dataclasses.replace(self.settings, quality=quality, price=0.0))
 
     def encode_with_reconstruction(

@@ -1,7 +1,7 @@
 r"""The file format `.akm`, version 2: the byte layout, how it is written and how it is read.
 
-This page is the specification, and nothing else in the package knows where a byte stands. Integers
-are unsigned and little-endian. The maxima named here are those of `adaptive_kmeans.limits`.
+This page is the specification, and nothing else in the package knows where a byte is. Integers are
+unsigned and little-endian. The maxima named here are those of `adaptive_kmeans.limits`.
 
 A file is a signature, a version and sections, with nothing before, between or after them::
 
@@ -17,12 +17,12 @@ A file is a signature, a version and sections, with nothing before, between or a
     └────────┴─────────┴─────────┴────────┘
 
 signature
-    ``89 41 4B 4D``, that is ``\x89AKM``: the high bit shows a transfer that is not 8-bit clean.
+    ``89 41 4B 4D``, that is ``\x89AKM``: the high bit reveals transfers that are not 8-bit clean.
 version
     2. A reader refuses any other. Version 1 was never released.
 type
-    An ASCII letter. An upper-case one is critical: a reader that does not know it refuses the file.
-    A lower-case one is ancillary: a reader that does not know it skips it.
+    An ASCII letter. Upper case means critical: a reader that does not know the type refuses the
+    file. Lower case means ancillary: a reader that does not know the type skips the section.
 CRC-32
     That of zlib and PNG, over type, length and payload.
 
@@ -46,7 +46,7 @@ E    end            once                          empty
 
 So a file of one region and two bands is ``HCIIE``, one of two regions with a filter ``HCCFRIRIE``,
 and one of one region and band with alpha ``HCATIE``. Ancillary sections, at most `MAX_ANCILLARY`,
-stand anywhere between H and E::
+may be anywhere between H and E::
 
     header, 17 bytes
     ┌───────┬────────┬──────────┬────────────┬─────────────┬───────┬───────┐
@@ -57,7 +57,7 @@ stand anywhere between H and E::
 width, height
     Size of the image in pixels; width × height is 1..`MAX_PIXELS`.
 channels
-    3: red, green, blue. Alpha is no channel of a codeword; it is coded apart.
+    3: red, green, blue. Alpha is not a channel of codewords; it is coded separately.
 block size
     Side of a block in pixels, 1..`MAX_BLOCK_SIZE`; blocks at the right and bottom edge may be
     smaller.
@@ -70,39 +70,42 @@ coder
     How payloads are coded: 0 `fixed-length`, 1 `deflate`, 2 `context-mixing`. Their modules in
     `adaptive_kmeans.coding` specify the payloads.
 model
-    Which of the coder's models its payloads follow, from 1.
+    Number, from 1, of the coder's model that the payloads use.
 codewords
     Length of a region's codebook, 0..`MAX_CODEWORDS`; 0 only for a region without pixels. There are
     1..`MAX_REGIONS` regions: 1 for regular K-means, else low detail is region 0 and high detail is
     region 1.
 
-**Alpha.** An image with alpha has the section A, the levels of alpha that it has: nothing if it has
-all 256; up to 31 levels one byte each, in rising order; more as 32 bytes of a bit each, level 0
-first, from the highest bit of a byte down. The alpha map T of a band is coded by the coder as the
-index map of one region, whose codeword i is the gray of the i-th level, (level, level, level).
+**Alpha.** An image with alpha has the section A, which lists its levels of alpha: it is empty for
+all 256 levels; up to 31 levels take one byte each, in rising order; other numbers take 32 bytes
+with a bit for each level, level 0 first, from the highest bit of a byte down. The coder codes the
+alpha map T of a band as the index map of one region whose codeword i is the gray of the i-th level,
+(level, level, level).
 
-Where alpha is 0 a pixel is *hidden*, and its color is not in the file. With level 0 the index maps
-I are therefore coded with one region more than there are codebooks: that of hidden pixels, whatever
-their blocks, with a codebook of the one codeword (0, 0, 0). There are then at most `MAX_REGIONS` -
-1 codebooks. Before the image is corrected and filtered, hidden pixels get the colors of their
-neighbors, as `adaptive_kmeans.alpha` specifies; in the end they are (0, 0, 0, 0).
+A pixel whose alpha is 0 is *hidden*, and its color is not in the file. If level 0 occurs, the index
+maps I are therefore coded with one region more than there are codebooks. It holds the hidden
+pixels, whatever their blocks, and its codebook is the single codeword (0, 0, 0). There are then at
+most `MAX_REGIONS` - 1 codebooks. Before the image is corrected and filtered, hidden pixels get the
+colors of their neighbors, as `adaptive_kmeans.alpha` specifies; in the decoded image they are (0,
+0, 0, 0).
 
-**Metadata.** Two ancillary sections say what the picture is of, and change no pixel:
+**Metadata.** Two ancillary sections describe the picture and change no pixel:
 
 ==== ==== ============ ==========================================================================
 type what how often    content
 ==== ==== ============ ==========================================================================
-x    EXIF at most once a TIFF structure as EXIF (CIPA DC-008) has it, without ``Exif\0\0``
+x    EXIF at most once a TIFF structure as EXIF (CIPA DC-008) defines it, without ``Exif\0\0``
 m    XMP  at most once a packet in UTF-8
 ==== ==== ============ ==========================================================================
 
-Their payload is a byte, 0 before the content as it is or 1 before a zlib stream (RFC 1950) of it;
-a writer takes the shorter. The content has 1..`MAX_METADATA_BYTES` bytes. The image is upright, so
-an orientation in it is 1, and a writer sets it so. A reader takes the first section of its type,
-and does without one that is damaged or that it cannot read.
+The payload begins with a byte: 0 if the content follows as it is, 1 if it follows as a zlib stream
+(RFC 1950); a writer takes the shorter form. The content has 1..`MAX_METADATA_BYTES` bytes. The
+image is upright, so a writer sets an orientation in the content to 1. A reader takes the first
+section of each type, and ignores one that is damaged or that it cannot read.
 
-Every byte is under a checksum, or is the signature or the version, so any single flipped bit is
-found; the sections follow each other up to the end, so is any missing or additional byte.
+Every byte is covered by a checksum or belongs to the signature or the version, so any single
+flipped bit is detected. The sections follow each other up to the end of the file, so any missing or
+additional byte is detected too.
 """
 
 from __future__ import annotations
@@ -158,7 +161,7 @@ CORRECTION, FILTER = "B", "F"
 """Types of the sections that `adaptive_kmeans.restoration` specifies."""
 ALPHA_LEVELS, ALPHA_MAP = "A", "T"
 METADATA = {"x": "exif", "m": "xmp"}
-"""Types of the sections of metadata, and their fields in `adaptive_kmeans.metadata.Metadata`."""
+"""Types of the metadata sections, and their fields in `adaptive_kmeans.metadata.Metadata`."""
 LEVELS = 256
 """Levels that alpha can have."""
 
@@ -166,14 +169,14 @@ ONCE, OPTIONAL, PER_REGION, PER_BAND = "once", "at most once", "once a region", 
 
 
 class SectionKind(NamedTuple):
-    """What a type of critical section is called, and how often it stands in a file.
+    """The name of a type of critical section, and how often it occurs in a file.
 
     Parameters
     ----------
     what : str
     times : str
     by_caller : bool
-        Whether it stands beside a quantized image, so that the caller of `write` makes it.
+        Whether it accompanies a quantized image, so that the caller of `write` makes it.
     """
 
     what: str
@@ -196,7 +199,7 @@ SECTIONS = {
 
 
 THREAD_PIXELS = 2**14
-"""Pixels of a band below which another thread costs more than it brings."""
+"""Pixels of a band below which another thread costs more than it gains."""
 
 _HEAD = struct.Struct("<cI")
 _HEADER = struct.Struct("<IIBHIBB")
@@ -205,14 +208,14 @@ _CRC = struct.Struct("<I")
 _PREFIX_BYTES = len(SIGNATURE) + 1
 _LEVEL_BYTES = LEVELS // 8
 _ALPHA_SHARE = 0.3
-"""Part of the time of a band that its alpha map takes, about."""
+"""Approximate share of a band's time that its alpha map takes."""
 _MOST_CRITICAL = len(SECTIONS) + MAX_REGIONS + 3 * MAX_BANDS
 
 _Coded = TypeVar("_Coded")
 
 
 class Section(NamedTuple):
-    """A section beside those of a `Quantized`.
+    """A section in addition to those of a `Quantized`.
 
     Parameters
     ----------
@@ -248,11 +251,11 @@ PARTS = (
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file says of itself, and how its bytes divide up.
+    """What a file says about itself, and how its bytes divide up.
 
     The byte counts add up to the size of the file: `header_bytes` is all framing (signature,
     version, header, types, lengths, checksums), `other_bytes` the payloads of ancillary sections,
-    the others are payloads by what they hold. An opaque image has no `alpha_levels`, 0.
+    and the others count payloads by what they hold. `alpha_levels` is 0 for an opaque image.
     """
 
     version: int
@@ -284,7 +287,7 @@ class Contents:
 
 
 class Band(NamedTuple):
-    """A horizontal band of the image, decoded.
+    """A decoded horizontal band of the image.
 
     Parameters
     ----------
@@ -292,7 +295,7 @@ class Band(NamedTuple):
         Its place in the image, and in the image's region map.
     region_map : (rows, columns) uint8
     pixel_regions : (h, w) uint8
-        That of hidden pixels is the number of codebooks.
+        The region of hidden pixels is the number of codebooks.
     index_map : (h, w) uint16
     alpha : (h, w) uint8 or None
     """
@@ -322,8 +325,8 @@ def write(
     coder : str
         Spec of the coder, such as ``"deflate"`` or ``"deflate:6"``.
     sections : sequence of Section
-        What the file holds beside the quantized image. Critical ones go where `SECTIONS` has them,
-        ancillary ones before the end.
+        What the file holds besides the quantized image. Critical sections go where `SECTIONS` has
+        them, ancillary ones before the end.
     band_height : int, optional
         Height of a band in pixels, a multiple of the block size; by default about `BAND_PIXELS`.
     progress : callable, optional
@@ -335,7 +338,7 @@ def write(
         The band height is not a multiple of the block size, or the format has no such coder or
         section.
     LimitError
-        The file would exceed the limits with which files are read by default.
+        The file would exceed the default limits for reading files.
     """
     grid, codebooks = quantized.grid, quantized.codebooks
     DEFAULT.check_pixels("image", grid.width, grid.height)
@@ -382,14 +385,14 @@ def write(
 
 
 def _part(progress: Progress | None, start: float, end: float) -> Progress | None:
-    """Return what tells the progress of a part of the work on a band."""
+    """Return the callback for a part of the work on a band."""
     if progress is None or (start, end) == (0.0, 1.0):
         return progress
     return lambda stage, share: progress(stage, start + (end - start) * share)
 
 
 def _alpha_levels(alpha: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return the levels that alpha has, rising."""
+    """Return the levels that alpha has, in rising order."""
     has = np.zeros(LEVELS, dtype=bool)
     has[alpha] = True
     return np.flatnonzero(has).astype(np.uint8)
@@ -411,7 +414,7 @@ def _write_levels(levels: npt.NDArray[np.uint8]) -> bytes:
 
 
 def _read_levels(payload: bytes) -> npt.NDArray[np.uint8]:
-    """Return the levels that a payload names.
+    """Return the levels that a payload lists.
 
     Raises
     ------
@@ -457,7 +460,7 @@ def _frame(kind: str, payload: bytes) -> bytes:
 def with_sections(
     data: bytes, sections: Sequence[Section], *, without: Container[str] = ()
 ) -> bytes:
-    """Return a file with further sections beside its quantized image.
+    """Return a file with further sections added.
 
     Parameters
     ----------
@@ -466,7 +469,7 @@ def with_sections(
     sections : sequence of Section
         See `write`.
     without : container of str
-        Types of ancillary sections of the file that are not kept.
+        Types of ancillary sections to drop from the file.
 
     Raises
     ------
@@ -485,14 +488,14 @@ def with_sections(
 
 
 def with_metadata(data: bytes, metadata: Metadata) -> bytes:
-    """Return a file that holds metadata, instead of any that it has.
+    """Return a file with metadata, which replaces any that it has.
 
     Parameters
     ----------
     data : bytes
         A file.
     metadata : Metadata
-        EXIF and XMP, which are made those of an upright sRGB image.
+        EXIF and XMP, which are adapted to an upright sRGB image.
 
     Raises
     ------
@@ -519,7 +522,7 @@ def with_metadata(data: bytes, metadata: Metadata) -> bytes:
 
 
 def _check_section(section: Section) -> None:
-    """Raise `ConfigError` unless the format has room for a section beside a quantized image."""
+    """Raise `ConfigError` unless a section may accompany a quantized image."""
     kind = section.type
     if not _is_letter(kind):
         raise ConfigError("section type", "an ASCII letter", repr(kind))
@@ -538,7 +541,7 @@ def _critical_order(n_regions: int, bands: int, present: Container[str]) -> str:
     ----------
     n_regions, bands : int
     present : container of str
-        The types that the file has; it decides on optional ones.
+        The types that the file has, which decides about optional ones.
     """
     repeats = {ONCE: 1, PER_REGION: n_regions, PER_BAND: bands}
     order = ""
@@ -563,7 +566,7 @@ class _BandPlace(NamedTuple):
 
 
 def _band_height(grid: BlockGrid, asked: int | None) -> int:
-    """Return the height of a band, which fits the image and the format."""
+    """Return a band height that fits the image and the format."""
     if asked is None:
         bands = max(1, round(grid.width * grid.height / BAND_PIXELS))
         asked = -(-grid.rows // min(bands, grid.rows, MAX_BANDS)) * grid.block_size
@@ -606,7 +609,7 @@ def _bands_at_once(asked: _Asked, coder: Coder, limits: Limits, held: int = 0) -
     Raises
     ------
     LimitError
-        It does not allow one.
+        It does not allow even one.
     """
     grid, places, codewords, levels = asked
     first = places[0].grid
@@ -616,11 +619,11 @@ def _bands_at_once(asked: _Asked, coder: Coder, limits: Limits, held: int = 0) -
     if len(codewords) > 1:
         band = max(band, 2 * blocks + coder.decoding_memory(blocks, (len(codewords),)))
     if levels is not None:
-        # The plane, its map and their regions; later regions with hidden pixels.
+        # The plane, its map and their regions; later, the regions with hidden pixels.
         band = max(band, 4 * pixels + coder.decoding_memory(pixels, (len(levels),))) + 2 * pixels
-        # Alpha, and the image that is made of it and the colors.
+        # Alpha, and the image that joins it with the colors.
         held += 5 * grid.height * grid.width
-    # The image, and the band before those that are being decoded.
+    # The image, and the band before those being decoded.
     held += 3 * grid.height * grid.width + (maps if len(places) > 1 else 0)
     limits.check("decoding", "memory_bytes", held + band)
     at_once = (limits.memory_bytes - held) // band
@@ -635,9 +638,9 @@ def _each_band(
     stage: str,
     progress: Progress | None,
 ) -> Iterator[_Coded]:
-    """Yield what `code` returns for each band, in their order, and tell how far the image is.
+    """Yield what `code` returns for each band, in order, and report the progress of the image.
 
-    What is coded does not depend on how many bands are at once.
+    The result does not depend on how many bands are coded at once.
     """
     heights = np.array([place.grid.height for place in places])
     shares = np.zeros(len(places))
@@ -655,7 +658,7 @@ def _each_band(
 
     def tell() -> None:
         share = float((shares * heights).sum()) / int(heights.sum())
-        if leading is not None and share < 1.0:  # which is told once all is done
+        if leading is not None and share < 1.0:  # 1.0 is reported once, at the end
             leading(stage, share)
 
     with Workers(at_once) as workers:
@@ -674,7 +677,7 @@ class Outline(NamedTuple):
 
 
 def outline(file: IO[bytes], *, limits: Limits = DEFAULT) -> Outline:
-    """Read the outline of a file that is open, from its present place, and no payload but a header.
+    """Read the outline of an open file from its current position, and no payload but the header.
 
     What comes after the header may be damaged or missing.
 
@@ -699,13 +702,13 @@ def outline(file: IO[bytes], *, limits: Limits = DEFAULT) -> Outline:
 
 
 def _header_payload(start: bytes) -> bytes:
-    """Return the header of the first bytes of a file, once they are those of such a file."""
+    """Return the header in the first bytes of a file, after checking that it is an .akm file."""
     header, _ = _find_sections(_Whole(start + _frame("E", b"")))
     return start[header.start + _HEAD.size : header.start + _HEAD.size + header.size]
 
 
 def inspect(data: bytes, *, limits: Limits = DEFAULT) -> Contents:
-    """Say what a file holds and how its bytes divide up, once every checksum holds.
+    """Return what a file holds and how its bytes divide up, after verifying every checksum.
 
     Raises
     ------
@@ -740,23 +743,23 @@ def read(data: bytes, *, limits: Limits = DEFAULT, progress: Progress | None = N
 
 
 class Reader:
-    """A file whose framing, header and checksums hold, and whose bands can be decoded.
+    """A file with valid framing, header and checksums, whose bands can be decoded.
 
     Parameters
     ----------
     data : bytes
         The file.
     limits : Limits
-        What it may ask for. Sizes are checked before anything of that size is allocated.
+        What the file may ask for. Sizes are checked before anything of that size is allocated.
 
     Attributes
     ----------
     contents : Contents
-        What the file says of itself.
+        What the file says about itself.
     grid : BlockGrid
         Size of the image, and its blocks.
     levels : (n,) uint8 or None
-        Levels of alpha, rising; None for an opaque image.
+        Levels of alpha, in rising order; None for an opaque image.
 
     Raises
     ------
@@ -765,8 +768,7 @@ class Reader:
     UnsupportedVersionError
         The file needs a newer version: of the format, a coder, a model, or a critical section.
     TruncatedError, ChecksumError, CorruptError
-        The file is incomplete, damaged but in its metadata, or has sections or fields that cannot
-        be right.
+        The file is incomplete, damaged outside its metadata, or has invalid sections or fields.
     LimitError
         It asks for more than the limits allow.
     """
@@ -779,14 +781,15 @@ class Reader:
 
     @classmethod
     def peek(cls, file: BinaryIO, limits: Limits = DEFAULT) -> Self:
-        """Read from a file that can seek what says how it is made, and skip what it is made of.
+        """Read how a seekable file was made, and skip its pixels.
 
-        The sections of bands and ancillary ones are skipped, and their checksums not computed.
+        The sections of bands and ancillary sections are skipped, and their checksums are not
+        computed.
 
         Parameters
         ----------
         file : file object
-            Open as long as the reader is used.
+            Must stay open as long as the reader is used.
         limits : Limits
             What the file may ask for.
 
@@ -861,18 +864,18 @@ class Reader:
         return [Section(section.type, self._payload(section)) for section in found]
 
     def check(self) -> None:
-        """Raise `ChecksumError` if metadata are damaged, without which a file can be decoded."""
+        """Raise `ChecksumError` if the metadata is damaged, which decoding can do without."""
         for kind in METADATA:
             for section in self._found.get(kind, ()):
                 _check_crc(self._source, section)
 
     def metadata(self, notes: list[str] | None = None) -> Metadata:
-        """Return the EXIF and XMP of the file, as they are true of an upright sRGB image.
+        """Return the EXIF and XMP of the file, adapted to an upright sRGB image.
 
         Parameters
         ----------
         notes : list of str, optional
-            Gets a line for what is damaged or cannot be read, and is left out.
+            Receives a line for anything left out because it is damaged or cannot be read.
         """
         found = {}
         for kind, name in METADATA.items():
@@ -911,7 +914,7 @@ class Reader:
         Raises
         ------
         CorruptError
-            A region map cannot be right.
+            A region map is invalid.
         """
         n_regions = len(self.contents.codewords)
         counts = np.zeros(256, dtype=np.int64)
@@ -939,7 +942,7 @@ class Reader:
         Raises
         ------
         CorruptError
-            A payload cannot be right.
+            A payload is invalid.
         LimitError
             Decoding would take more memory than the limits allow; nothing has been allocated.
         """
@@ -985,7 +988,7 @@ class _Found(NamedTuple):
 
 
 class _Whole:
-    """A file in memory; every checksum is computed."""
+    """A file in memory; every checksum is verified."""
 
     reads_all = True
 
@@ -1002,7 +1005,7 @@ class _Whole:
 
 
 class _Seekable:
-    """A file on a disk, of which little is read."""
+    """A file on disk, of which little is read."""
 
     reads_all = False
 
@@ -1020,12 +1023,12 @@ class _Seekable:
 
 
 def check_start(start: bytes) -> None:
-    """Refuse what is no file of this format by its first bytes; fewer than five are not judged.
+    """Refuse what is not a file of this format by its first bytes; fewer than five are not judged.
 
     Raises
     ------
     BadMagicError, UnsupportedVersionError
-        The signature or the version is another.
+        The signature or the version is wrong.
     """
     signature = start[: len(SIGNATURE)]
     if not SIGNATURE.startswith(signature):
@@ -1038,9 +1041,9 @@ def check_start(start: bytes) -> None:
 
 
 def _find_sections(source: _Whole | _Seekable) -> list[_Found]:
-    """Find the sections of a whole file; the checksums of those that are read hold.
+    """Find the sections of a whole file, and verify the checksums of those that are read.
 
-    The first is a header and the last an end, with nothing after it.
+    The first must be a header and the last an end, with nothing after it.
     """
     check_start(source.at(0, _PREFIX_BYTES))
     start = _PREFIX_BYTES
@@ -1087,7 +1090,7 @@ def _check_crc(source: _Whole | _Seekable, section: _Found) -> None:
 
 
 def _is_bulk(kind: str) -> bool:
-    """Whether sections of a type are skipped by a reader that wants to know how a file is made."""
+    """Whether a reader that wants to know how a file was made skips sections of a type."""
     return kind.islower() or (kind in SECTIONS and SECTIONS[kind].times == PER_BAND)
 
 

@@ -94,10 +94,10 @@ REMOTE = {"kodak": KODAK}
 """Sets to download, by name: the Kodak true color suite, released for unrestricted use."""
 
 DATA_VARIABLE = "ADAPTIVE_KMEANS_DATA"
-"""Environment variable for the folder of downloads, by default the user's cache."""
+"""Environment variable for the download folder, by default in the user's cache."""
 
 MAX_REASON = 120
-"""Most letters of a failed download's message to show."""
+"""Most characters of a failed download's message to show."""
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 
@@ -113,7 +113,7 @@ class ImageSource:
     path : Path or None
         The file; None for a bundled image, or one of `TRANSLUCENT`.
     data : bytes or None
-        The bytes of an image that is no file, from standard input.
+        The bytes of an image from standard input, which is not a file.
     """
 
     name: str
@@ -149,7 +149,7 @@ class ImageSource:
         return self.read(background).pixels
 
     def read_size(self) -> tuple[int, int]:
-        """Return the width and the height, of a file without decoding its pixels."""
+        """Return the width and the height, for a file without decoding its pixels."""
         if self.path is None and self.name in TRANSLUCENT:
             height, width = self.load().shape[:2]
             return width, height
@@ -170,18 +170,18 @@ def find_images(specs: Iterable[str]) -> list[ImageSource]:
     Parameters
     ----------
     specs : iterable of str
-        Each is the name of a bundled image, the set ``bundled``, the set ``transparency-set`` of
-        `TRANSLUCENT` images or the name of one, a file, a folder (all images in
-        it, sorted), a glob, ``-`` for standard input, or one of `REMOTE`, which is downloaded
-        unless there is a folder of that name.
+        Each is the name of a bundled or a `TRANSLUCENT` image, the set ``bundled`` or
+        ``transparency-set`` of all of them, a file, a folder (all images in it, sorted), a glob,
+        ``-`` for standard input, or one of `REMOTE`, which is downloaded unless there is a folder
+        of that name.
 
     Raises
     ------
     ConfigError
-        A spec matches no image, or two images have the same name, which a table could not tell
-        apart.
+        A spec matches no image, or two images have the same name, so that a table could not tell
+        them apart.
     ReadError
-        A set could not be downloaded, or a file has another checksum.
+        A set could not be downloaded, or a file has the wrong checksum.
     MissingDependencyError
         A download needs the extra ``download``.
 
@@ -202,7 +202,7 @@ def find_images(specs: Iterable[str]) -> list[ImageSource]:
 
 
 def from_standard_input() -> ImageSource:
-    """Read all of standard input, which can be read once, as an image named ``stdin``."""
+    """Read all of standard input, which can be read only once, as an image named ``stdin``."""
     data = files.read_bytes(files.STANDARD_STREAM, limits.DEFAULT.file_bytes)
     return ImageSource("stdin", data=data)
 
@@ -246,7 +246,7 @@ def _find(spec: str) -> Iterator[ImageSource]:
 
 
 def _download(name: str, remote: RemoteSet) -> list[Path]:
-    """Download missing files, and verify the checksums of all, also of earlier downloads."""
+    """Download missing files, and verify the checksums of all, including earlier downloads."""
     try:
         import pooch
     except ImportError as error:
@@ -261,7 +261,7 @@ def _download(name: str, remote: RemoteSet) -> list[Path]:
             progress(f"downloading {file}", i / len(store.registry))
             try:
                 found.append(Path(store.fetch(file)))
-            except Exception as error:  # of requests, of its several parts, and of the file system
+            except Exception as error:  # from requests, its parts, or the file system
                 expected = f"a download from {remote.url}, or a folder {name} with the images"
                 received = textwrap.shorten(one_line(error), MAX_REASON, placeholder=" …")
                 raise ReadError(f"{name}, {file}", expected, received) from error
@@ -319,7 +319,7 @@ def _vignette(pixels: Pixels) -> Pixels:
 
 
 def _lettering(pixels: Pixels) -> Pixels:
-    """Make text of one color, whose shapes are in its alpha."""
+    """Make text of a single color, with the letter shapes in its alpha."""
     darkness = 255 - pixels[..., 1].astype(np.int64)
     ink = np.zeros_like(pixels)
     ink[...] = 32, 48, 96
@@ -327,7 +327,7 @@ def _lettering(pixels: Pixels) -> Pixels:
 
 
 def _glow(pixels: Pixels) -> Pixels:
-    """Keep what is bright in a photograph."""
+    """Keep the bright parts of a photograph."""
     return join(pixels, _levels(pixels.max(axis=2).astype(np.int64) * 3 - 260))
 
 
@@ -365,7 +365,7 @@ def _levels(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 class Made(NamedTuple):
-    """An image that is made from a bundled one."""
+    """An image made from a bundled one."""
 
     of: str
     by: Callable[[Pixels], Pixels]

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 
 def one_line(error: BaseException) -> str:
-    r"""Describe an error of other code in one line.
+    r"""Describe an error raised by other code in one line.
 
     Examples
     --------
@@ -24,9 +24,9 @@ def one_line(error: BaseException) -> str:
 
 
 def printable(text: object) -> str:
-    r"""Return a text in one line of characters that can be printed, such as the name of a file.
+    r"""Return a text, such as a file name, as one line of printable characters.
 
-    Names of files may hold line breaks, and bytes of no character.
+    File names may contain line breaks, and bytes that stand for no character.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def _escaped(character: str) -> str:
 
 
 def counted(count: int, what: str) -> str:
-    """Return a number of things in words.
+    """Return a count with its noun in the singular or plural.
 
     Examples
     --------
@@ -225,11 +225,11 @@ class TrialsFailedError(AdaptiveKMeansError, RuntimeError):
 
 
 class PluginError(TrialsFailedError):
-    """A member that another package adds to a family failed, or returned what it must not."""
+    """A member that another package adds to a family failed, or returned something invalid."""
 
 
 class NotWrittenError(AdaptiveKMeansError, ValueError):
-    """A file that is not written, since it would not be as the options ask."""
+    """A file that is not written because it would not be as the options ask."""
 
     exit_code = 98  # as pngquant's
 
@@ -239,6 +239,6 @@ class LargerError(NotWrittenError):
 
 
 class UnreachableError(NotWrittenError):
-    """No quality gives a file so small, or so good, as its target."""
+    """No quality gives a file as small, or as good, as its target."""
 
     exit_code = 99

@@ -1,10 +1,10 @@
-"""A quantized image in files that other programs read: maps as PNG, and NumPy's arrays.
+"""Quantized images in files that other programs read: maps as PNG, and NumPy arrays.
 
-The colors alone are in `adaptive_kmeans.codebook_files`.
+For the colors alone, see `adaptive_kmeans.codebook_files`.
 
 Examples
 --------
-An `.npz` file holds the codewords' image, and needs nothing but NumPy to give it back:
+An `.npz` file holds a quantized image, which NumPy alone can reconstruct:
 
 >>> import adaptive_kmeans as akm
 >>> from adaptive_kmeans.datasets import ImageSource
@@ -54,13 +54,13 @@ def shares(quantized: Quantized) -> list[list[float]]:
 
 
 def index_map_png(quantized: Quantized) -> bytes:
-    """Return the index map as a gray PNG, of 16 bits where an index needs more than 8."""
+    """Return the index map as a gray PNG, with 16 bits if an index needs more than 8."""
     deep = max(map(len, quantized.codebooks)) > 256
     return _gray_png(quantized.index_map if deep else quantized.index_map.astype(np.uint8))
 
 
 def region_map_png(quantized: Quantized) -> bytes:
-    """Return the region of each pixel as a gray PNG of the image's size: 0 for low detail, 1."""
+    """Return the region of each pixel as a gray PNG of the image's size: 0 low, 1 high detail."""
     return _gray_png(quantized.grid.spread(quantized.region_map))
 
 
@@ -78,11 +78,11 @@ def _gray_png(plane: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
 
 
 def npz(quantized: Quantized) -> bytes:
-    """Return a quantized image as NumPy's arrays in a compressed file.
+    """Return a quantized image as NumPy arrays in a compressed file.
 
-    They are ``index_map`` (H, W) uint16, ``region_map`` (rows, columns) uint8, ``block_size``,
-    ``codebook_0`` (k, 3) uint8 and so on for each region, and ``alpha`` (H, W) uint8 if there is
-    any; hidden pixels, those of alpha 0, have index 0 and are black.
+    The arrays are ``index_map`` (H, W) uint16, ``region_map`` (rows, columns) uint8,
+    ``block_size``, ``codebook_0`` (k, 3) uint8 and so on for each region, and ``alpha`` (H, W)
+    uint8 if there is any; hidden pixels, those of alpha 0, have index 0 and are black.
     """
     arrays: dict[str, Any] = {
         "index_map": quantized.index_map,
@@ -100,7 +100,7 @@ def name_of_codebook(region: int) -> str:
 
 
 def npz_of_codebooks(codebooks: Sequence[npt.NDArray[np.uint8]], **others: Any) -> bytes:
-    """Return codebooks, and other arrays, as NumPy's arrays in a compressed file."""
+    """Return codebooks, and other arrays, as NumPy arrays in a compressed file."""
     arrays: dict[str, Any] = {name_of_codebook(i): each for i, each in enumerate(codebooks)}
     file = io.BytesIO()
     np.savez_compressed(file, **others, **arrays)

@@ -27,7 +27,7 @@ if not WINDOWS:
 
 STANDARD_STREAM = "-"
 START_BYTES = 64
-"""Bytes of a file that tell what it is."""
+"""Bytes at the start of a file that tell what it is."""
 _PART, _PART_END = ".adaptive-kmeans-", ".part"
 """How the names of temporary files begin and end."""
 
@@ -45,10 +45,10 @@ def read_bytes(
     path : str or Path
         The file.
     limit : int
-        Bytes at most.
+        Most bytes to accept.
     check_start : callable, optional
-        Called with the first `START_BYTES`, or all there are, before the rest is read; what it
-        raises ends the reading, so that a large file of another kind costs nothing.
+        Called with the first `START_BYTES`, or all there are, before the rest is read; an exception
+        from it ends the reading, so that a large file of another kind costs nothing.
 
     Raises
     ------
@@ -69,10 +69,10 @@ def read_bytes(
 
 
 def _regular_size(file: BinaryIO) -> int:
-    """Return the size of a regular file; 0 for a pipe, whose size nobody knows."""
+    """Return the size of a regular file; 0 for a pipe, whose size is unknown."""
     try:
         status = os.fstat(file.fileno())
-    except OSError:  # not a file of the system
+    except OSError:  # not a file of the operating system
         return 0
     return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
@@ -103,24 +103,24 @@ def opened(path: str | Path) -> Iterator[BinaryIO]:
 def write_bytes(path: str | Path, data: bytes, *, replace: bool = True) -> None:
     """Write a whole file, or standard output for `-`.
 
-    The bytes go to a temporary file beside the target, which takes the target's name, and the
-    rights of a file that it replaces, once they are on the disk: whatever ends the writing, there
-    is the old file or the new one, whole. A target that is a device or a pipe is written to
-    directly: it has no content to lose.
+    The bytes go to a temporary file beside the target. Once they are on disk, it takes the target's
+    name, and the permissions of the file that it replaces. However the writing ends, either the old
+    file or the new one is there, whole. A device or a pipe is written to directly: it has no
+    content to lose.
 
     Parameters
     ----------
     path : str or Path
-        The target; a link is followed.
+        The target; links are followed.
     data : bytes
         Its content.
     replace : bool
-        Whether a file that stands there may be replaced.
+        Whether an existing file may be replaced.
 
     Raises
     ------
     OutputError
-        The file cannot be written; one that stood there is unharmed.
+        The file cannot be written; an existing one is unharmed.
     """
     if str(path) == STANDARD_STREAM:
         _write_standard_output(data)
@@ -137,9 +137,9 @@ def write_bytes(path: str | Path, data: bytes, *, replace: bool = True) -> None:
 
 
 def check_target(path: str | Path) -> None:
-    """Raise an error unless a file can be written there, before the work on its content.
+    """Raise an error unless a file can be written there, before its content is computed.
 
-    What killed writers left in its folder is removed.
+    Files that killed writers left in its folder are removed.
 
     Raises
     ------
@@ -156,14 +156,14 @@ def check_target(path: str | Path) -> None:
 
 
 def is_taken(path: str | Path) -> bool:
-    """Whether there is a file, which writing to this path would replace.
+    """Whether there is a file that writing to this path would replace.
 
-    A device or a pipe has nothing to lose, nor has standard output.
+    A device, a pipe or standard output has nothing to lose.
 
     Raises
     ------
     OutputError
-        The path can be no file.
+        The path cannot be a file.
     """
     if str(path) == STANDARD_STREAM:
         return False
@@ -189,7 +189,7 @@ def is_special(path: str | Path) -> bool:
 
 
 def _mode(path: str | Path) -> int:
-    """Return what stands at a path; 0 for nothing, and for what can be no path."""
+    """Return the mode of what is at a path; 0 for nothing, and for an invalid path."""
     try:
         return Path(path).stat().st_mode
     except (OSError, ValueError):
@@ -211,7 +211,7 @@ def _write_standard_output(data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except OSError as error:
-        # The interpreter would try, and fail, to flush the rest on its way out.
+        # Otherwise the interpreter would try to flush the rest on exit, and fail.
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise OutputError("standard output", "to be writable", reason(error)) from error
@@ -219,7 +219,7 @@ def _write_standard_output(data: bytes) -> None:
 
 @contextlib.contextmanager
 def _output_errors(path: str | Path) -> Iterator[None]:
-    """Turn what the system refuses into errors about the target."""
+    """Turn refusals of the operating system into errors about the target."""
     try:
         yield
     except OutputError:
@@ -231,21 +231,21 @@ def _output_errors(path: str | Path) -> Iterator[None]:
 
 
 class _Target(NamedTuple):
-    """Where an output goes: its path without links, and what stands there."""
+    """Where an output goes: its path without links, and what is there now."""
 
     path: Path
     status: os.stat_result | None
 
     @property
     def is_special(self) -> bool:
-        """Whether a device or a pipe stands there."""
+        """Whether there is a device or a pipe."""
         return self.status is not None and not stat.S_ISREG(self.status.st_mode)
 
 
 def _resolve(path: str | Path) -> _Target:
     """Follow links to the target, and check that it can be written if it exists."""
     try:
-        status = Path(path).stat()  # fails for links that lead nowhere else but to each other
+        status = Path(path).stat()  # fails for links that form a cycle
     except FileNotFoundError:
         return _Target(Path(os.path.realpath(path)), None)
     if stat.S_ISDIR(status.st_mode):
@@ -258,13 +258,14 @@ def _resolve(path: str | Path) -> _Target:
 class _Part:
     """A temporary file beside a target; see `_temporary`.
 
-    Its name ends in no image's extension, and its length does not depend on the target's. It is
-    locked while its writer lives, so that others can tell it from what a killed one left.
+    Its name does not end in an image extension, and its length does not depend on the target's. It
+    is locked while its writer lives, so that others can tell it from the leftovers of a killed
+    writer.
     """
 
     def __init__(self, target: _Target) -> None:
         self._target = target
-        # A file that replaces a private one is never open to others.
+        # A file that replaces a private one is never accessible to others.
         mode = 0o666 if target.status is None else 0o600
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         while True:
@@ -272,7 +273,7 @@ class _Part:
             self._descriptor = os.open(self.path, flags, mode)
             if _lock(self._descriptor):
                 return
-            os.close(self._descriptor)  # another writer takes it for a leftover, and removes it
+            os.close(self._descriptor)  # another writer takes it for a leftover and removes it
 
     def write(self, data: bytes) -> None:
         """Write bytes at the end."""
@@ -293,17 +294,17 @@ class _Part:
         self._sync_folder()
 
     def _take_rights(self) -> None:
-        """Take the owner and the rights of the file that is replaced, as far as they can be."""
+        """Take the owner and the permissions of the replaced file, as far as possible."""
         status = self._target.status
         if status is None or WINDOWS:
             return
         with contextlib.suppress(OSError):  # only root may give files away
             os.fchown(self._descriptor, status.st_uid, status.st_gid)
-        with contextlib.suppress(OSError):  # a file system without rights
+        with contextlib.suppress(OSError):  # a file system without permissions
             os.fchmod(self._descriptor, stat.S_IMODE(status.st_mode))
 
     def _put_new(self) -> None:
-        """Take the target's name only if nobody has it."""
+        """Take the target's name only if it is free."""
         try:
             os.link(self.path, self._target.path)
         except FileExistsError:
@@ -314,7 +315,7 @@ class _Part:
             self.path.replace(self._target.path)
 
     def _sync_folder(self) -> None:
-        """Put the new name on the disk, where a folder can be opened."""
+        """Flush the new name to disk, where a folder can be opened."""
         with contextlib.suppress(OSError):
             folder = os.open(self.path.parent, os.O_RDONLY)
             try:
@@ -328,7 +329,7 @@ class _Part:
             os.close(descriptor)
 
     def remove(self) -> None:
-        """Remove what was not put in place."""
+        """Remove the file unless it was put in place."""
         try:
             self._close()
         finally:
@@ -337,7 +338,7 @@ class _Part:
 
 @contextlib.contextmanager
 def _temporary(target: _Target) -> Iterator[_Part]:
-    """Give a temporary file beside a target, and remove it unless it was put in place."""
+    """Provide a temporary file beside a target, and remove it unless it was put in place."""
     remove_leftovers(target.path.parent)
     part = _Part(target)
     try:
@@ -347,7 +348,7 @@ def _temporary(target: _Target) -> Iterator[_Part]:
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock a new temporary file; return False if a writer that cleans up was faster."""
+    """Lock a new temporary file; return False if another writer's cleanup was faster."""
     if WINDOWS:
         return True
     try:
@@ -362,7 +363,7 @@ def _lock(descriptor: int) -> bool:
 def _remove_unless_used(path: str) -> None:
     """Remove a temporary file that no living writer has locked."""
     with contextlib.suppress(OSError):
-        if WINDOWS:  # then the system refuses to remove a file that is open
+        if WINDOWS:  # where the system refuses to remove an open file
             Path(path).unlink()
             return
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)

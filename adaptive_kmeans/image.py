@@ -2,7 +2,7 @@
 
 Pixels are (H, W, 3), or (H, W, 4) where an image has alpha: see `adaptive_kmeans.alpha`.
 
-What is converted on the way, and said in `SourceImage.notes`, is in `adaptive_kmeans.srgb`.
+`adaptive_kmeans.srgb` has the conversions, which `SourceImage.notes` reports.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ WRITABLE: dict[str, tuple[str, dict[str, Any]]] = {
 """Format and options by the extension of an output; all but JPEG are lossless."""
 
 LOSSY: dict[str, dict[str, Any]] = {"JPEG": {}, "WEBP": {"lossless": False, "method": 6}}
-"""Formats that a quality can be asked of, and the other options that they then have."""
+"""Formats that take a quality, and the other options that they then have."""
 DEFAULT_JPEG_QUALITY = _JPEG["quality"]
 WITH_TRANSPARENCY = ("PNG", "WEBP", "TIFF")
 """Formats of `WRITABLE` that hold alpha."""
@@ -77,13 +77,13 @@ class SourceImage:
     pixels : (H, W, 3) or (H, W, 4) uint8
         The image in sRGB, with alpha if it is translucent.
     notes : tuple of str
-        What was converted, one line each; empty when the file held just these pixels.
+        What was converted, one line each; empty if the file held exactly these pixels.
     file_format : str
         Format of the file, such as "PNG".
     file_bytes : int
         Size of the file.
     metadata : Metadata
-        EXIF and XMP, as they are true of these pixels.
+        EXIF and XMP, adapted to these pixels.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -101,13 +101,13 @@ def load(
 ) -> npt.NDArray[np.uint8]:
     """Read the pixels of an image file as sRGB: (H, W, 3) uint8, or (H, W, 4) with alpha.
 
-    `read_image` does the same, and says what it converted.
+    `read_image` does the same, and also reports what it converted.
 
     Parameters
     ----------
     path : str, Path, file object or PIL.Image.Image
         A PNG, JPEG, WebP, TIFF, BMP or GIF file with one frame, or `-` for standard input; a file
-        that is open in binary mode, from its present place; or a Pillow image.
+        open in binary mode, read from its current position; or a Pillow image.
     background : str, optional
         Color over which a translucent image is flattened: a name or ``#rrggbb``. By default its
         alpha is kept.
@@ -148,7 +148,7 @@ def load(
 
 
 def as_pixels(image: object, what: str = "image") -> npt.NDArray[np.uint8]:
-    """Return the pixels of whatever users have for an image.
+    """Return the pixels of an image in any of the forms that users have.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def save(path: str | Path, image: npt.NDArray[np.uint8]) -> None:
     ImageError
         The array is not an image.
     OutputError
-        The file cannot be written; one that stood there is unharmed.
+        The file cannot be written; an existing one is unharmed.
     """
     check_path(path)
     to_stream = str(path) == files.STANDARD_STREAM
@@ -290,7 +290,7 @@ def read_size(path: str | Path, limits: Limits = DEFAULT) -> tuple[int, int]:
     Raises
     ------
     ReadError, ImageError, LimitError
-        See `read_image`; damaged pixels are not found.
+        See `read_image`; damaged pixels are not detected.
 
     Examples
     --------
@@ -314,7 +314,7 @@ def read_size(path: str | Path, limits: Limits = DEFAULT) -> tuple[int, int]:
 def _read_size(name: str, file: BinaryIO, limits: Limits) -> tuple[int, int]:
     with Image.open(file, formats=READABLE) as image:
         _check_size(name, image, limits)
-        # Pillow turns TIFF files while opening
+        # Pillow turns TIFF files upright while opening them
         sideways = image.format != "TIFF" and read_orientation(image, []) in SIDEWAYS
         return (image.height, image.width) if sideways else (image.width, image.height)
 
@@ -330,7 +330,7 @@ def encode_image(
 ) -> bytes:
     """Encode (H, W, 3) or (H, W, 4) uint8 pixels in the format that an extension names.
 
-    Pixels that are all gray are written with one channel where the format has that.
+    Gray images are written with one channel where the format supports it.
 
     Parameters
     ----------
@@ -338,20 +338,20 @@ def encode_image(
     extension : str
         One of `WRITABLE`.
     quality : int, optional
-        1 to 100, for JPEG, by default 95, and for WebP, by default without loss. JPEG keeps chroma
-        at full resolution.
+        1 to 100, for JPEG (by default 95) and WebP (by default lossless). JPEG keeps chroma at full
+        resolution.
     is_indexed : bool
-        Whether a PNG of color gets a palette, of as few bits as hold it, if it has at most 256
+        Whether a color PNG gets a palette, of as few bits as possible, if it has at most 256
         colors. Other formats must be lossless.
     beside : Metadata, optional
         EXIF and XMP for formats that hold them.
     notes : list of str, optional
-        Gets a line for each wish that the file cannot fulfill.
+        Receives a line for each request that the file cannot fulfill.
 
     Raises
     ------
     ConfigError
-        No such format can be written, or it cannot hold alpha, or an image of that size.
+        The format cannot be written, or cannot hold alpha or an image of that size.
     ImageError
         The array is not an image.
     """
@@ -371,7 +371,7 @@ def encode_image(
                 buffer = io.BytesIO()
                 picture.save(buffer, format=file_format, **options, **described)
             return buffer.getvalue()
-        except Exception:  # absurd metadata never cost an image
+        except Exception:  # absurd metadata never costs an image
             notes.append(f"left out {beside.names}, which cannot be written")
     buffer = io.BytesIO()
     try:
@@ -386,7 +386,7 @@ def encode_image(
 def _picture(
     pixels: npt.NDArray[np.uint8], file_format: str, is_indexed: bool, notes: list[str]
 ) -> Image.Image:
-    """Return pixels in the least mode that a format has for them."""
+    """Return pixels in the smallest mode that a format has for them."""
     has_palette = is_indexed and file_format == "PNG"
     gray = file_format in WITH_GRAY and is_gray(pixels)
     if gray and not (has_palette and pixels.shape[2] == 4):
@@ -407,7 +407,7 @@ def output_format(
     Raises
     ------
     ConfigError
-        No such format can be written, or it cannot do what is asked.
+        The format cannot be written, or cannot do what is asked.
     """
     if extension.lower() not in WRITABLE:
         raise ConfigError("output", f"one of {', '.join(WRITABLE)}", extension or "no extension")
@@ -427,10 +427,10 @@ def output_format(
 
 @contextmanager
 def _pillow_errors(name: str, limits: Limits) -> Iterator[None]:
-    """Turn what Pillow raises, and it raises many things on damaged files, into our errors."""
+    """Turn whatever Pillow raises, which is many things for damaged files, into our errors."""
     try:
         with warnings.catch_warnings():
-            # Sizes have our own limit; a warning about metadata is no error of the pixels.
+            # Sizes have our own limit; a warning about metadata is not an error in the pixels.
             warnings.simplefilter("ignore")
             yield
     except AdaptiveKMeansError:
@@ -461,7 +461,7 @@ def is_image(start: bytes) -> bool:
 
 
 def _check_start(name: str, start: bytes) -> None:
-    """Refuse a file by its first bytes if it is no image."""
+    """Refuse a file by its first bytes if it is not an image."""
     if not start:
         raise ImageError(name, "an image", "an empty file")
     if not is_image(start):
@@ -474,9 +474,9 @@ _redirecting = threading.Lock()
 
 @contextmanager
 def _libtiff_messages(image: Image.Image) -> Iterator[list[str]]:
-    """Catch what libtiff writes to standard error by itself: the lines are there at the end.
+    """Catch what libtiff itself writes to standard error; the lines are there at the end.
 
-    The descriptor belongs to the whole process, so this is only for the format that needs it.
+    The descriptor belongs to the whole process, so this is done only for the format that needs it.
     """
     messages: list[str] = []
     if image.format != "TIFF":
@@ -513,12 +513,12 @@ def _check_single_frame(name: str, image: Image.Image) -> None:
 
 
 def parse_color(text: str) -> tuple[int, int, int]:
-    """Parse an opaque color: a name, ``#rrggbb`` or what else Pillow takes.
+    """Parse an opaque color: a name, ``#rrggbb`` or anything else that Pillow takes.
 
     Raises
     ------
     ConfigError
-        It is none.
+        It is not an opaque color.
 
     Examples
     --------

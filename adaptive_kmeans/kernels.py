@@ -26,17 +26,17 @@ _INLINED: dict[str, Any] = {
 }
 
 kernel: Any = njit(cache=True, **_UNCOUNTED)
-"""Decorates what Python calls."""
+"""Decorates kernels that Python calls."""
 inlined: Any = njit(cache=True, **_INLINED)
-"""Decorates what only kernels call; the machine's code is inlined."""
+"""Decorates functions that only kernels call; their machine code is inlined."""
 leaf: Any = njit(inline="always", **_UNCOUNTED)
-"""Decorates a few lines that are inlined before anything is compiled, which compiles faster."""
+"""Decorates functions of a few lines, inlined before compilation, which compiles faster."""
 
 
 def is_compiled(function: Any) -> bool:
     """Return whether a kernel has been compiled on this machine, by this or an earlier process.
 
-    The cache may be of older sources; then it is compiled again when it is called.
+    The cache may be from older sources; the kernel is then compiled again when it is called.
     """
     cache = getattr(function, "_cache", None)  # none with the compiler off
     if cache is None:
@@ -46,10 +46,10 @@ def is_compiled(function: Any) -> bool:
 
 
 def sources(folder: Path) -> npt.NDArray[np.void]:
-    """Return an argument for all kernels of a folder, whose type names the state of its sources.
+    """Return an argument for all kernels of a folder, whose type identifies its sources.
 
-    Numba looks a compiled kernel up by the types of its arguments and the date of its own file, but
-    not by the files of the functions that it calls: a change of these alone would go unnoticed.
+    Numba looks up a compiled kernel by the types of its arguments and the date of its own file, but
+    not by the files of the functions that it calls: a change in these alone would go unnoticed.
     """
     files = sorted(folder.glob("*.py"))
     checksum = zlib.crc32(b"".join(file.read_bytes() for file in files))

@@ -1,7 +1,7 @@
 """Limits: the most that an image, a setting or a file may ask for, each stated once.
 
 The constants are the maxima of the format and of the package; `Limits` are what one call allows,
-and may be set lower, as `RESTRICTIVE` does for files that strangers send.
+and may be set lower, as `RESTRICTIVE` does for untrusted files.
 
 A decoder also checks what a file would need before it allocates anything: see
 `adaptive_kmeans.container`.
@@ -18,8 +18,8 @@ import numpy.typing as npt
 from adaptive_kmeans.errors import ConfigError, ImageError, LimitError, UnknownNameError
 
 BAND_PIXELS = 2**22
-"""About how many pixels a band has by default. Bands of half the size would cost photographs 0.3 to
-0.5 % of their bytes, but screens 4 to 9 %: what repeats far away is not found again."""
+"""Approximate number of pixels in a band by default. Bands of half the size would cost photographs
+0.3 to 0.5 % of their bytes, but screens 4 to 9 %, because distant repeats would not be found."""
 MAX_BLOCK_SIZE = 256
 """Side of a block in pixels."""
 WITH_ALPHA = (3, 4)
@@ -30,18 +30,18 @@ MAX_CODEWORDS = 4096
 """Codewords of a codebook."""
 MAX_REGIONS = 255
 MAX_BANDS = 1024
-"""Bands of a file. The encoder makes 32 of the largest image. A coder starts anew in each band, so
-their number bounds the time that a small hostile file can take."""
+"""Bands of a file. The encoder makes 32 for the largest image. A coder starts afresh in each band,
+so their number bounds the time that a small hostile file can take."""
 MAX_ANCILLARY = 256
 """Ancillary sections of a file."""
 MAX_METADATA_BYTES = 2**22
-"""Bytes of EXIF, and of XMP, of a file, once they are decompressed."""
+"""Bytes of EXIF, and likewise of XMP, in a file, after decompression."""
 MAX_PALETTE = 256
 """Colors of the palette of a PNG."""
 MAX_QUALITY = 100
 """Quality of JPEG and WebP."""
 MAX_FILE_BYTES = 2**31
-"""Bytes of a file that is read, of whatever format."""
+"""Bytes of a file that is read, in any format."""
 
 
 def check_integer(name: str, value: object, low: int, high: int) -> int:
@@ -50,7 +50,7 @@ def check_integer(name: str, value: object, low: int, high: int) -> int:
     Raises
     ------
     ConfigError
-        It is something else, or out of range.
+        It is not an integer, or is out of range.
 
     Examples
     --------
@@ -88,7 +88,7 @@ class Limits:
         Memory that decoding allocates, as estimated from the file's header. The default keeps a
         whole process below a gigabyte.
     metadata_bytes : int
-        Bytes of EXIF, and of XMP; more is left out, and no error.
+        Bytes of EXIF, and likewise of XMP; anything larger is left out, which is not an error.
 
     Raises
     ------
@@ -145,7 +145,7 @@ class Limits:
 _WORDS = {"file_bytes": "bytes", "memory_bytes": "bytes of memory", "metadata_bytes": "bytes"}
 
 DEFAULT = Limits()
-"""Whatever the encoder writes."""
+"""Limits that allow whatever the encoder writes."""
 
 RESTRICTIVE = Limits(
     pixels=2**24,
@@ -156,7 +156,7 @@ RESTRICTIVE = Limits(
     memory_bytes=256 * 2**20,
     metadata_bytes=2**18,
 )
-"""For untrusted files: 16 megapixels, 32 MB of file, a quarter of a gigabyte of memory."""
+"""For untrusted files: 16 megapixels, a file of 32 MB, a quarter of a gigabyte of memory."""
 
 PRESETS = {"default": DEFAULT, "restrictive": RESTRICTIVE}
 """The presets by the names that the command line takes."""
@@ -188,7 +188,7 @@ def check_image(
     limits: Limits = DEFAULT,
     channels: tuple[int, ...] = (3,),
 ) -> npt.NDArray[np.uint8]:
-    """Return an array that is an image of 8-bit RGB.
+    """Return an array, which must be an 8-bit image.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def check_image(
     Raises
     ------
     ImageError
-        It is something else, or has no pixels.
+        It is not such an image, or has no pixels.
     LimitError
         It has too many pixels.
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 
 def luma_order(colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
-    """Return the order of (k, 3) colors by luma (ITU-R BT.601, in thousandths), red, green, blue.
+    """Return the order of (k, 3) colors by ITU-R BT.601 luma in thousandths, then red, green, blue.
 
     Examples
     --------

@@ -1,15 +1,16 @@
-"""EXIF and XMP: what an image file says beside its pixels, made true of the pixels that are kept.
+"""EXIF and XMP: the metadata of an image file, adapted to the pixels that are kept.
 
-Pixels are kept upright and in sRGB, so metadata that went on saying otherwise would turn the image
+Pixels are kept upright and in sRGB, so metadata that still said otherwise would turn the image
 twice. `Metadata.of_upright` therefore sets the orientation to 1 and the color space to sRGB, in
-place: other fields, and notes of camera makers that hold offsets, stay where they are. Sizes in
-pixels stay as the camera wrote them. A thumbnail of EXIF goes: it is often larger than all else,
-is not turned, and may show what was cut off. Extended XMP of a JPEG, and all else that files have,
-such as IPTC and comments, is not read.
+place: other fields, and maker notes, which contain offsets, stay where they are. Sizes in pixels
+stay as the camera wrote them. The EXIF thumbnail is removed: it is often larger than everything
+else, is not turned, and may show what was cropped. The extended XMP of a JPEG and all other
+metadata, such as IPTC and comments, are not read.
 
-A TIFF file has no EXIF of its own, but tags; those that describe, and not those by which its pixels
-are stored, are read as EXIF, with its directories of EXIF and of GPS. Of EXIF, a TIFF file that is
-written has these tags, but not the directories, which Pillow cannot put into compressed ones.
+A TIFF file has tags instead of an EXIF block. Those that describe the picture, not those that say
+how its pixels are stored, are read as EXIF, along with the EXIF and GPS directories. Of EXIF, a
+TIFF file that is written gets these tags, but not the directories, which Pillow cannot put into
+compressed files.
 """
 
 from __future__ import annotations
@@ -29,24 +30,24 @@ if TYPE_CHECKING:
     from PIL.Image import Exif, Image
 
 EXIF_PREFIX = b"Exif\0\0"
-"""What JPEG, and so Pillow, has before EXIF."""
+"""What JPEG, and therefore Pillow, puts before EXIF."""
 XMP_TAG = 700
 DESCRIBING = (
     *(270, 271, 272, 305, 306, 315, 316),  # description, make, model, software, date, artist, host
     *(33432, 18246, 18249, 40091, 40092, 40093, 40094, 40095),  # copyright, ratings, Windows' texts
 )
-"""Tags of a TIFF file that say something of the picture."""
+"""Tags of a TIFF file that describe the picture."""
 DIRECTORIES = (34665, 34853)
-"""Tags of the directories of EXIF and of GPS."""
+"""Tags of the EXIF and GPS directories."""
 JPEG_MOST = {"exif": 65_533, "xmp": 65_504}
-"""Bytes that a JPEG file holds of each, the prefix of EXIF included."""
+"""Most bytes of each that a JPEG file holds, including the EXIF prefix."""
 
 _ORIENTATION, _COLOR_SPACE, _EXIF_DIRECTORY = 0x0112, 0xA001, 0x8769
 _UPRIGHT, _SRGB = 1, 1
 _THUMBNAILS = ((0x0201, 0x0202), (0x0111, 0x0117))
-"""Tags of the place and the size of a thumbnail, as JPEG and as samples."""
+"""Tags of the offset and the size of a thumbnail, as JPEG and as samples."""
 _INTEGERS = {(1, 1): "B", (3, 1): "H", (4, 1): "I"}
-"""Types and counts of fields of one integer, in the language of `struct`."""
+"""`struct` formats of single-integer fields, by type and count."""
 _ENTRY = 12
 _XMP_FIELD = rb"""(%s\s*=\s*["']|<%s(?:\s[^<>]*)?>)(\s*)\d+(?=\s*["'<])"""
 _STORED, _DEFLATED = 0, 1
@@ -59,7 +60,7 @@ class Metadata:
     Parameters
     ----------
     exif : bytes
-        A TIFF structure, as the EXIF standard (CIPA DC-008) has it, without ``Exif\0\0``.
+        A TIFF structure, as the EXIF standard (CIPA DC-008) defines it, without ``Exif\0\0``.
     xmp : bytes
         A packet in UTF-8.
 
@@ -76,11 +77,11 @@ class Metadata:
 
     @property
     def names(self) -> str:
-        """What there is, in words; empty for nothing."""
+        """Which of them are present, in words; empty if none is."""
         return " and ".join(name.upper() for name in UPRIGHT if getattr(self, name))
 
     def of_upright(self) -> Metadata:
-        """Return the metadata as they are true of upright sRGB pixels, without a thumbnail.
+        """Return the metadata adapted to upright sRGB pixels, without a thumbnail.
 
         Raises
         ------
@@ -91,7 +92,7 @@ class Metadata:
 
     @property
     def orientation(self) -> int:
-        """The orientation that EXIF has, 1 where it has none."""
+        """The orientation in the EXIF, 1 if it has none."""
         return _orientation(self.exif) or _UPRIGHT
 
 
@@ -99,15 +100,15 @@ NO_METADATA = Metadata()
 
 
 def find(image: Image, notes: list[str]) -> Metadata:
-    """Find the metadata of a Pillow image, those of an upright one.
+    """Find the metadata of a Pillow image, adapted to an upright one.
 
     Parameters
     ----------
     image : PIL.Image.Image
-        Loaded, as some files have metadata behind their pixels; but not yet if it is a TIFF file,
-        whose tags are read from the open file.
+        Loaded, since some files have metadata after their pixels; but a TIFF file not yet, since
+        its tags are read from the open file.
     notes : list of str
-        Gets a line for what cannot be read, and is left out.
+        Receives a line for anything left out because it cannot be read.
     """
     found = {}
     for name, read in (("exif", _found_exif), ("xmp", _found_xmp)):
@@ -133,7 +134,7 @@ def _found_xmp(image: Image) -> bytes:
 
 
 def _describing(exif: Exif) -> Exif:
-    """Return the part that describes the picture, and not how a TIFF file stores it."""
+    """Return the part that describes the picture, not how a TIFF file stores it."""
     kept = _chosen(exif, DESCRIBING)
     for tag in DIRECTORIES:
         if tag in exif:
@@ -153,7 +154,7 @@ def _chosen(exif: Exif, tags: Iterable[int]) -> Exif:
 
 
 def options_of_file(metadata: Metadata, file_format: str, notes: list[str]) -> dict[str, Any]:
-    """Return the options by which Pillow writes metadata into a file.
+    """Return the options with which Pillow writes metadata into a file.
 
     Parameters
     ----------
@@ -161,7 +162,7 @@ def options_of_file(metadata: Metadata, file_format: str, notes: list[str]) -> d
     file_format : str
         Pillow's name of the format.
     notes : list of str
-        Gets a line for what the format cannot hold, and is left out.
+        Receives a line for anything left out because the format cannot hold it.
     """
     if not metadata.names:
         return {}
@@ -195,7 +196,7 @@ def options_of_file(metadata: Metadata, file_format: str, notes: list[str]) -> d
 
 
 def _pillow_exif(exif: bytes) -> Exif:
-    """Return what Pillow reads of EXIF, or of nothing."""
+    """Return EXIF as Pillow reads it; nothing for no bytes."""
     from PIL.Image import Exif
 
     read = Exif()
@@ -205,9 +206,9 @@ def _pillow_exif(exif: bytes) -> Exif:
 
 
 def _orientation(exif: bytes) -> int:
-    """Return the orientation that EXIF has, as Pillow reads it; 0 where there is no field at all.
+    """Return the orientation in the EXIF, as Pillow reads it; 0 if there are no fields at all.
 
-    Pillow warns of fields that are damaged, and leaves them out.
+    Pillow warns about damaged fields and leaves them out.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -236,7 +237,7 @@ def _upright_exif(exif: bytes) -> bytes:
     try:
         written = _written_upright(exif)
         orientation = _orientation(written)
-    except Exception as error:  # of indices and structures, and whatever Pillow raises
+    except Exception as error:  # from indices and structures, and whatever Pillow raises
         raise ConfigError("EXIF", "a TIFF structure", "other bytes") from error
     if orientation not in (0, _UPRIGHT):
         raise ConfigError("EXIF", "an orientation that can be set to 1", orientation)
@@ -244,18 +245,18 @@ def _upright_exif(exif: bytes) -> bytes:
 
 
 UPRIGHT = {"exif": _upright_exif, "xmp": _upright_xmp}
-"""What makes each of the fields of `Metadata` true of an upright sRGB image, or `ConfigError`."""
+"""Adapts each field of `Metadata` to an upright sRGB image, or raises `ConfigError`."""
 
 
 def _written_upright(exif: bytes) -> bytes:
-    """Return EXIF with the fields set that pixels decide, and without its thumbnail."""
+    """Return EXIF with the fields set that the pixels determine, and without its thumbnail."""
     tiff = _Tiff(exif)
     fields = list(tiff.fields(tiff.first))
     for field in fields:
         if field.tag == _ORIENTATION:
             tiff.set_integer(field, _UPRIGHT)
         elif field.tag == _EXIF_DIRECTORY:
-            with suppress(struct.error, KeyError):  # without it the rest is of use
+            with suppress(struct.error, KeyError):  # the rest is useful without it
                 for inner in tiff.fields(tiff.integer(field)):
                     if inner.tag == _COLOR_SPACE:
                         tiff.set_integer(inner, _SRGB)
@@ -264,7 +265,7 @@ def _written_upright(exif: bytes) -> bytes:
 
 
 class _Field(NamedTuple):
-    """A field of a directory: its tag, type, number of values, and where they stand if they fit."""
+    """A field of a directory: its tag, type, number of values, and where they are if they fit."""
 
     tag: int
     kind: int
@@ -273,9 +274,9 @@ class _Field(NamedTuple):
 
 
 class _Tiff:
-    """A TIFF structure whose fields of one integer can be set in their place.
+    """A TIFF structure whose single-integer fields can be set in place.
 
-    What does not fit raises `struct.error` or `KeyError`.
+    Anything that does not fit raises `struct.error` or `KeyError`.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -284,7 +285,7 @@ class _Tiff:
         (self.first,) = self._read("I", 4)
 
     def fields(self, place: int) -> Iterator[_Field]:
-        """Yield the fields of the directory at a place."""
+        """Yield the fields of the directory at an offset."""
         (count,) = self._read("H", place)
         for entry in range(place + 2, place + 2 + _ENTRY * count, _ENTRY):
             tag, kind, values = self._read("HHI", entry)
@@ -300,14 +301,14 @@ class _Tiff:
         struct.pack_into(self._order + form, self.data, field.place, value)
 
     def drop_thumbnail(self, behind: int) -> None:
-        """Drop the second directory, and its image, which in most files is all that follows.
+        """Drop the second directory and its image, which in most files is all that follows.
 
         Parameters
         ----------
         behind : int
-            The place behind the first directory, where that of the second is said.
+            The offset of the end of the first directory, where the offset of the second is stored.
         """
-        with suppress(struct.error, KeyError):  # what cannot be read is not said to be there
+        with suppress(struct.error, KeyError):  # what cannot be read is at least not referred to
             (second,) = self._read("I", behind)
             struct.pack_into(self._order + "I", self.data, behind, 0)
             fields = {field.tag: field for field in self.fields(second)} if second else {}
@@ -317,7 +318,7 @@ class _Tiff:
                     self._blank(max(start, behind + 4), start + size)
 
     def _blank(self, start: int, end: int) -> None:
-        """Set bytes to zero; drop them where nothing follows."""
+        """Set bytes to zero; drop them if nothing follows."""
         end = min(end, len(self.data))
         self.data[start:end] = bytes(max(0, end - start))
         if not any(self.data[start:]):
@@ -342,12 +343,12 @@ def to_payload(content: bytes) -> bytes:
 
 
 def from_payload(payload: bytes, most_bytes: int) -> bytes:
-    """Return the content of a section's payload, of at most so many bytes.
+    """Return the content of a section's payload, which may have at most `most_bytes`.
 
     Raises
     ------
     CorruptError
-        There is none.
+        There is no such content.
     """
     form, content = payload[:1], payload[1:]
     if form == bytes([_DEFLATED]):

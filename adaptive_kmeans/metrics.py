@@ -1,14 +1,13 @@
 """Quality and rate: PSNR, SSIM, CIEDE2000, SSIMULACRA 2, bits per pixel, and Bjøntegaard deltas.
 
-`METRICS` has what experiments know of each metric of quality: a new one is its function and an
-entry there. Other packages add metrics through the entry-point group ``adaptive_kmeans.metrics``.
+`METRICS` has what experiments know about each quality metric: a new one is a function and an entry
+there. Other packages add metrics through the entry-point group ``adaptive_kmeans.metrics``.
 
 Distortion is always that of a decoded file against the original, in 8-bit RGB, and rate is always
 that of the file's bytes. Images with alpha are compared over each of `BACKGROUNDS`, black and
-white, and the worse one of the two counts. Metrics take arrays, and whatever
-`adaptive_kmeans.load` takes. PSNR and SSIM equal scikit-image's
-`peak_signal_noise_ratio` and `structural_similarity`, which the tests check; a study would spend
-most of its time in those.
+white, and the worse value counts. Metrics take arrays, and whatever `adaptive_kmeans.load` takes.
+PSNR and SSIM equal scikit-image's `peak_signal_noise_ratio` and `structural_similarity`, as the
+tests check; with those, a study would spend most of its time in metrics.
 """
 
 from __future__ import annotations
@@ -48,21 +47,22 @@ CUBE_SIDE = 3
 SSIMULACRA_SIDE = 8
 
 MIN_POINTS = 3
-"""Fewest points of a curve to be compared."""
+"""Fewest points with which a curve is compared."""
 
 MIN_OVERLAP = 0.5
 """Least share of the narrower of two curves, in quality or in the logarithm of the rate, that the
-other one covers as well."""
+other one must cover."""
 
 NO_LOSS_SSIMULACRA2 = 100 - 1e-6
 """SSIMULACRA 2 from which a file counts as lossless."""
 
 CHUNK_ROWS = 128
-"""Rows of windows that one thread sums; fixed, so that sums do not depend on the threads."""
+"""Rows of windows that one thread sums; fixed, so that sums do not depend on the number of
+threads."""
 
 
 def _over_backgrounds(worse: Callable[..., float]) -> Callable[[_Metric], _Metric]:
-    """Let a metric take images with alpha: its worse value over the backgrounds.
+    """Extend a metric to images with alpha: its worse value over the backgrounds.
 
     Parameters
     ----------
@@ -188,11 +188,11 @@ def ciede2000(original: Image, decoded: Image) -> float:
 
 @_over_backgrounds(min)
 def ssimulacra2(original: Image, decoded: Image) -> float:
-    """SSIMULACRA 2, a score of perceived quality: 100 for equal images, 90 is hard to tell apart.
+    """SSIMULACRA 2, a score of perceived quality: 100 for equal images, 90 if hard to tell apart.
 
-    By the `ssimulacra2` package, a NumPy version of J. Sneyers' metric of the JPEG XL project
-    (Cloudinary, 2022): structural similarity and two maps of edges at six scales of the XYB color
-    space, weighted after ratings by people. Very bad images score below zero.
+    By the `ssimulacra2` package, a NumPy version of J. Sneyers' metric from the JPEG XL project
+    (Cloudinary, 2022): structural similarity and two edge maps at six scales of the XYB color
+    space, weighted to match human ratings. Very bad images score below zero.
 
     Returns
     -------
@@ -211,7 +211,7 @@ def ssimulacra2(original: Image, decoded: Image) -> float:
 
 
 def require_ssimulacra2() -> Callable[..., Any]:
-    """Return what computes SSIMULACRA 2; raise `MissingDependencyError` if it is not installed."""
+    """Return the function for SSIMULACRA 2, or raise `MissingDependencyError`."""
     try:
         from ssimulacra2 import compute_ssimulacra2
     except ImportError as error:
@@ -287,7 +287,7 @@ def space_saving_percent(data: bytes, shape: tuple[int, ...]) -> float:
 
 
 def bd_rate(anchor: Curve, method: Curve) -> float | None:
-    """Mean change of rate at equal quality, in percent; below zero the method needs fewer bytes.
+    """Mean change of rate at equal quality, in percent; negative if the method needs fewer bytes.
 
     By the `bjontegaard` package with Akima interpolation (C. Herglotz et al., "The Bjøntegaard
     Bible: Why Your Way of Comparing Video Codecs May Be Wrong", IEEE Trans. Image Processing 33,
@@ -341,7 +341,7 @@ def front(curve: Curve) -> list[tuple[float, float]]:
 
 
 def _check_pair(original: Image, decoded: Image) -> tuple[Image, Image]:
-    """Return both images as the kernels take them; only one of them may have alpha."""
+    """Return both images as the kernels take them; one may have alpha without the other."""
     original, decoded = as_pixels(original, "original image"), as_pixels(decoded, "decoded image")
     if original.shape[:2] != decoded.shape[:2]:
         raise ImageError("decoded image", f"the shape {original.shape}", f"{decoded.shape}")
@@ -349,7 +349,7 @@ def _check_pair(original: Image, decoded: Image) -> tuple[Image, Image]:
 
 
 def _read_only(image: Image) -> Image:
-    """Return an image contiguous and read-only, so that kernels compile once."""
+    """Return an image as a contiguous, read-only array, so that kernels compile only once."""
     view = np.ascontiguousarray(image).view()
     view.flags.writeable = False
     return view
@@ -404,7 +404,7 @@ class Metric:
     column : str
         Its column in tables.
     label, unit : str
-        What it is called, and its unit.
+        Its name and its unit.
     score : callable
         Function of the original and the decoded image.
     digits : int
@@ -415,10 +415,10 @@ class Metric:
         Stored with its numbers. Its version is raised when the numbers change, so that stored
         trials are measured again.
     package : str or None
-        The library of the extra ``metrics`` that it needs.
+        The library, from the extra ``metrics``, that it needs.
     scale : callable or None
-        Takes a score to the scale on which curves are drawn and compared: more is better, and a
-        lossless file infinite. A metric without one has no curves.
+        Maps a score to the scale on which curves are drawn and compared: more is better, and a
+        lossless file is infinite. A metric without one has no curves.
     axis : str
         Label of that scale; by default the label and the unit.
     """
@@ -436,7 +436,7 @@ class Metric:
 
     @property
     def heading(self) -> str:
-        """The label and the unit, as tables have them."""
+        """The label and the unit, as tables show them."""
         return f"{self.label} {self.unit}".strip()
 
     @property
@@ -451,7 +451,7 @@ class Metric:
 
     @property
     def is_installed(self) -> bool:
-        """Whether its library is there."""
+        """Whether its library is installed."""
         return self.package is None or importlib.util.find_spec(self.package) is not None
 
 
@@ -467,10 +467,11 @@ def ssim_db(ssim: float) -> float:
 
 
 def jpeg_bytes(original: Image, decoded: Image) -> float:
-    """Bytes of what was decoded, saved as JPEG by Pillow's defaults: quality 75, 4:2:0.
+    """Bytes of the decoded image, saved as JPEG with Pillow's defaults: quality 75, 4:2:0.
 
-    The published study of region-adaptive K-means took them for its rate, which they are not: a
-    file of this size does not hold what was decoded. NaN with alpha, which a JPEG has not.
+    The published study of region-adaptive K-means took these bytes for its rate, which they are
+    not: a file of this size does not hold the decoded image. NaN with alpha, which JPEG does not
+    support.
     """
     return math.nan if decoded.shape[2] == 4 else len(_as_file(decoded, "JPEG").getvalue())
 
@@ -549,7 +550,7 @@ METRICS = {
 def known() -> Mapping[str, Metric]:
     """Return all metrics by name: `METRICS`, and those that installed packages add.
 
-    One of another package that cannot be used is left out, and why is printed.
+    A metric of another package that cannot be used is left out, and the reason is printed.
     """
     found = dict(METRICS)
     for entry in metadata.entry_points(group=group("metrics")):
@@ -563,7 +564,7 @@ def known() -> Mapping[str, Metric]:
 
 
 def _checked(what: str, metric: object, others: Mapping[str, Metric]) -> Metric:
-    """Return a metric of another package so that it returns numbers, or fails in one line."""
+    """Wrap a metric of another package so that it returns numbers, or fails with one line."""
     if not isinstance(metric, Metric):
         raise PluginError(what, "a Metric of adaptive_kmeans.metrics", type(metric).__name__)
     if metric.column in {other.column for other in others.values()}:

@@ -1,4 +1,4 @@
-"""The least form in which a file holds pixels exactly: gray, a palette, or colors as they are."""
+"""The smallest form in which a file holds pixels exactly: gray, a palette, or full color."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from adaptive_kmeans.limits import MAX_PALETTE
 from adaptive_kmeans.luma import luma_order
 
 _RUN = 2**20
-"""Pixels that are looked at together."""
+"""Pixels processed at a time."""
 
 
 def is_gray(pixels: npt.NDArray[np.uint8]) -> bool:
@@ -22,22 +22,22 @@ def is_gray(pixels: npt.NDArray[np.uint8]) -> bool:
     >>> is_gray(np.array([[[7, 7, 7], [9, 9, 9]]], dtype=np.uint8))
     True
     """
-    # Row by row, as most others are so at their first.
+    # Row by row, since most other images have a color in their first row.
     return all(bool((row[:, :1] == row[:, 1:3]).all()) for row in pixels)
 
 
 def in_gray(pixels: npt.NDArray[np.uint8]) -> Image.Image:
-    """Return pixels that are gray as a Pillow image of mode L, or with alpha LA."""
+    """Return gray pixels as a Pillow image of mode L, or LA with alpha."""
     if pixels.shape[2] == 3:
         return Image.fromarray(np.ascontiguousarray(pixels[..., 0]))
     return Image.fromarray(np.ascontiguousarray(pixels[..., [0, 3]]))
 
 
 def with_palette(pixels: npt.NDArray[np.uint8]) -> Image.Image | None:
-    """Return pixels as a Pillow image of mode P, None where they have too many colors.
+    """Return pixels as a Pillow image of mode P; None if they have too many colors.
 
-    The palette has the colors that there are, each once for every alpha that it has: rising in
-    alpha, so that a PNG need not say what is opaque, then in luma.
+    The palette has each distinct color once for every alpha that it occurs with, sorted by alpha,
+    so that a PNG need not list the opaque ones, and then by luma.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def _keys(colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
 
 
 def _distinct(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32] | None:
-    """Return the keys of the colors that there are, rising; None if they are too many."""
+    """Return the keys of the distinct colors, in rising order; None if there are too many."""
     flat = pixels.reshape(-1, pixels.shape[2])
     found = np.empty(0, dtype=np.uint32)
     for start in range(0, len(flat), _RUN):

@@ -1,13 +1,13 @@
 """A Pillow plug-in: importing this module lets Pillow open and save `.akm` files.
 
-scikit-image and imageio read images through Pillow, and so they read these files, too.
+scikit-image and imageio read images through Pillow, so they can read these files too.
 
-Opening reads sizes and metadata alone; the pixels are decoded when they are first asked for. Saving
+Opening reads only sizes and metadata; the pixels are decoded when they are first needed. Saving
 takes the settings of `adaptive_kmeans.Settings` as keywords, and `k` for regular K-means; other
 keywords are ignored, as Pillow's own plug-ins do.
 
-`exif` and `xmp` are in `info`, and saved when they are given, as in JPEG. Images are saved upright:
-by the orientation of the EXIF that is given, else by their own.
+`exif` and `xmp` are in `info`, and are saved if they are passed to `save`, as for JPEG. Images are
+saved upright, by the orientation in the EXIF passed, or else in their own.
 
 Examples
 --------
@@ -54,7 +54,7 @@ class AkmImageFile(ImageFile.ImageFile):
         self._size = outline.width, outline.height
         self._mode = "RGBA" if outline.has_alpha else "RGB"
         self._is_coded = True
-        with contextlib.suppress(AdaptiveKMeansError):  # of damage, which loading tells
+        with contextlib.suppress(AdaptiveKMeansError):  # damage is reported on loading
             beside = container.Reader.peek(self._file).metadata()  # type: ignore[arg-type]
             if beside.exif:
                 self.info["exif"] = EXIF_PREFIX + beside.exif
@@ -69,7 +69,7 @@ class AkmImageFile(ImageFile.ImageFile):
             container.inspect(data)
 
     def load(self) -> Any:
-        """Decode the pixels, unless that is done.
+        """Decode the pixels, unless they already are.
 
         Raises
         ------

@@ -85,7 +85,7 @@ def run_calls(
     Parameters
     ----------
     function : callable
-        A function of a module, so that other processes can import it. An error that it raises ends
+        A module-level function, so that other processes can import it. An error that it raises ends
         the run.
     calls : iterator of tuple
         The arguments of each call, taken as processes become free.

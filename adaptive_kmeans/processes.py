@@ -1,4 +1,4 @@
-"""Running calls in processes of this machine, which end with their driver."""
+"""Running calls in processes on this machine, which end when their driver does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from adaptive_kmeans.pools import Pool, Say
 
 ORPHAN_S = 1.0
-"""Seconds between checks of a process for its driver."""
+"""Seconds between a process's checks that its driver is still there."""
 
 THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS")
 """Where libraries look up how many threads they may use."""
@@ -24,7 +24,7 @@ THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS")
 
 @dataclass(frozen=True)
 class Processes:
-    """Processes of this machine.
+    """Processes on this machine.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Processes:
         """Start processes, and end them in any case."""
         from joblib.externals.loky import ProcessPoolExecutor
 
-        # loky replaces a process whose memory has grown, which is no news to a user.
+        # loky replaces a process whose memory has grown, which need not concern a user.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
         jobs = 1 if alone else self.jobs
         capped = {name: str(self.threads) for name in THREAD_VARIABLES}
@@ -62,17 +62,17 @@ class Processes:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Hold interrupts back; processes and threads that start meanwhile never get any.
+    """Hold interrupts back; processes and threads that start meanwhile never receive any.
 
-    A terminal sends them to all its processes. Their driver's is enough: it ends the others, which
-    would print a traceback each.
+    A terminal sends them to all its processes. It is enough that the driver receives one: it ends
+    the others, which would each print a traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
     from multiprocessing import resource_tracker
 
-    resource_tracker.ensure_running()  # lets interrupts through again when it starts
+    resource_tracker.ensure_running()  # unblocks interrupts when it starts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -82,9 +82,9 @@ def _interrupts_held() -> Iterator[None]:
 
 @contextmanager
 def _quiet_tracker() -> Iterator[None]:
-    """Let loky's tracker start so that it says nothing of resources that are gone already.
+    """Start loky's tracker so that it does not report resources that are already gone.
 
-    It is a process that outlives the others, and finds that when they were killed.
+    It is a process that outlives the others, and finds such resources when they were killed.
     """
     option = "ignore:resource_tracker:UserWarning"
     sys.warnoptions.append(option)

@@ -12,7 +12,8 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 Progress = Callable[[str, float], None]
-"""Called with the name of a stage and its finished share, 0..1. What it raises ends the work."""
+"""Called with the name of a stage and its finished share, 0..1. An exception from it ends the
+work."""
 
 PATIENCE_S = 0.5
 
@@ -21,14 +22,14 @@ AT_ONCE = 1_000
 
 LOADING = "loading kernels; the first run compiles"
 LOADING_S = 5.0
-"""Seconds that the first trial may take before a log says so."""
+"""Seconds of loading before a log says so."""
 
 LOG_S = 30.0
 """Seconds between lines if standard error is not a terminal."""
 
 
 def beside(progress: Progress) -> tuple[Progress, Progress]:
-    """Return a callback, and one for work beside that, which tells nothing and ends with it.
+    """Return a callback, and a silent one for parallel work, which ends when the first one does.
 
     A callback that raises ends the work that calls it.
 
@@ -70,7 +71,7 @@ def progress_bar(title: str, *, hidden: bool = False) -> Iterator[Progress]:
     title : str
         Text of the bar until the first stage is reported.
     hidden : bool
-        Whether there is none.
+        Whether to show no bar.
     """
     if hidden or sys.stderr is None or not sys.stderr.isatty():
         yield lambda stage, share: None
@@ -99,7 +100,7 @@ def progress_bar(title: str, *, hidden: bool = False) -> Iterator[Progress]:
 
 
 def with_bar(title: str, items: Sequence[Item]) -> Iterator[Item]:
-    """Yield items below a progress bar, which appears once that has taken half a second."""
+    """Yield items under a progress bar, which appears after half a second."""
     with progress_bar(title) as progress:
         for number, item in enumerate(items):
             if number % AT_ONCE == 0:
@@ -139,7 +140,7 @@ class TrialBar:
         self._loading: threading.Timer | None = None
 
     def load(self) -> None:
-        """Say that kernels are being loaded, maybe compiled, until the next trial ends."""
+        """Say that kernels are being loaded, possibly compiled, until the next trial ends."""
         self.stop()
         self.bar.update(self._task, description=LOADING)
         if not self._console.is_terminal:
@@ -172,7 +173,7 @@ class TrialBar:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Take the bar away while something else prints."""
+        """Hide the bar while something else prints."""
         if self._is_shown:
             self.bar.stop()
         yield
@@ -193,7 +194,7 @@ def say(message: str) -> None:
 def trial_bar(
     total: int, what: str = "trials", *, hidden: bool = False, logs: bool = True
 ) -> Iterator[TrialBar]:
-    """Provide a bar that counts trials and estimates the time left; a log gets a line at times.
+    """Provide a bar that counts trials and estimates the time left; a log gets occasional lines.
 
     Parameters
     ----------
@@ -204,7 +205,7 @@ def trial_bar(
     hidden : bool
         Whether there is no bar.
     logs : bool
-        Whether a log gets a line at times.
+        Whether a log gets occasional lines.
     """
     bar = TrialBar(total, what, hidden=hidden, logs=logs)
     with bar.bar:

@@ -1,7 +1,7 @@
-"""`Quantized`, the value that carries the middle of the codec, and the quantizer that makes one.
+"""`Quantized`, the value at the center of the codec, and the quantizer that makes one.
 
-Every quantizer ends in a `Quantized`, every coder starts from one. Decoding passes through this
-module too, so it imports nothing that only encoding needs until it is needed.
+Every quantizer produces a `Quantized`, and every coder starts from one. Decoding uses this module
+too, so whatever only encoding needs is imported late.
 """
 
 from __future__ import annotations
@@ -44,11 +44,12 @@ class Quantized:
     region_map : (rows, columns) uint8
         Region of each block, below ``len(codebooks)``.
     codebooks : tuple of (k, 3) uint8
-        One codebook of 8-bit RGB codewords for each region; one without pixels may be empty.
+        One codebook of 8-bit RGB codewords for each region; that of a region without pixels may be
+        empty.
     index_map : (H, W) uint16
         Index of each pixel's codeword in the codebook of its region; 0 for hidden pixels.
     alpha : (H, W) uint8 or None
-        How much of each pixel is seen, None for an opaque image; see `adaptive_kmeans.alpha`.
+        How visible each pixel is, None for an opaque image; see `adaptive_kmeans.alpha`.
 
     Raises
     ------
@@ -101,17 +102,17 @@ class Quantized:
 
     @property
     def has_hidden(self) -> bool:
-        """Whether there are pixels that nobody sees."""
+        """Whether there are hidden pixels, those of alpha 0."""
         return self.alpha is not None and not self.alpha.all()
 
     @property
     def pixel_regions(self) -> npt.NDArray[np.uint8]:
-        """Region of each pixel, that of hidden ones being ``len(codebooks)``: (H, W) uint8."""
+        """Region of each pixel, ``len(codebooks)`` for hidden ones: (H, W) uint8."""
         return mark_hidden(self.grid.spread(self.region_map), self.alpha, len(self.codebooks))
 
     @property
     def region_codebooks(self) -> tuple[npt.NDArray[np.uint8], ...]:
-        """The codebooks of all that `pixel_regions` has: hidden pixels have one of one codeword."""
+        """The codebook of each region in `pixel_regions`; hidden pixels have one codeword."""
         return with_hidden_codebook(self.codebooks, self.has_hidden)
 
     def reconstruct(self) -> npt.NDArray[np.uint8]:
@@ -128,7 +129,7 @@ class Quantized:
         return file.getvalue()
 
     def _repr_html_(self) -> str:
-        """Return the image and its facts, for notebooks."""
+        """Return the image and its key facts, for notebooks."""
         picture = base64.b64encode(self._repr_png_()).decode("ascii")
         source = f"data:image/png;base64,{picture}"
         facts = self.facts
@@ -162,7 +163,7 @@ class Quantized:
 def with_hidden_codebook(
     codebooks: tuple[npt.NDArray[np.uint8], ...], has_hidden: bool
 ) -> tuple[npt.NDArray[np.uint8], ...]:
-    """Return codebooks and, if there are hidden pixels, that of these: one codeword."""
+    """Return codebooks and, if there are hidden pixels, their codebook of one codeword."""
     return (*codebooks, np.array([HIDDEN], dtype=np.uint8)) if has_hidden else codebooks
 
 
@@ -214,7 +215,7 @@ def _require(
 
 
 class SplitImage(NamedTuple):
-    """An image that is split into regions: its blocks, their regions, and the colors of these."""
+    """An image split into regions: its blocks, their regions, and the colors of each region."""
 
     image: npt.NDArray[np.uint8]
     grid: BlockGrid
@@ -227,10 +228,10 @@ class SplitImage(NamedTuple):
 class RegionAdaptive:
     """The published quantizer: blocks split by detail, one K-means codebook for each region.
 
-    pmephin, "Improved Image Compression with KMeans", section 1. It departs from the published code
-    in that centroids are rounded to 8 bits, not truncated, and that pixels take the closest rounded
-    codeword; `adaptive_kmeans.baselines.published_code` repeats it as it is. With one codebook size
-    there is one region, and this is regular K-means.
+    pmephin, "Improved Image Compression with KMeans", section 1. Unlike the published code, it
+    rounds centroids to 8 bits instead of truncating them, and pixels take the closest rounded
+    codeword; `adaptive_kmeans.baselines.published_code` repeats that code exactly. With one
+    codebook size there is one region, and this is regular K-means.
 
     Parameters
     ----------
@@ -245,9 +246,9 @@ class RegionAdaptive:
     init, tolerance, color_space, seed, evenness
         See `adaptive_kmeans.clustering.cluster_regions`.
     locked : tuple of (red, green, blue)
-        Codewords that are given; see `adaptive_kmeans.clustering.locked`.
+        Given codewords; see `adaptive_kmeans.clustering.locked`.
     dithering : Dithering or None
-        Chooses other codewords than the nearest, so that areas keep their colors; None for none.
+        Chooses codewords other than the nearest, so that areas keep their colors; None for none.
     """
 
     ks: tuple[int, ...]
@@ -309,7 +310,7 @@ class RegionAdaptive:
         return Quantized(split.grid, split.region_map, codebooks, index_map, split.alpha)
 
     def _iterations(self, progress: Progress) -> Callable[[int, int, float], None]:
-        """Turn iterations into a share; how many are to come is not known, 20 are typical."""
+        """Turn iterations into a finished share; their number is unknown, 20 are typical."""
 
         def report(region: int, iteration: int, _: float) -> None:
             progress("clustering", (region + iteration / (iteration + 20)) / len(self.ks))

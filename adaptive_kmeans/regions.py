@@ -2,7 +2,7 @@
 
 A block is high detail (region 1) when its score is at or above the threshold, as published; else it
 is low detail (region 0). Other packages add thresholds through the entry-point group
-``adaptive_kmeans.thresholds``. In a flat image every block is at the median, so that all blocks are
+``adaptive_kmeans.thresholds``. In a flat image every block is at the median, so all blocks are in
 region 1 and region 0 is empty, which is allowed everywhere.
 """
 
@@ -36,10 +36,10 @@ class Threshold(Protocol):
 
 
 def one_sided(high_percent: float | None, threshold: str) -> str:
-    """Say that one of two regions has nearly all blocks, and what may split them; or nothing.
+    """Say that one of two regions has nearly all blocks, and what may split them; else nothing.
 
-    Of a screen more than half of the blocks are flat and have one score, which then is the median;
-    all are at or above it.
+    On a screen, more than half of the blocks are flat and share one score, which is then the
+    median; all blocks are at or above it.
 
     Parameters
     ----------
@@ -85,10 +85,10 @@ class Mean:
 
 @dataclass(frozen=True)
 class Otsu:
-    """The threshold of least variance within the two classes.
+    """The threshold with the least variance within the two classes.
 
     N. Otsu, "A Threshold Selection Method from Gray-Level Histograms", IEEE Trans. Systems, Man,
-    and Cybernetics 9(1), 1979, by scikit-image over 256 bins.
+    and Cybernetics 9(1), 1979, computed by scikit-image over 256 bins.
     """
 
     def __call__(self, scores: Scores) -> float:
@@ -126,7 +126,7 @@ class Quantile:
 
 @dataclass(frozen=True)
 class Checked:
-    """A threshold of another package, which returns a score or fails with a line that names it.
+    """A checked threshold of another package: it returns a score or fails with a line naming it.
 
     Parameters
     ----------

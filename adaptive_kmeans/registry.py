@@ -12,8 +12,8 @@ Other packages add members through entry points, by name:
     [project.entry-points."adaptive_kmeans.detail"]
     entropy = "my_package:Entropy"
 
-What such a member returns is checked where it enters: its family wraps it in what checks it.
-`CONTRIBUTING.md` has a page on writing one.
+What such a member returns is checked on entry, by a wrapper of its family. `CONTRIBUTING.md` has a
+section on writing one.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def installed(family: str) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def blaming(kind: type[AdaptiveKMeansError], what: str, expected: str) -> Iterator[None]:
-    """Turn whatever the code of another package raises into one line that names it."""
+    """Turn whatever the code of another package raises into a one-line error that names it."""
     try:
         yield
     except (AdaptiveKMeansError, MemoryError):
@@ -71,8 +71,8 @@ def blaming(kind: type[AdaptiveKMeansError], what: str, expected: str) -> Iterat
 class _Later:
     """A member that is loaded when it is first used.
 
-    Its type cannot tell an entry point: once `importlib_metadata` has been imported, as Dask does,
-    the standard library returns that package's entry points.
+    An entry point cannot be recognized by its type: once `importlib_metadata` has been imported, as
+    Dask does, the standard library returns that package's entry points.
     """
 
     load: Callable[[], Any]
@@ -91,7 +91,7 @@ class Registry(Generic[Member]):
         Group of entry points under which other packages register members. They are searched when
         a name is not in the table, or to list all names; each is loaded when it is first used.
     check : callable, optional
-        Takes what a member of another package is called in messages, and the member; returns one
+        Takes the name of another package's member in messages, and the member; returns a member
         that does the same and checks what it returns.
 
     Examples
@@ -167,7 +167,7 @@ class Registry(Generic[Member]):
         return self._check(f"{self.family} {spec}", made)
 
     def settings(self, spec: str) -> dict[str, specs.Setting]:
-        """Return the settings of the member that a spec names, by name; the first one first.
+        """Return the settings of the member that a spec names, by name and in order.
 
         Raises
         ------
@@ -179,7 +179,7 @@ class Registry(Generic[Member]):
         return specs.settings_of(self._member(spec.partition(":")[0]))
 
     def split(self, spec: str) -> tuple[str, dict[str, str]]:
-        """Return the name in a spec, and by name the settings that it gives, as text.
+        """Return the name in a spec, and the settings that it gives, as text by name.
 
         Raises
         ------
@@ -197,7 +197,7 @@ class Registry(Generic[Member]):
         values: Mapping[str, object] = types.MappingProxyType({}),
         without: Iterable[str] = (),
     ) -> str:
-        """Return the one spelling of a spec: of the first setting as it is, of others no defaults.
+        """Return the canonical spec: the first setting as given, others unless at their default.
 
         Parameters
         ----------
@@ -246,7 +246,7 @@ class Registry(Generic[Member]):
 
     @contextlib.contextmanager
     def _making(self, name: str) -> Iterator[None]:
-        """Turn whatever another package raises, while its member is made, into one line."""
+        """Turn whatever another package raises while its member is made into a one-line error."""
         what = self._owner(name)
         try:
             yield

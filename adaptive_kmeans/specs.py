@@ -1,4 +1,4 @@
-"""Specs: a name and settings, as one writes them on a command line or in a config.
+"""Specs: a name and settings, as written on the command line or in a config.
 
 A spec is ``name``, ``name:value`` or ``name:value,setting=value,…``. Its settings are the fields of
 a dataclass; a value without a name is that of the first. Types, choices and ranges are read from
@@ -26,13 +26,13 @@ from adaptive_kmeans.errors import ConfigError, did_you_mean
 
 
 class Within(NamedTuple):
-    """In the type of a field: the least and the largest number."""
+    """The smallest and the largest number, in the type of a field."""
 
     low: float
     high: float
 
     def __str__(self) -> str:
-        """Write the range as messages have it."""
+        """Return the range as messages show it."""
         return f"{to_text(self.low)}..{to_text(self.high)}"
 
 
@@ -45,7 +45,7 @@ class Setting:
     name : str
         Name of the field.
     kind : type
-        int, float, bool, str or a Literal, which are checked; values of others are passed on.
+        int, float, bool, str or a Literal, which are checked; values of other types are passed on.
     default : object
         `dataclasses.MISSING` without one.
     within : Within or None
@@ -78,7 +78,7 @@ class Setting:
         Raises
         ------
         ConfigError
-            It stands for none that the setting takes.
+            It stands for no value that the setting takes.
         """
         if self.takes_none and text == "none":
             return None
@@ -93,7 +93,7 @@ class Setting:
         return value
 
     def check(self, value: Any, owner: str) -> Any:
-        """Return a value, an integer as a float where that is the type.
+        """Return a value after checking it; an integer becomes a float where that is the type.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class Setting:
 
 
 def settings_of(member: Any) -> dict[str, Setting]:
-    """Return the settings of a dataclass by name; none of another class."""
+    """Return the settings of a dataclass by name; none for other classes."""
     return _settings_of(member)
 
 
@@ -146,7 +146,7 @@ def _settings_of(member: Any) -> dict[str, Setting]:
         return {}
     try:
         hints = get_type_hints(member, include_extras=True)
-    except (AttributeError, NameError, TypeError):  # annotations that are not there when it runs
+    except (AttributeError, NameError, TypeError):  # annotations that do not exist at run time
         hints = {}
     return {
         field.name: _setting(field, hints.get(field.name))
@@ -177,7 +177,7 @@ def check_settings(member: Any) -> None:
     Raises
     ------
     ConfigError
-        One has another type, or is out of range.
+        One has the wrong type, or is out of range.
 
     Examples
     --------
@@ -196,7 +196,7 @@ def check_settings(member: Any) -> None:
 
 
 def to_text(value: object) -> str:
-    """Write a value as specs have it.
+    """Return a value as specs write it.
 
     Examples
     --------
@@ -237,7 +237,7 @@ def add(
     Raises
     ------
     ConfigError
-        It is unknown, there already, or holds a comma.
+        It is unknown, already given, or contains a comma.
     """
     if name not in settings:
         expected = f"one of its settings {', '.join(settings)}{did_you_mean(name, settings)}"
@@ -250,7 +250,7 @@ def add(
 
 
 def join(name: str, texts: Mapping[str, str], settings: Mapping[str, Setting], owner: str) -> str:
-    """Return the one spelling of a spec: without defaults, but for that of the first setting."""
+    """Return the canonical spec: without defaults, except that of the first setting."""
     parts = []
     for place, (key, setting) in enumerate(settings.items()):
         if key not in texts:

@@ -4,7 +4,7 @@ Conversions, in this order; each is noted:
 
 ==================== ==============================================================================
 orientation          the EXIF orientation is applied, once
-samples of 16 bits   the high byte is kept, of every channel
+16-bit samples       the high byte of every channel is kept
 1 bit, gray, palette expanded to RGB; this is lossless, so it is not noted
 CMYK, YCbCr, Lab     converted to RGB by the embedded profile, else by Pillow's formula
 color profile        an embedded ICC profile is converted to sRGB (perceptual intent, Little CMS);
@@ -38,7 +38,7 @@ UPRIGHT = {
 }
 """The operation that turns a picture of each EXIF orientation upright."""
 SIDEWAYS = (5, 6, 7, 8)
-"""The EXIF orientations in which width and height change places."""
+"""The EXIF orientations in which width and height are swapped."""
 
 
 def to_srgb(
@@ -55,11 +55,11 @@ def to_srgb(
     background : tuple of int or None
         The color over which a translucent image is flattened; None keeps its alpha.
     notes : list of str
-        Gets a line for each conversion.
+        Receives a line for each conversion.
 
     Returns
     -------
-    (H, W, 3) uint8, or (H, W, 4) uint8 of a translucent image
+    (H, W, 3) uint8, or (H, W, 4) uint8 for a translucent image
 
     Raises
     ------
@@ -74,7 +74,7 @@ def to_srgb(
     image.load()
     profile = image.info.get("icc_profile")
     if orientation in UPRIGHT:
-        if image.format != "TIFF":  # Pillow turns those while loading
+        if image.format != "TIFF":  # Pillow turns those upright while loading
             image = image.transpose(UPRIGHT[orientation])
         notes.append(f"applied the EXIF orientation {orientation}")
     if deep:
@@ -95,7 +95,7 @@ def to_srgb(
 
 
 def read_orientation(image: Image.Image, notes: list[str]) -> int:
-    """Return the EXIF orientation of an opened image, 1 where it has none."""
+    """Return the EXIF orientation of an opened image, 1 if it has none."""
     try:
         return int(image.getexif().get(0x0112, 1))
     except Exception:
@@ -134,7 +134,7 @@ def _high_bytes(name: str, image: Image.Image) -> Image.Image:
 
 
 def _apply_profile(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
-    """Convert by an embedded profile to sRGB, or without one by Pillow's formulas to RGB."""
+    """Convert to sRGB by an embedded profile, or without one to RGB by Pillow's formulas."""
     if profile:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))

@@ -1,15 +1,15 @@
 """Targets: the best file within a size, or the smallest one that reaches a quality.
 
-Both are found by trying qualities, at most `MAX_TRIES` of them. Bytes and scores grow with quality,
-and on a fitting scale, the logarithm of the bytes or decibels, nearly in proportion to it. So each
-try is where the ones before it say that the target is: by a typical slope at first, then by
-interpolation between the nearest tries below and above (regula falsi with the correction of the
-Illinois algorithm: M. Dowell and P. Jarratt, BIT 11, 1971). A file that is close enough ends the
-search. So do two qualities, one on either side, that are next to each other: bytes and scores jump
-where the encoder chooses a finer correction, and no file is in between.
+Both are found by trying at most `MAX_TRIES` qualities. Bytes and scores grow with quality, nearly
+in proportion to it on a suitable scale: the logarithm of the bytes, or decibels. So each try is
+where the previous ones predict the target, at first by a typical slope, then by interpolation
+between the nearest tries below and above (regula falsi with the correction of the Illinois
+algorithm: M. Dowell and P. Jarratt, BIT 11, 1971). A file that is close enough ends the search. So
+do two adjacent qualities on either side of the target: bytes and scores jump where the encoder
+chooses a finer correction, and no file is in between.
 
-What is tried depends on the image, the target and the settings alone: the same ones give the same
-file, and so does `encode` at the quality that was found.
+The tries depend only on the image, the target and the settings: the same ones give the same file,
+and so does `encode` at the quality that was found.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ MAX_TRIES = 8
 START = 0.7
 """Where on the dial a search begins."""
 UNITS = {"": 1, "B": 1, "kB": 1000, "KiB": 1 << 10, "MB": 1000**2, "MiB": 1 << 20}
-"""Units of a size, in bytes; upper and lower case mean the same."""
+"""Units of a size, in bytes; case does not matter."""
 
 
 class Kind(NamedTuple):
-    """What a target can be of.
+    """A quantity that a target can be of.
 
     Parameters
     ----------
     name, text : str
-        What it is called, and a format of its numbers.
+        Its name, and a format string for its numbers.
     is_budget : bool
-        Whether the target is not to be exceeded; else it is to be reached.
+        Whether the target must not be exceeded; otherwise it must be reached.
     measure : callable
         Takes the original, the file and what it decodes to.
     bounds : (float, float)
         The least and the greatest target.
     scale : callable
-        Makes a number about proportional to quality.
+        Maps the quantity to a scale on which it is roughly proportional to quality.
     slope : float
-        By how much a step of quality changes it, typically, on photographs.
+        Typical change on the scale per step of quality, on photographs.
     tolerance : float
         How far from the target, on the better side and on the scale, a file is close enough.
     """
@@ -74,7 +74,7 @@ class Kind(NamedTuple):
     tolerance: float
 
     def fits(self, over: float) -> bool:
-        """Return whether a file is as asked for, by how much it is above the target."""
+        """Return whether a file that is this far above the target is as asked for."""
         return over <= 0 if self.is_budget else over >= 0
 
 
@@ -127,12 +127,12 @@ KINDS = {
         tolerance=1.0,
     ),
 }
-"""What targets are of, by name."""
+"""The kinds of targets, by name."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a file shall be: at most so large, or at least so good.
+    """What a file must be: at most this large, or at least this good.
 
     Parameters
     ----------
@@ -140,14 +140,14 @@ class Target:
         ``size`` in bytes or ``bpp``, bits per pixel, for the best file that is no larger; ``psnr``
         in dB, ``ssim`` or ``ssimulacra2`` for the smallest file that is no worse.
     value : float, or str for a size
-        How much of it; a size may have a unit, as ``"50kB"``: B, kB (1000), KiB (1024), MB or MiB.
+        The amount; a size may have a unit, as in ``"50kB"``: B, kB (1000), KiB (1024), MB or MiB.
 
     Raises
     ------
     ConfigError, UnknownNameError
         There is no such target.
     MissingDependencyError
-        It is of SSIMULACRA 2, whose library is not installed.
+        The target is of SSIMULACRA 2, whose library is not installed.
 
     Examples
     --------
@@ -192,7 +192,7 @@ class Found(NamedTuple):
     quality : float
         The quality that it is coded at.
     reached : float
-        What it has of what the target is of; infinite PSNR if it is lossless.
+        The quantity of the target that it reaches; an infinite PSNR if it is lossless.
     tries : int
         How many files were made.
     """
@@ -219,7 +219,7 @@ def encode_to(
     image : (H, W, 3) or (H, W, 4) uint8, or what `adaptive_kmeans.load` takes
         sRGB pixels, and alpha.
     target : Target
-        What the file shall be.
+        What the file must be.
     settings : Settings, optional
         All settings but quality, which is found.
     metadata : Metadata, optional
@@ -230,7 +230,7 @@ def encode_to(
     Returns
     -------
     Found
-        `encode` makes the same file, but for metadata, at the quality that was found.
+        At the quality that was found, `encode` makes the same file, except for metadata.
 
     Raises
     ------
@@ -277,12 +277,12 @@ class Dialed(NamedCodec, Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called, quality aside."""
+        """Its name, without the quality."""
         ...
 
     @property
     def qualities(self) -> Sequence[float]:
-        """All qualities, the worst one first."""
+        """All qualities, worst first."""
         ...
 
     def with_quality(self, quality: float) -> Dialed:
@@ -290,13 +290,13 @@ class Dialed(NamedCodec, Protocol):
         ...
 
     def encode_with_reconstruction(self, image: Pixels) -> tuple[bytes, Pixels]:
-        """Encode an image, and return what the file decodes to as well."""
+        """Encode an image, and also return what the file decodes to."""
         ...
 
 
 @dataclass(frozen=True)
 class Targeted:
-    """A codec as a `NamedCodec` whose quality each image's target decides.
+    """A codec as a `NamedCodec` that finds the quality for a target, image by image.
 
     Parameters
     ----------
@@ -315,7 +315,7 @@ class Targeted:
 
     @property
     def version(self) -> str:
-        """That of the codec."""
+        """The version of the codec."""
         return self.codec.version
 
     @property
@@ -325,13 +325,13 @@ class Targeted:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """Those of the codec, and the target; quality is found."""
+        """The columns of the codec, and the target; quality is found."""
         others = {name: value for name, value in self.codec.columns.items() if name != "quality"}
         return others | {"target": self.target.kind, "target_value": self.target.value}
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Those of the codec, and the target."""
+        """The parameters of the codec, and the target."""
         return {**self.codec.parameters, "target": dataclasses.astuple(self.target)}
 
     def find(self, image: Pixels) -> Found:
@@ -379,9 +379,9 @@ def search(
     Parameters
     ----------
     attempt : callable
-        Makes a file of a quality, and returns it and what it decodes to.
+        Makes a file at a quality, and returns it and what it decodes to.
     dial : sequence of float
-        The qualities, the worst one first. Bytes and scores grow with them.
+        The qualities, worst first. Bytes and scores grow with them.
     target : Target
     image : (H, W, 3) or (H, W, 4) uint8
         The original.
@@ -402,7 +402,7 @@ def search(
         low = 0 if below is None else below.place + 1
         high = last if above is None else above.place - 1
         if low > high or (below and above and slope * (high - low) < kind.tolerance / 4):
-            break  # what is left in between is a jump
+            break  # only a jump is left in between
         place = min(max(_guess(tries, below, above, kind, slope, last), low), high)
         if len(tries) == MAX_TRIES - 1 and not any(one.fits for one in tries):
             place = 0 if kind.is_budget else last  # which fits if anything does
@@ -441,7 +441,7 @@ def _guess(
     slope: float,
     last: int,
 ) -> int:
-    """Return the place where the middle of the tolerance seems to be.
+    """Return the place where the middle of the tolerance is expected to be.
 
     Parameters
     ----------
@@ -451,7 +451,7 @@ def _guess(
         The nearest ones on either side.
     kind : Kind
     slope : float
-        By how much a place changes the scale, typically.
+        Typical change on the scale per place.
     last : int
         Number of the last place.
     """
@@ -466,7 +466,7 @@ def _guess(
         left, right = below.over - aim, above.over - aim
         if not math.isfinite(right - left):
             return (below.place + above.place) // 2
-        # The other side counts half as much for each try that it has stayed.
+        # The other side counts half as much for each try in which it has not moved.
         if newest is below:
             right /= 2**same
         else:
@@ -481,7 +481,7 @@ def _guess(
 
 
 def _best(tries: Sequence[_Try], dial: Sequence[float], target: Target) -> Found:
-    """Return the best file of those that fit: the best one of a budget, else the smallest one."""
+    """Return the best file that fits: the best one within a budget, else the smallest one."""
     kind = KINDS[target.kind]
     fitting = [one for one in tries if one.fits]
     if not fitting:
@@ -508,7 +508,7 @@ def _number(value: object) -> float:
 
 
 def _size(value: object) -> float:
-    """Return a size in whole bytes, NaN if it is none.
+    """Return a size in whole bytes, NaN if it is not one.
 
     Examples
     --------

@@ -21,9 +21,9 @@ from adaptive_kmeans.progress import Progress
 _Result = TypeVar("_Result")
 
 WAITING_S = 0.1
-"""How often a wait looks how far the work has come."""
+"""Seconds between checks of the progress while waiting."""
 STOP = -1
-"""Rows that are set as done, for a kernel to stop."""
+"""Row count that tells a kernel to stop."""
 STOPPING_S = 0.005
 
 
@@ -143,20 +143,20 @@ def count_rows(
     stage: str,
     progress: Progress | None,
 ) -> _Result:
-    """Run a kernel that counts the rows it has done, and tell meanwhile how far it is.
+    """Run a kernel that counts the rows it has done, and report its progress meanwhile.
 
     Parameters
     ----------
     call : callable
         Takes the counter, (1,) int64, and runs without the interpreter's lock. It stops at the next
-        row where the counter is below 0, and what it returns then is of no use.
+        row once the counter is below 0, and its result is then meaningless.
     rows : int
         Rows in all.
     stage : str
         What the work is called.
     progress : callable or None
-        Called ten times a second with the stage and the finished share; what it raises stops the
-        work. None runs the call on the caller's thread.
+        Called ten times a second with the stage and the finished share; an exception from it stops
+        the work. None runs the call on the caller's thread.
 
     Examples
     --------

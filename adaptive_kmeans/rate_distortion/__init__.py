@@ -1,9 +1,9 @@
 """Rate–distortion quantization: codewords chosen by distortion and bits.
 
-K-means takes the nearest codeword, whatever it costs to say so. Here a pixel takes the one whose
-squared error plus λ times its bits is least (entropy-constrained vector quantization: P. A. Chou,
-T. Lookabaugh and R. M. Gray, IEEE Trans. Acoust. Speech Signal Process. 37 (1), 1989), with the
-bits of a pixel depending on its neighbors::
+K-means takes the nearest codeword, whatever it costs in bits. Here a pixel takes the one with the
+least squared error plus λ times bits (entropy-constrained vector quantization: P. A. Chou, T.
+Lookabaugh and R. M. Gray, IEEE Trans. Acoust. Speech Signal Process. 37 (1), 1989), where the bits
+of a pixel depend on its neighbors::
 
     even codebooks ─ palette ┬ costs ─ search ─┬ live ─ Quantized
           λ by detail ───────┘  └── centers ───┘
@@ -12,10 +12,10 @@ bits of a pixel depending on its neighbors::
 `size`          how many codewords an image should have at a price
 `detail_price`  λ by region
 `effort`        how much of the following is done
-`refinement`    the map of an image while it is worked on, in these steps:
-`palette`       the codewords, and what is looked up of them
+`refinement`    the map of codewords, which the following steps change in place:
+`palette`       the codewords and their lookup tables
 `distortion`    what an error costs
-`proxy`         what an index costs by the indices around it, from counts
+`proxy`         what an index costs given the indices around it, from counts
 `static`        the same for coders that see less
 `search`        sweeps over the map; codewords move to the means of their pixels after each
 `live`          passes with the coder's own model
@@ -23,9 +23,10 @@ bits of a pixel depending on its neighbors::
 `plain`         plain K-means, which is kept where it is better
 =============== ===================================================================================
 
-It begins with *even* codebooks, K-means with weights to a power, since codewords that an entropy
-coder will code are best spread more evenly than their density; and it ends by dropping those that
-no pixel takes. Plain K-means of the best size is coded as well, and the better file kept.
+It begins with *even* codebooks, found by K-means with weights raised to a power, since codewords
+that will be entropy coded are best spread more evenly than plain K-means spreads them. It ends by
+dropping those that no pixel takes. Plain K-means of the best size is coded as well, and the better
+file is kept.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 TUNES = ("perceptual", "psnr")
 """What errors cost: see `distortion`."""
 EVENNESS = 0.6
-"""Power of the weights of colors."""
+"""Power to which the weights of colors are raised."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ class RateDistortion:
     ----------
     start : RegionAdaptive
         Regions and codebook sizes to begin with; without sizes, one codebook with as many codewords
-        as suit the price, see `size`. Locked codewords are all there are, and stay.
+        as suit the price, see `size`. Locked codewords are the whole codebook, and stay as they
+        are.
     price : DetailPrice
         λ at each pixel.
     tune : str
@@ -86,7 +88,7 @@ class RateDistortion:
         from adaptive_kmeans.rate_distortion.refinement import Refinement
 
         quantized = self.begin(image, progress)
-        # Nearest codewords, or hidden pixels, may be all there is.
+        # There is nothing to choose without sweeps, or if all pixels are hidden.
         if not EFFORTS[self.effort].shares or not sum(map(len, quantized.codebooks)):
             return quantized
         colors, alpha = alphas.split(image)
@@ -110,14 +112,14 @@ class RateDistortion:
         slopes: Slopes | None = None,
         split: SplitImage | None = None,
     ) -> Quantized:
-        """Return what the choice begins with: the nearest codewords of even codebooks.
+        """Return the start of the choice: the nearest codewords of even codebooks.
 
         Parameters
         ----------
         image : (H, W, 3) or (H, W, 4) uint8
         progress : callable, optional
         slopes : Slopes, optional
-            Those of the image, which spares finding them again at another price.
+            Those of the image, so that they need not be found again at another price.
         split : SplitImage, optional
             The image as `start` splits it, likewise.
         """

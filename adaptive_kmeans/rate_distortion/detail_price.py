@@ -1,8 +1,9 @@
 """λ by region: the price of a bit, by the detail of a block.
 
-λ of a block is that of the image times a power of the block's detail: with a power above zero,
-smooth blocks, where errors show, get more bits, and busy ones, where they hide, fewer. So every
-detail measure routes rate as it routes codebooks in the published method.
+The λ of a block is that of the image times a power of the block's detail. With an exponent above
+zero, smooth blocks, where errors are visible, get more bits, and busy ones, where errors are
+masked, get fewer. So a detail measure distributes rate as it distributes codebooks in the published
+method.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from adaptive_kmeans.detail import DetailMeasure
 
 BLOCK = 8
-"""Side of the blocks whose detail is measured; files say nothing of them."""
+"""Side of the blocks whose detail is measured; files do not record it."""
 OFFSET = 10.0
 """Added to a block's detail, so that flat blocks have a finite price."""
 

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="operator,arg-type,assignment,return-value,no-any-return"
-"""What an error costs: the distance between a pixel and a codeword, and what neighbors add up to.
+"""What an error costs: the distance of a pixel from its codeword, and the sums over neighbors.
 
 Distances are squared differences of coordinates, which are integers in sixteenths. For
 ``tune="psnr"`` they are the levels of red, green and blue.
@@ -8,11 +8,11 @@ For ``tune="perceptual"`` they are those of XYB, the opponent colors after a cub
 and SSIMULACRA 2 use (J. Alakuijala et al., "JPEG XL next-generation image compression architecture
 and coding tools", Proc. SPIE 11137, 2019), weighted by `XYB_WEIGHTS`. The eye sees coarse errors
 better than fine ones, so the squared errors of the means of 4×4 blocks count as well, `COARSE`
-times: neighbors' errors then cancel (noise shaping). Those of 8×8 blocks count less, `COARSER`: a
-coarse correction gives them back.
+times: neighbors' errors then cancel (noise shaping). Those of 8×8 blocks count less (`COARSER`):
+the coarse correction removes them.
 
-In an image with alpha the error of a pixel is the one that is seen, its opacity times the
-difference, in all of these.
+In an image with alpha, the error of a pixel is the visible one, its opacity times the difference,
+in all of these.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from adaptive_kmeans.rate_distortion import loop
 Array = npt.NDArray[Any]
 
 PARTS = 16
-"""Parts of a level that coordinates are counted in."""
+"""Units of coordinates per level."""
 COARSE, COARSER = 1.0, -1.9
-"""Together above -1, so that no error of a block's mean lowers the distortion."""
+"""Their sum is above -1, so that no error of a block's mean lowers the distortion."""
 XYB_WEIGHTS = (0.7, 1.0, 1.4)
-"""Of the squares of X, Y and B - Y."""
+"""Weights of the squares of X, Y and B - Y."""
 XYB_SCALE = 318.0
-"""Levels to a unit of Y, such that a price means about what it does for levels of RGB."""
+"""Levels per unit of Y, such that a price means about the same as for levels of RGB."""
 ROWS = 64
-"""Rows that are converted at a time."""
+"""Rows converted at a time."""
 _OPSIN = np.array(
     [
         [0.3, 0.622, 0.078],
@@ -50,7 +50,7 @@ _OPSIN = np.array(
 )
 _BIAS = 0.0037930732552754493
 _X_SCALE = 14.0
-"""SSIMULACRA 2 brings X to the range of the others by this."""
+"""Factor with which SSIMULACRA 2 brings X to the range of the others."""
 
 
 class Distortion(NamedTuple):
@@ -102,7 +102,7 @@ def by_levels(
     labels: npt.NDArray[np.int32],
     alpha: npt.NDArray[np.uint8] | None = None,
 ) -> Distortion | SeenDistortion:
-    """Return the squared error alone; parameters as of `by_perception`."""
+    """Return the squared error alone; parameters as for `by_perception`."""
     none = np.zeros((0, 0, 3), dtype=np.int64)
     weights = np.zeros(2, dtype=np.int64)
     if alpha is None:
@@ -116,7 +116,7 @@ def by_perception(
     labels: npt.NDArray[np.int32],
     alpha: npt.NDArray[np.uint8] | None = None,
 ) -> Distortion | SeenDistortion:
-    """Return the distortion that suits the eye.
+    """Return the distortion tuned to the eye.
 
     Parameters
     ----------
@@ -125,9 +125,9 @@ def by_perception(
     points : (n, 3) int16
         Coordinates of the codewords.
     labels : (h, w) int32
-        The codeword that each pixel has, any one for hidden pixels.
+        The codeword of each pixel; arbitrary for hidden pixels.
     alpha : (h, w) uint8 or None
-        How much of each pixel is seen.
+        How visible each pixel is.
     """
     weights = np.rint(16 * np.array([COARSE, COARSER])).astype(np.int64)
     if alpha is None:
@@ -158,9 +158,9 @@ def total(
     image, decoded : (H, W, 3) uint8
         Colors.
     alpha : (H, W) uint8, optional
-        What is seen of them.
+        How visible they are.
     coarser : float
-        Weight of the means of 8×8 blocks: 0 once a coarse correction has given back what it can.
+        Weight of the means of 8×8 blocks: 0 once a coarse correction has done what it can.
     """
     coordinates, _ = TUNES[tune]
     squares = 0.0
@@ -185,9 +185,9 @@ def _block_sums(
     points_of: Callable[[slice], npt.NDArray[np.int16]],
     shown: npt.NDArray[np.int64] | None = None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Sum the targets less the points of pixels, rows by rows, over 4×4 and 8×8 blocks.
+    """Sum targets minus points of pixels over 4×4 and 8×8 blocks, some rows at a time.
 
-    With the opacity `shown`, in 1 / 256, so are the sums.
+    With the opacity `shown`, which is in units of 1 / 256, so are the sums.
     """
     fine: list[Array] = []
     coarse: list[Array] = []
@@ -282,19 +282,19 @@ _KERNELS: dict[type, dict[str, Any]] = {
 
 
 def look(distortion: Any, y: int, x: int) -> tuple[int, int, int]:
-    """Return what the errors of all candidates of a pixel need."""
+    """Return what `error_of` needs for all candidates of a pixel."""
     return _KERNELS[type(distortion)]["look"](distortion, y, x)
 
 
 def error_of(
     distortion: Any, seen: tuple[int, int, int], y: int, x: int, now: int, label: int
 ) -> int:
-    """Return what a pixel's codeword costs, in 1 / 256, where it has had another one."""
+    """Return the cost, in 1 / 256, of a codeword at a pixel that now has another one."""
     return _KERNELS[type(distortion)]["error_of"](distortion, seen, y, x, now, label)
 
 
 def change(distortion: Any, y: int, x: int, now: int, label: int) -> None:
-    """Take note that a pixel takes another codeword."""
+    """Record that a pixel takes another codeword."""
     _KERNELS[type(distortion)]["change"](distortion, y, x, now, label)
 
 

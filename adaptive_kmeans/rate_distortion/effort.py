@@ -12,10 +12,10 @@
 | 8 | 3 | 8 | 2 | strongest |
 | 9 | 6 | 12 | 3 | strongest |
 
-Live passes are those of coders that have a model, which is `context-mixing`. Tuned for PSNR, they
+Live passes are for coders that have a model, which is `context-mixing`. When tuned for PSNR, they
 count errors after the decoder's filter.
 
-What each buys is measured in ``results/effort``.
+What each level gains is measured in ``results/effort``.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from dataclasses import dataclass
 
 DEFAULT = 5
 FAST_UP_TO = 3
-"""Efforts up to this one write files of the coder's fast profile."""
+"""Efforts up to this one write files with the coder's fast profile."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """What is done for a file.
+    """The work done for a file.
 
     Parameters
     ----------
     shares : tuple of float
-        λ of each sweep, as a part of the whole.
+        λ of each sweep, as a fraction of the full λ.
     candidates : int
         Nearest codewords that a pixel tries, besides those of its neighbors.
     passes : int

@@ -1,9 +1,9 @@
 # mypy: disable-error-code="operator,arg-type,assignment,return-value"
 """Passes with the coder's own model, which learns while codewords are chosen.
 
-In coding order a pixel takes the codeword that makes distortion plus λ times bits least: the bits
-are those that the model asks now, plus a part of what the proxy says of the later pixels that see
-it. Then the model learns the choice, as it will when the file is coded.
+In coding order, each pixel takes the codeword with the least distortion plus λ times bits. The bits
+are those that the model charges now, plus a fraction of the proxy's bits for the later pixels that
+see this one. Then the model learns the choice, as it will when the file is coded.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from adaptive_kmeans.rate_distortion.search import (
 )
 
 LATER_SHARE = np.int64(179)
-"""Part of the later pixels' bits that counts, in 1 / 256."""
+"""Fraction of the later pixels' bits that counts, in 1 / 256."""
 TRIALS = 6
-"""Codewords, at most, whose price is asked: those that the proxy finds cheapest."""
+"""Most codewords that the model prices: those that the proxy finds cheapest."""
 
 
 def choose(
@@ -59,12 +59,12 @@ def choose(
     profile : str
         Profile of the coder.
     codewords : Codewords
-        Those of the choice, numbered alike.
+        Those of the choice, with the same numbers.
     choice : Choice
         Its labels are OUT.
     regions : (h, w) uint8
     rows_done : (1,) int64
-        Counts the rows; below 0 it stops. OUT.
+        Counts the rows; a value below 0 stops the pass. OUT.
     """
     height, width = regions.shape
     rows = max(1, BAND_PIXELS // width)
@@ -77,20 +77,20 @@ def choose(
 def number_codewords(
     codebooks: tuple[npt.NDArray[np.uint8], ...], labels: npt.NDArray[np.int32]
 ) -> tuple[Codewords, tuple[npt.NDArray[np.uint8], ...]]:
-    """Give codewords the numbers of the coder.
+    """Give codewords the numbers that the coder gives them.
 
     Parameters
     ----------
     codebooks : tuple of (k, 3) uint8
     labels : (h, w) int32
-        Codewords by their place in the codebooks, one after the other, -1 for hidden pixels; OUT,
-        by the coder's numbers.
+        Codewords by their place in the concatenated codebooks, -1 for hidden pixels; OUT, by the
+        coder's numbers.
 
     Returns
     -------
     codewords : Codewords
     codebooks : tuple of (k, 3) uint8
-        The codebooks in the order of these.
+        The codebooks in the coder's order.
     """
     codewords, order = codeword_tree.number_codewords(codebooks)
     sizes = [len(codebook) for codebook in codebooks]

@@ -1,13 +1,13 @@
 # mypy: disable-error-code="operator,arg-type,assignment,return-value,no-any-return"
 """The closed loop: what an error costs after the decoder has filtered it.
 
-The filter is linear, ``z = Σ M y``, so that a change δ of a pixel's color changes the squared error
-of what is decoded by ``2 g·δ + δᵀ H δ``, with ``g = Σ Mᵀ (z - x)`` over the pixels that see it, and
-``H = Σ Mᵀ M``. That is blended with the squared error of the codeword itself: the filter alone
-would let codewords decay to a dither that costs more bits than the proxy thinks.
+The filter is linear, ``z = Σ M y``, so a change δ of a pixel's color changes the squared error of
+the decoded image by ``2 g·δ + δᵀ H δ``, with ``g = Σ Mᵀ (z - x)`` over the pixels that see it, and
+``H = Σ Mᵀ M``. This is blended with the squared error of the codeword itself: with the filter
+alone, codewords would degenerate into a dither that costs more bits than the proxy estimates.
 
-Only the pairs of the filter are differentiated; what rings add stays as it is. H is that of the
-pixel's own class all around.
+Only the pairs of the filter are differentiated; the contribution of rings is held fixed. H uses the
+pixel's own class for all pixels around it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from adaptive_kmeans.restoration.wiener import PAIR_INPUTS, PAIRS, SHIFT, Filter
 Array = npt.NDArray[Any]
 
 BLEND = 154
-"""Part of the restored error in the whole, in 1 / 256."""
+"""Share of the restored error in the blend, in 1 / 256."""
 
 
 class Loop(NamedTuple):
@@ -50,7 +50,7 @@ def close(
     Parameters
     ----------
     image, corrected, restored : (h, w, 3) uint8
-        The original, and what the decoder has before and after the filter.
+        The original, and the decoder's image before and after the filter.
     found : Filter
     points : (n, 3) int32
         The codewords.
@@ -110,7 +110,7 @@ def error_of(loop: Loop, seen: tuple[int, int, int], y: int, x: int, now: int, l
 
 @inlined
 def change(loop: Loop, y: int, x: int, now: int, label: int) -> None:
-    """Bring the errors up to date where a pixel takes another codeword."""
+    """Update the errors when a pixel takes another codeword."""
     height, width = loop.classes.shape
     own = loop.classes[y, x]
     for c in range(3):

@@ -1,8 +1,8 @@
 # mypy: disable-error-code="operator,arg-type,assignment,return-value"
-"""The codewords of all regions, and what the search looks up of them.
+"""The codewords of all regions, and the lookup tables of the search.
 
-Codewords are numbered through: those of region 0, then those of region 1, and so on. A pixel takes
-only those of its own region.
+Codewords are numbered consecutively: those of region 0, then those of region 1, and so on. A pixel
+takes only those of its own region.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ SIDE = 32
 SPANS = 16
 """Classes of distances: 0, then half octaves from half a spacing on."""
 SPACINGS = 20
-"""Longest length that is told apart, in half spacings."""
+"""Longest length that is distinguished, in half spacings."""
 NOWHERE = -1
-"""Label outside of the image, and of hidden pixels."""
+"""Label outside the image, and of hidden pixels."""
 _LONGEST = 3 * 255 + 1
 
 SOURCES = sources(Path(__file__).parent)
@@ -34,7 +34,7 @@ SOURCES = sources(Path(__file__).parent)
 
 
 class Palette(NamedTuple):
-    """Codewords, and what the search looks up of them."""
+    """Codewords, and the lookup tables of the search."""
 
     colors: npt.NDArray[np.int32]  # (n, 4) red, green, blue, and the region
     nearest: npt.NDArray[np.int32]  # (regions, 32**3) codeword nearest to the center of a cube
@@ -58,9 +58,9 @@ def with_margins(labels: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int32]:
 
 
 def labels_of(quantized: Quantized) -> npt.NDArray[np.int32]:
-    """Return the codeword of each pixel, numbered through, between margins.
+    """Return the number of each pixel's codeword, between margins.
 
-    Hidden pixels have none: to the search they are outside of the image.
+    Hidden pixels have none: to the search, they are outside the image.
     """
     firsts = first_codewords(quantized.region_codebooks)
     labels = firsts[quantized.pixel_regions] + quantized.index_map
@@ -72,7 +72,7 @@ def labels_of(quantized: Quantized) -> npt.NDArray[np.int32]:
 def new_palette(
     codebooks: tuple[npt.NDArray[np.uint8], ...], candidates: int, workers: Workers
 ) -> Palette:
-    """Return the palette of codebooks, of which at least one has codewords.
+    """Return the palette of codebooks, at least one of which has codewords.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def new_palette(
 def _classes(spacing: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Return the classes of distances, and those of activity."""
     distances = np.arange(_LONGEST)
-    # in integers: a span begins where the square reaches a power of two of half a spacing's square
+    # in integers: a span begins where the square is a power of two times that of half a spacing
     squares, unit = 4 * distances**2, spacing**2
     begins = np.array([unit << octave for octave in range(1, SPANS - 1)])
     spans = 1 + np.searchsorted(begins, squares, side="right")

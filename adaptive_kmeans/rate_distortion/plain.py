@@ -1,13 +1,13 @@
 """Plain K-means, which is kept where it is better: on screens.
 
-Screens repeat themselves, which the coder sees and the proxy of its bits does not; and a chosen
-codeword that is a little off costs a plain surface its exact color. So plain K-means is often
-better there. Its size is found from the bytes of files, on a ladder of sizes that is the same at
-any price: the lower λ is, the larger is the codebook whose distortion plus λ times bits is least,
-which makes quality monotone. Where neither is clearly better, both are written and restored, and
-the better file is kept.
+Screens repeat themselves, which the coder sees but the proxy for its bits does not, and a chosen
+codeword that is slightly off costs a flat surface its exact color. So plain K-means is often better
+there. Its size is found from the bytes of files, on a ladder of sizes that is the same at any
+price: the lower λ is, the larger the codebook with the least distortion plus λ times bits, which
+makes quality monotone. Where neither is clearly better, both are written and restored, and the
+better file is kept.
 
-Photographs are left out, which saves their time: plain K-means does not win there.
+Photographs are skipped to save time: plain K-means does not win there.
 """
 
 from __future__ import annotations
@@ -37,13 +37,14 @@ LADDER = tuple(
 )
 """Sizes of plain codebooks, half an octave apart."""
 STARTS = (1, 3)
-"""Where the search on the ladder may begin: times the number of chosen codewords."""
+"""Where the search on the ladder may begin, as multiples of the number of chosen codewords."""
 SURFACES = 0.6
-"""A screen has a larger share of pixels that are as the one to the left: 84 to 97 % on ten of them;
+"""A screen has a larger share of pixels that equal the one to the left: 84 to 97 % on ten screens;
 49 photographs have 0 to 55 %."""
 
 RULED_OUT = 1.5
-"""What costs more than the other by this factor, before restoration, is not worth a file."""
+"""A candidate that costs more than the other by this factor, before restoration, is not worth a
+file."""
 
 
 def may_be_better(image: npt.NDArray[np.uint8], quantizer: RateDistortion) -> bool:
@@ -64,14 +65,14 @@ def candidates(
     chosen: Quantized,
     coded_bytes: Callable[[Quantized], int],
 ) -> list[Quantized]:
-    """Return what is worth a file: chosen codewords, plain K-means of the best size, or both.
+    """Return what is worth writing: chosen codewords, plain K-means of the best size, or both.
 
     Parameters
     ----------
     image : (H, W, 3) or (H, W, 4) uint8
     quantizer : RateDistortion
     chosen : Quantized
-        What it has made of the image.
+        The image as it has quantized it.
     coded_bytes : callable
         Codes a quantized image, and returns the size.
     """

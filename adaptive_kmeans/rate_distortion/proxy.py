@@ -1,9 +1,9 @@
 # mypy: disable-error-code="operator,arg-type,assignment,return-value,no-any-return"
-"""A proxy of the coder's bits: what an index costs, by the indices around it, from counts.
+"""A proxy for the coder's bits: what an index costs given the indices around it, from counts.
 
-The real coder's model changes with every pixel; the search needs one that stands still while it
+The real coder's model changes with every pixel; the search needs one that stays fixed while it
 tries candidates. A pixel's *event* is the first of W, N, NE and NW whose codeword it has, or none.
-Events are counted by a context:
+Events are counted in a context of:
 
 * which of W, N, NE and NW are equal, one of 15 patterns;
 * which of them, if any, is the codeword nearest to the median-edge prediction ``W + N - NW``,
@@ -11,10 +11,10 @@ Events are counted by a context:
 * whether WW is W, and NN is N;
 * the activity ``|W - NW| + |N - NW| + |N - NE|`` in spacings of codewords, one of 7 classes.
 
-Counts of a context are shrunk towards those of its pattern and activity. Where no neighbor has the
-codeword, it costs the bits of its distance from the prediction, by activity, those of choosing
-among the codewords at this distance, less half the logarithm of its use. Outside of the image, and
-on hidden pixels, which cost nothing, stands a codeword that no pixel has.
+The counts of a context are shrunk toward those of its pattern and activity. If no neighbor has the
+codeword, it costs the bits of its distance from the prediction, given the activity, plus those of
+choosing among the codewords at this distance, minus half the logarithm of its use. Places outside
+the image, and hidden pixels, which cost nothing, have a codeword that no visible pixel has.
 
 Bits are integers, in 1 / 256.
 """
@@ -41,7 +41,7 @@ from adaptive_kmeans.threads import Workers
 Array = npt.NDArray[Any]
 
 SCALE = 256
-"""Parts of a bit that costs are counted in."""
+"""Units of costs per bit."""
 ACTIVITIES, PATTERNS, PREDICTIONS, REPEATS = 7, 15, 5, 4
 CONTEXTS = PATTERNS * PREDICTIONS * REPEATS * ACTIVITIES
 EVENTS = 5
@@ -76,7 +76,7 @@ class Costs(NamedTuple):
 
 
 def learn(labels: npt.NDArray[np.int32], palette: Palette) -> Costs:
-    """Return the costs that the counts of a map of labels give.
+    """Return the costs that follow from the counts in a map of labels.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def learn(labels: npt.NDArray[np.int32], palette: Palette) -> Costs:
 
 
 def estimated_bits(quantized: Quantized) -> float:
-    """Return what all indices of a quantized image cost by their own counts."""
+    """Return the bits of all indices of a quantized image, by their own counts."""
     labels = labels_of(quantized)
     with Workers() as workers:
         palette = new_palette(quantized.codebooks, 1, workers)
@@ -120,7 +120,7 @@ def in_parts(bits: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
 
 @inlined
 def context(labels: Array, row: int, column: int, palette: Palette) -> tuple[int, int, int]:
-    """Return the context of a pixel, its activity, and the codeword that is predicted."""
+    """Return the context of a pixel, its activity, and the predicted codeword."""
     colors = palette.colors
     w, n = np.int64(labels[row, column - 1]), np.int64(labels[row - 1, column])
     nw, ne = np.int64(labels[row - 1, column - 1]), np.int64(labels[row - 1, column + 1])
@@ -158,7 +158,7 @@ def context(labels: Array, row: int, column: int, palette: Palette) -> tuple[int
 
 @inlined
 def event(labels: Array, row: int, column: int, label: int, seen: int) -> int:
-    """Return which neighbor that is seen has a codeword, if any."""
+    """Return which of the neighbors that are seen has a codeword, if any."""
     found = NONE
     if seen > 3 and labels[row - 1, column - 1] == label:
         found = 3

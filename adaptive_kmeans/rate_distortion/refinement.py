@@ -1,4 +1,4 @@
-"""The work on one image: a map of codewords, which every step changes in place."""
+"""The refinement of one image: a map of codewords, which every step changes in place."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Labels = npt.NDArray[np.int32]
 _Value = TypeVar("_Value", bound=np.generic)
 
 PASS_STEPS = 8
-"""Sweeps that a live pass takes as long as, about."""
+"""Approximate time of a live pass, in sweeps."""
 
 
 class Refinement:
@@ -51,7 +51,7 @@ class Refinement:
     coder : str
         Spec of the coder whose bits count.
     is_restored : bool
-        Whether the decoder will correct and filter.
+        Whether the decoder will correct and filter the image.
     workers : Workers
     is_given : bool
         Whether codewords stay as they are, used or not.
@@ -93,7 +93,7 @@ class Refinement:
         return plane.reshape(-1) if self._hidden is None else plane[~self._hidden]
 
     def run(self, effort: Effort, progress: Progress | None) -> Quantized:
-        """Do what an effort does."""
+        """Run the sweeps and passes of an effort."""
         passes = effort.passes if self._coder == "context-mixing" else 0
         steps = len(effort.shares) + PASS_STEPS * passes
         done, last = 0, 0.0
@@ -123,16 +123,17 @@ class Refinement:
     def sweep(
         self, share: float, candidates: int, waiting: Callable[[], None] | None = None
     ) -> None:
-        """Choose each pixel's codeword once by the proxy, at a share of the price."""
+        """Choose each pixel's codeword once by the proxy, at a fraction of the price."""
         self._moved[1] = 0
         search.sweep(self._choice(share, candidates), self._moved, self._workers, waiting)
         self._moved[0] = self._moved[1]
         self._center()
 
     def live_pass(self, candidates: int, progress: Progress | None) -> None:
-        """Choose each pixel's codeword once by the coder's live model, in a closed loop if so.
+        """Choose each pixel's codeword once by the coder's live model, in a closed loop if any.
 
-        Codewords then stay where they are: the filter would have to be fitted again.
+        In a closed loop, codewords then stay where they are: otherwise, the filter would have to be
+        fitted again.
         """
         from adaptive_kmeans.rate_distortion import live
 
@@ -154,9 +155,9 @@ class Refinement:
             self._center()
 
     def quantized(self) -> Quantized:
-        """Return the image with the codewords that it has, each once, in the order of luma.
+        """Return the image with the codewords that it uses, each once, in the order of luma.
 
-        Given ones are all there.
+        Given ones are all kept.
         """
         counts = np.bincount(self._visible(self._inner), minlength=sum(map(len, self._codebooks)))
         used = counts > 0
@@ -192,8 +193,7 @@ class Refinement:
     def _closed(self, choice: search.Choice) -> loop.Loop | None:
         """Return the errors that correction and filter leave; None if there is no filter.
 
-        With alpha there is no such loop: the errors of the codewords count, as far as they are
-        seen.
+        With alpha there is no such loop: the visible errors of the codewords count.
         """
         image = self._image
         if self._start.alpha is not None:

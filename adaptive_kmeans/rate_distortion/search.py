@@ -3,11 +3,13 @@
 
 J. Besag, "On the Statistical Analysis of Dirty Pictures", J. R. Stat. Soc. B 48 (3), 1986.
 
-Pixel by pixel, in reading order, the codeword is taken that makes distortion plus λ times bits
-least while all others stand: the bits of the pixel itself and of the four later ones that see it.
+Pixel by pixel, in reading order, the search takes the codeword with the least distortion plus λ
+times bits while all other pixels stay fixed. The bits are those of the pixel itself and of the four
+later ones that see it.
 
-Bands of rows are searched at a time, every other one of them at once, so that no two that see each
-other are: the result does not depend on the number of threads.
+Bands of rows are searched in parallel, first every other one and then those in between, so that no
+two bands that see each other are searched at once: the result does not depend on the number of
+threads.
 """
 
 from __future__ import annotations
@@ -36,14 +38,14 @@ Array = npt.NDArray[Any]
 LATER = np.array([(0, 1), (1, -1), (1, 0), (1, 1)], dtype=np.int64)
 """(dy, dx) of the later pixels that see a pixel as W, NE, N and NW."""
 PRICE_SCALE = 16
-"""Parts of a squared error that prices are counted in."""
+"""Units of prices per squared error."""
 BAND = 32
 """Rows of a band."""
 UNKNOWN = np.int64(1) << 62
 
 
 class Choice(NamedTuple):
-    """What a choice of codewords is made by."""
+    """What a choice of codewords is based on."""
 
     image: npt.NDArray[np.uint8]  # (h, w, 3)
     labels: npt.NDArray[np.int32]  # (h + 2, w + 4) codewords; -1 in margins and for hidden pixels
@@ -63,10 +65,10 @@ def sweep(
     choice : Choice
         Its labels are OUT.
     moved : (2, h, w) uint8
-        1 where a codeword changed in the sweep before; then, OUT, in this one.
+        1 where a codeword changed in the previous sweep; then, OUT, in this one.
     workers : Workers
     waiting : callable, optional
-        Called ten times a second; what it raises ends the sweep.
+        Called ten times a second; an exception from it ends the sweep.
     """
     height = len(choice.image)
     changes = 0
@@ -83,7 +85,7 @@ def sweep(
 
 
 def new_room(choice: Choice) -> Array:
-    """Return room for the candidates of a pixel, their errors, and what they cost alone."""
+    """Return a buffer for the candidates of a pixel, their errors, and what they cost alone."""
     return np.zeros((3, choice.palette.close.shape[1] + 9), dtype=np.int64)
 
 
@@ -119,7 +121,7 @@ def _sweep_rows(choice: Choice, moved: Array, top: int, end: int, room: Array) -
 
 @inlined
 def cost_alone(choice: Choice, y: int, x: int, room: Array) -> int:
-    """Find what the candidates of a pixel cost, later pixels aside; return how many they are."""
+    """Find what the candidates of a pixel cost, later pixels aside; return how many there are."""
     labels, palette, costs = choice.labels, choice.palette, choice.costs
     candidates, errors, totals = room[0], room[1], room[2]
     count = _list_candidates(choice, y, x, candidates)
@@ -138,9 +140,9 @@ def cost_alone(choice: Choice, y: int, x: int, room: Array) -> int:
 
 @inlined
 def _list_candidates(choice: Choice, y: int, x: int, candidates: Array) -> int:
-    """List the codewords that a pixel tries, its present one first; return how many they are.
+    """List the codewords that a pixel tries, its current one first; return how many there are.
 
-    They are those of the eight pixels around, as far as its region has them, and those nearest to
+    They are those of the eight surrounding pixels that belong to its region, and those nearest to
     its color.
     """
     labels, palette = choice.labels, choice.palette
@@ -162,7 +164,7 @@ def _list_candidates(choice: Choice, y: int, x: int, candidates: Array) -> int:
 
 @inlined
 def _add(candidates: Array, count: int, label: int) -> int:
-    """Add a candidate unless it is there; return how many there are."""
+    """Add a candidate unless it is already there; return how many there are."""
     for i in range(count):
         if candidates[i] == label:
             return count
@@ -172,7 +174,7 @@ def _add(candidates: Array, count: int, label: int) -> int:
 
 @inlined
 def cheapest(totals: Array, count: int) -> int:
-    """Return the place of the least, the first of equal ones."""
+    """Return the place of the smallest total, the first of equal ones."""
     place = np.int64(0)
     for i in range(1, count):
         if totals[i] < totals[place]:
@@ -182,7 +184,7 @@ def cheapest(totals: Array, count: int) -> int:
 
 @inlined
 def _is_near(moved: Array, y: int, x: int) -> bool:
-    """Whether a codeword within two pixels changed in the sweep before, or has in this one."""
+    """Whether a codeword within two pixels changed in the previous sweep or in this one."""
     for row in range(max(y - 2, 0), min(y + 3, moved.shape[1])):
         for column in range(max(x - 2, 0), min(x + 3, moved.shape[2])):
             if moved[0, row, column] != 0 or moved[1, row, column] != 0:
@@ -194,7 +196,7 @@ def _is_near(moved: Array, y: int, x: int) -> bool:
 def add_later(choice: Choice, row: int, column: int, total: int, price: int, least: int) -> int:
     """Add λ times the bits of the later pixels that see a pixel to its own cost.
 
-    Where it is found to be no less than `least`, the rest is not added.
+    Once the sum is no less than `least`, the rest is not added.
     """
     labels = choice.labels
     for i in range(4):

@@ -1,9 +1,9 @@
 """How many codewords an image should have at a price of a bit.
 
-A larger codebook costs bits and saves error, less and less of it. The best size is about where
-plain K-means would pay `STEEPNESS` times the price for a bit: the choice of codewords by distortion
-and bits, and restoration, come on top of it. Where plain K-means is the last word, as on screens,
-`plain` finds the size.
+A larger codebook costs bits and reduces the error, with diminishing returns. The best size is about
+where plain K-means would pay `STEEPNESS` times the price for a bit, since the choice of codewords
+by distortion and bits, and restoration, are still to come. Where plain K-means has the last word,
+as on screens, `plain` finds the size.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from adaptive_kmeans.restoration.price import slope
 
 STEEPNESS = {"psnr": 4.5, "perceptual": 9.0}
 SMALLEST, FIRST, LARGEST = 8, 64, MAX_CODEWORDS
-"""Sizes that are looked at: first 64, then four times or a quarter as many, until the slope is
+"""Sizes that are measured: first 64, then four times or a quarter as many, until the slope is
 passed."""
 STEP = 4
 STRIP = 16
-"""Rows that are looked at together in large images."""
+"""Rows of each strip that is sampled from a large image."""
 PIXELS = 1 << 17
-"""Images with more pixels are looked at in part."""
+"""Images with more pixels are sampled."""
 
 
 class Slopes:
-    """What a bit is worth with codebooks of one image; each size is looked at once.
+    """What a bit is worth with codebooks of one image; each size is measured once.
 
     Parameters
     ----------

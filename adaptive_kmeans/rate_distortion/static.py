@@ -1,8 +1,8 @@
 """Costs of coders that see less than the proxy does.
 
 DEFLATE looks for repeated strings of bytes in the rows of a map, and Huffman codes what is left:
-only the left neighbor is seen, and other codewords cost what their use says. In codes of fixed
-length all cost the same.
+here, only the left neighbor is seen, and other codewords cost bits by their frequency. In
+fixed-length codes all cost the same.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from adaptive_kmeans.rate_distortion.proxy import (
 
 
 def learn_rows(labels: npt.NDArray[np.int32], palette: Palette) -> Costs:
-    """Return the costs of codewords that are or are not those to their left.
+    """Return the costs of codewords that do or do not equal those to their left.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def learn_rows(labels: npt.NDArray[np.int32], palette: Palette) -> Costs:
 
 
 def no_costs(labels: npt.NDArray[np.int32], palette: Palette) -> Costs:
-    """Return costs of nothing, whatever the codeword; parameters as above."""
+    """Return costs of zero for all codewords; parameters as for `learn_rows`."""
     return Costs(
         np.zeros((CONTEXTS, EVENTS), dtype=np.int32),
         np.zeros((ACTIVITIES, SPANS), dtype=np.int32),
@@ -52,4 +52,4 @@ def no_costs(labels: npt.NDArray[np.int32], palette: Palette) -> Costs:
 
 
 LEARNERS = {"deflate": learn_rows, "fixed-length": no_costs}
-"""What learns the costs of codewords, by coder; other coders are like the proxy."""
+"""The function that learns the costs of codewords, by coder; other coders use that of the proxy."""

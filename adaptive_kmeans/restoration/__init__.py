@@ -1,24 +1,24 @@
-"""Restoration: the decoder gives back what a codebook loses.
+"""Restoration: the decoder recovers what a codebook loses.
 
-The image that the codewords make is corrected, then filtered; both are in the file, as sections of
-their own, B and F, and the region map plays no part::
+The image that the codewords make is corrected, then filtered. Both steps are in the file, as
+sections of their own, B and F, and the region map plays no part::
 
     codewords' image ─ coarse correction ─ filter ─ image
 
-This order is better than the other by 0.01 to 0.02 dB, and by 1 to 2 % of what SSIM lacks to 1: the
-filter is fitted last, to all that has been added.
+This order is better than the reverse by 0.01 to 0.02 dB, and by 1 to 2 % of 1 − SSIM, because the
+filter is fitted last, to everything that has been added.
 
 ============ ===================================================================================
 `correction` block means of the error of the codewords
-`wiener`     the filter, by classes of activity that the decoder finds for itself
+`wiener`     the filter, by classes of activity that the decoder derives by itself
 `fit`        how the encoder fits it
-`default`    the coefficients that a file's are differences to
+`default`    the default coefficients, to which a file stores differences
 `price`      what a bit is worth
 `integers`   how the numbers of both are coded
 ============ ===================================================================================
 
-What pays is decided by *squared error + price × bits*, the price being the slope of distortion
-against rate of the image itself: see `price`.
+What pays is decided by *squared error + price × bits*, where the price comes from the image's own
+slope of distortion against rate: see `price`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ __all__ = ["NoRestoration", "Restoration", "Wiener", "fit_correction", "restorat
 Image = npt.NDArray[np.uint8]
 
 SECTION_BYTES = 9
-"""What a section takes beside its payload."""
+"""Bytes that a section takes besides its payload."""
 
 
 class Restoration(Protocol):
@@ -65,12 +65,12 @@ class Restoration(Protocol):
         Parameters
         ----------
         original, image : (H, W, 3) uint8
-            The original, and what codewords and correction give.
+            The original, and the image after codewords and correction.
         price : float
             Squared error, summed over pixels and channels, that a bit is worth.
         workers : Workers
         alpha : (H, W) uint8 or None
-            How much of each pixel is seen: errors are weighted by it.
+            How visible each pixel is: errors are weighted by it.
         """
         ...
 
@@ -93,13 +93,13 @@ class NoRestoration:
 
 @dataclass(frozen=True)
 class Wiener:
-    """The filter of least squares.
+    """The least-squares filter.
 
     Parameters
     ----------
     form : str
-        Classes of activity, 1, 3 or 8, and whether it sees rings against banding: ``8+rings``,
-        ``3``. ``any`` fits all forms, and takes the one that pays best, or none.
+        Number of activity classes, 1, 3 or 8, and whether it sees rings, which reduce banding:
+        ``8+rings``, ``3``. ``any`` fits all forms and takes the one that pays best, or none.
 
     Raises
     ------
@@ -195,17 +195,17 @@ def fit_correction(
 ) -> Correction | None:
     """Return the correction of an image that pays best; None if none does.
 
-    First the size of blocks is chosen, with a medium step, then the step.
+    The block size is chosen first, with a medium step, then the step.
 
     Parameters
     ----------
     original, image : (H, W, 3) uint8
-        The original, and what the codewords give.
+        The original, and the image that the codewords make.
     price : float
         Squared error, summed over pixels and channels, that a bit is worth.
     workers : Workers
     alpha : (H, W) uint8 or None
-        How much of each pixel is seen: errors are weighted by it.
+        How visible each pixel is: errors are weighted by it.
     """
     from adaptive_kmeans.restoration.correction import (
         BLOCKS,
@@ -284,13 +284,13 @@ def _pays(gain: int, price: float, payload: bytes) -> bool:
 
 
 def squared_error(one: Image, other: Image, alpha: Image | None = None) -> int:
-    """Return the squared error, summed over pixels and channels, as far as it is seen.
+    """Return the squared error, summed over pixels and channels, as far as it is visible.
 
     Parameters
     ----------
     one, other : (H, W, 3) uint8
     alpha : (H, W) uint8 or None
-        How much of each pixel is seen; None is all of it.
+        How visible each pixel is; None for an opaque image.
 
     Examples
     --------

@@ -15,20 +15,21 @@ block
 step
     Quantizer step in eighths of a level, 1..255.
 gain
-    By how much the correction raises the PSNR, in twentieths of a dB, at most 255: for information.
+    By how much the correction raises the PSNR, in twentieths of a dB, at most 255: informative
+    only.
 
-There are ``ceil(height / B) * ceil(width / B)`` blocks, the last ones partly outside of the image.
-A block's values times the step, Y, U and V, are in eighths of a level; a file where one is not
-within -4095..4095 is refused. With ``>>`` and mod rounding down, a block's correction is
+There are ``ceil(height / B) * ceil(width / B)`` blocks, the last ones partly outside the image. A
+block's values times the step, Y, U and V, are in eighths of a level; a file where one is not within
+-4095..4095 is refused. With ``>>`` and mod rounding down, a block's correction is
 
     ``red = Y + ((359 V + 128) >> 8)``, ``green = Y - ((88 U + 183 V + 128) >> 8)``,
     ``blue = Y + ((454 U + 128) >> 8)``.
 
 A pixel at (y, x) lies ``v / (2 B)`` blocks below the center of the first row of blocks, ``v = 2 y +
-1 - B``. It takes from the rows ``i = floor(v / (2 B))`` and ``i + 1``, each limited to the image's
-blocks, with the weights ``2 B - (v mod 2 B)`` and ``v mod 2 B``; likewise across. With S the sum of
-the four blocks' corrections times both weights, it is corrected by ``(S + 16 B**2) / (32 B**2)``,
-rounded down, and kept within 0..255.
+1 - B``. It takes corrections from the rows ``i = floor(v / (2 B))`` and ``i + 1``, each limited to
+the image's blocks, with the weights ``2 B - (v mod 2 B)`` and ``v mod 2 B``; likewise across
+columns. With S the sum of the four blocks' corrections times both weights, it is corrected by ``(S
++ 16 B**2) / (32 B**2)``, rounded down, and kept within 0..255.
 """
 
 from __future__ import annotations
@@ -54,12 +55,12 @@ Means = npt.NDArray[np.float64]
 BLOCKS = (4, 8, 16)
 """Sides of blocks that a file may choose from."""
 STEPS = 8
-"""Parts of a level that a step is counted in."""
+"""Units of a step per level."""
 LARGEST_STEP = 255
 LARGEST = 4095
 """Largest magnitude of a block's value times the step."""
 STRIP = 64
-"""Rows of an image that are corrected at a time."""
+"""Rows of an image corrected at a time."""
 _HEAD_BYTES = 3
 
 TO_LUMA = np.array(
@@ -70,11 +71,11 @@ TO_LUMA = np.array(
     ]
 )
 REFINEMENTS = 2
-"""Times that the means of what interpolation leaves are added to the means."""
+"""How often the means of the error that interpolation leaves are added to the means."""
 ROUNDING = 0.38
-"""Values are rounded up from 1 - `ROUNDING`: small ones cost more than they mend."""
+"""Fractions are rounded up from 1 - `ROUNDING`: smaller values cost more than they repair."""
 MEDIUM, OTHER_STEPS = 0.4, (0.27, 0.6)
-"""Steps that the encoder tries, by the square root of the price of a bit, for blocks of 8×8."""
+"""Steps that the encoder tries for 8×8 blocks, as multiples of the square root of a bit's price."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,7 @@ class Correction:
     values : (rows, columns, 3) int32
         Luma, blue and red difference of the blocks, in steps.
     gain_db : float
-        By how much it raises the PSNR, as far as a file can say it.
+        By how much it raises the PSNR, as precisely as a file can state it.
     """
 
     block: int
@@ -110,7 +111,7 @@ class Correction:
 
     @classmethod
     def from_bytes(cls, payload: bytes, height: int, width: int) -> Correction:
-        """Read the correction of an image of a size.
+        """Read the correction of an image of a given size.
 
         Raises
         ------
@@ -138,7 +139,7 @@ class Correction:
 
 
 def block_means(original: Image, image: Image, block: int, alpha: Image | None = None) -> Means:
-    """Return the corrections of blocks that, interpolated, mend an image best.
+    """Return the corrections of blocks that, once interpolated, repair an image best.
 
     Parameters
     ----------
@@ -146,7 +147,7 @@ def block_means(original: Image, image: Image, block: int, alpha: Image | None =
     block : int
         Side of a block.
     alpha : (H, W) uint8 or None
-        How much of each pixel is seen: the means are weighted by it.
+        How visible each pixel is: the means are weighted by it.
 
     Returns
     -------
@@ -245,10 +246,10 @@ def _add(values: Array, step: int, block: int, top: int, rows: Array) -> None:
 def _add_block_errors(
     original: Array, image: Array, weights: Array | None, colors: Array, block: int, sums: Array
 ) -> None:
-    """Sum what the pixels of blocks lack, once corrections are interpolated and added, unrounded.
+    """Sum the errors left in each block after adding interpolated corrections, unrounded.
 
     original, image : (H, W, 3) uint8
-    weights : (H, W) int64, or None for all 1, which is compiled apart
+    weights : (H, W) int64, or None for all 1, which is compiled separately
     colors : (rows, columns, 3) float64
     sums : (rows, columns, 3) float64  # OUT
     """

@@ -1,4 +1,4 @@
-"""Default coefficients of the filter: what a file's own are differences to.
+"""Default coefficients of the filter, to which a file stores differences.
 
 They are the table of ``results/filter_training``, fitted by ``experiments/filter_training.toml`` to
 25 photographs in the public domain: by fine class, input (pairs, then rings; red, green, blue) and

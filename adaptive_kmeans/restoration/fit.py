@@ -1,10 +1,10 @@
 # mypy: disable-error-code="operator,arg-type,assignment,call-overload"
 """How the encoder fits a filter: least squares by class, coefficients by distortion and bits.
 
-The squared error of a filter is a quadratic form of its coefficients, which the sums of all
-products of inputs and targets give for every form of the filter at once: one pass over the image
-decides on classes, rings, and on each coefficient. What a bit is worth is a *price*: squared error,
-summed over pixels and channels.
+The squared error of a filter is a quadratic form of its coefficients, and the sums of all products
+of inputs and targets give it for every form of the filter at once. So one pass over the image
+suffices to decide on classes, rings, and each coefficient. What a bit is worth is a *price*: a
+squared error, summed over pixels and channels.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ Image = npt.NDArray[np.uint8]
 Sums = npt.NDArray[np.float64]
 
 RIDGE = 1e-3
-"""Penalty of a coefficient's distance from the default, as a part of the largest sum of squares."""
+"""Penalty of a coefficient's distance from the default, as a fraction of the largest sum of
+squares."""
 WEIGHT_PARTS = 16
-"""Parts that weights of pixels are counted in, so that sums stay below 2**53."""
+"""Units per full weight of a pixel, few enough that sums stay below 2**53."""
 SWEEPS = 6
 ROUNDS = 3
 _ONE = float(1 << SHIFT)
@@ -46,8 +47,8 @@ _ONE = float(1 << SHIFT)
 def sums(original: Image, image: Image, workers: Workers, alpha: Image | None = None) -> Sums:
     """Sum the products of what pixels see and lack, by fine class: (FINE, LANES, LANES) float64.
 
-    The inputs stand first, then the three targets. All sums are integers below 2**53, and so do not
-    depend on their order. With alpha each pixel counts as much as it is seen, in sixteenths.
+    The inputs come first, then the three targets. All sums are integers below 2**53, and so do not
+    depend on their order. With alpha, each pixel counts as far as it is visible, in sixteenths.
     """
     total = np.zeros((FINE, LANES, LANES))
 
@@ -155,7 +156,7 @@ def _bits(differences: Array) -> npt.NDArray[np.float64]:
 def _settle(
     square: Array, side: Array, base: Array, price: float, bits: Array, differences: Array
 ) -> None:
-    """Move each coefficient to where error and bits together are least, the others standing.
+    """Move each coefficient to where error and bits together are least, with the others fixed.
 
     square : (inputs, inputs) float64
     side, base : (inputs, 3) float64

@@ -2,8 +2,8 @@
 """Arrays of small signed integers, range coded: coefficients of filters, block means.
 
 An array is (rows, columns, channels); its values are coded in that order, channels innermost. With
-W, N, NW and NE the values to the left, above, and above to both sides, and P that of the channel
-before, 0 outside of the array, a value's context is made of
+W, N, NW and NE the values to the left, above, above left and above right, and P that of the
+previous channel, all 0 outside the array, the context of a value is made of
 
 * ``size``, the number of the bounds 1, 2, 3, 5, 8, 13, 21 that ``2 |W| + 2 |N| + |NW| + |NE| + 2
   |P|`` reaches;
@@ -21,7 +21,7 @@ is coded as
 4. the bits of the magnitude below the highest one, from the top, the first by the counter ``4160 +
    (16 set + n) * 2``, plus 1 if step 2 gave 1; others with probability 1/2.
 
-The counters are those of `adaptive_kmeans.coding.context_mixing.mixer`. Each codes alone: the
+The counters are those of `adaptive_kmeans.coding.context_mixing.mixer`. Each is used alone: the
 highest 16 bits of its probability, kept within 64..65472, are the probability of a 1. It counts up
 to 250. An array without values is coded as no bytes.
 """

@@ -1,11 +1,11 @@
 """The price of a bit: how much squared error a bit of a filter or a correction must remove.
 
-It is a part of what a bit is worth, the slope of squared error against bits of the image itself:
-restoration lowers the error, and with it the slope.
+It is a fraction of what a bit is worth, the image's own slope of squared error against bits,
+because restoration lowers the error, and with it the slope.
 
 A file with twice the codewords has a smaller error for more bits. With half the codewords the error
 would be E' instead of E, about ``E' = E + the squared error of clustering the codewords``, and a
-coder that needs R bits for indices of log2 k bits would need about ``R / log2 k`` bits less. So a
+coder that needs R bits for indices of log2 k bits would need about ``R / log2 k`` fewer bits. So a
 bit is worth
 
     ``E ln(E' / E) log2 k / R``
@@ -27,13 +27,13 @@ from adaptive_kmeans.quantize import Quantized
 MARGIN = 2.0
 """A filter or a correction must remove this many times its price in squared error to be kept."""
 FACTOR = 0.4
-"""Price of a bit as a part of the slope: 0.2 to 0.6 are about equal by BD-rate; larger ones are
+"""Price of a bit as a fraction of the slope: 0.2 to 0.6 are about equal by BD-rate; larger ones are
 better by SSIM, smaller ones by SSIMULACRA 2."""
 ITERATIONS = 10
 
 
 def price_of_bit(error: float, quantized: Quantized, coded_bits: float) -> float:
-    """Return the squared error that a bit must remove; parameters as of `slope`."""
+    """Return the squared error that a bit must remove; parameters as for `slope`."""
     return FACTOR * slope(error, quantized, coded_bits)
 
 
@@ -47,7 +47,7 @@ def slope(error: float, quantized: Quantized, coded_bits: float) -> float:
     quantized : Quantized
         The image.
     coded_bits : float
-        Bits of all its indices as they are coded.
+        Bits of all its indices as coded.
     """
     if error <= 0:
         return 0.0
@@ -65,7 +65,7 @@ def slope(error: float, quantized: Quantized, coded_bits: float) -> float:
 
 
 def _merging_error(codebook: npt.NDArray[np.uint8], used: npt.NDArray[np.int64]) -> float:
-    """Return the squared error of half the codewords in place of a codebook's."""
+    """Return the squared error of replacing a codebook's codewords by half as many."""
     from adaptive_kmeans.clustering import kmeans
 
     colors, weights = codebook[used > 0].astype(np.float64), used[used > 0]

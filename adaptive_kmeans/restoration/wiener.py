@@ -1,24 +1,25 @@
 # mypy: disable-error-code="operator,arg-type,assignment,call-overload"
 """The filter: what a decoder adds to each pixel, by what lies around it.
 
-Each pixel belongs to a class by its activity; a class has its coefficients, which the encoder fits
-by least squares (`fit`). So a filter adapts to regions that the decoder finds for itself. The idea
-is that of the adaptive loop filter of Versatile Video Coding (Karczewicz et al., "VVC In-Loop
-Filters", IEEE Trans. Circuits Syst. Video Technol. 31 (10), 2021).
+Each pixel belongs to a class by its activity; each class has its own coefficients, which the
+encoder fits by least squares (`fit`). So a filter adapts to regions that the decoder derives by
+itself. The idea is that of the adaptive loop filter of Versatile Video Coding (Karczewicz et al.,
+"VVC In-Loop Filters", IEEE Trans. Circuits Syst. Video Technol. 31 (10), 2021).
 
 All arithmetic is in integers, ``>>`` rounding down and binding weaker than ``+``. All pixels are
-read as they were before the filter; outside of the image stands its nearest pixel.
+read as they were before the filter; a place outside the image has the value of the nearest pixel in
+it.
 
 **Activity.** With the luma ``L = R + 2 G + B``, a pixel's roughness is ``|2 L - left - right| + |2
-L - above - below|``, and its activity the sum of that over the 7×7 pixels around, those outside of
-the image having the roughness of the image so extended. Its *fine class*, 0..7, is the number of
-`THRESHOLDS` that the activity reaches. With 3 classes the fine classes 0..1, 2..4 and 5..7 are one
-each, with 1 class all are.
+L - above - below|``, and its activity is the sum of roughness over the 7×7 pixels around it, where
+those outside the image have the roughness of the image extended in this way. Its *fine class*,
+0..7, is the number of `THRESHOLDS` that the activity reaches. With 3 classes, the fine classes
+0..1, 2..4 and 5..7 form one each; with 1 class, all form one.
 
-**What a pixel sees.** For each of `PAIRS`, in red, green and blue, the two pixels opposite each
-other less twice the pixel itself: 18 numbers, the first pair's three first. Then for each of
-`RINGS`, in red, green and blue, the sum over its eight pixels of their differences from the pixel,
-each limited to -12..12: 9 numbers. A filter without rings has no coefficients for these.
+**What a pixel sees.** For each of `PAIRS`, in red, green and blue, the sum of the two pixels
+opposite each other minus twice the pixel itself: 18 numbers, those of the first pair first. Then
+for each of `RINGS`, in red, green and blue, the sum over its eight pixels of their differences from
+the pixel, each limited to -12..12: 9 numbers. A filter without rings has no coefficients for these.
 
 **Output.** A channel of a pixel becomes ``y + (128 + sum of the 27 numbers, each times its
 coefficient for this channel >> 8)``, limited to 0..255: every channel weighs the numbers of all
@@ -34,16 +35,16 @@ A filter is stored as::
 form
     0, 1, 2 for 1, 3, 8 classes; plus 4 with rings. Others are refused.
 gain
-    By how much the filter raises the PSNR, in twentieths of a dB, at most 255: for information.
+    By how much the filter raises the PSNR, in twentieths of a dB, at most 255: informative only.
 states
-    Little-endian, two bits a class, the first lowest: 0 *off*, the class is not filtered; 1
+    Little-endian, two bits per class, the first lowest: 0 *off*, the class is not filtered; 1
     *default*, its coefficients are those of `default`; 2 *own*, they are the default's plus the
     next row of values, one by input and output. Bits of further classes are 0, and not all classes
     are off.
 
-The default coefficients of a class of several fine classes are those of fine classes 1, 3 and 6 of
-three, 4 of all. A file whose coefficients are not all within -512..512 is refused, so that no sum
-leaves 32 bits.
+The default coefficients of a class of several fine classes are those of one of them: fine classes
+1, 3 and 6 with 3 classes, 4 with 1 class. A file whose coefficients are not all within -512..512 is
+refused, so that no sum leaves 32 bits.
 """
 
 from __future__ import annotations
@@ -101,10 +102,10 @@ OFF, BY_DEFAULT, OWN = range(3)
 _HEAD_BYTES = 4
 
 GAIN_STEPS = 20
-"""Parts of a dB that a gain is counted in."""
+"""Units of a gain per dB."""
 
 TILE = (32, 512)
-"""Rows and columns of an image that are filtered at a time."""
+"""Rows and columns of an image filtered at a time."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class Form:
 
     @classmethod
     def parse(cls, text: str) -> Form:
-        """Return the form that is written so, such as ``3`` or ``8+rings``.
+        """Return the form that a text names, such as ``3`` or ``8+rings``.
 
         Raises
         ------
@@ -172,7 +173,7 @@ FORMS = tuple(Form(classes, rings) for classes, rings in product(GROUPS, (False,
 
 @dataclass(frozen=True, eq=False)
 class Filter:
-    """A filter: its form, the state of each class, and what own coefficients add to the default.
+    """A filter: its form, the state of each class, and what own coefficients add to the defaults.
 
     Parameters
     ----------
@@ -181,7 +182,7 @@ class Filter:
         `OFF`, `BY_DEFAULT` or `OWN` for each class; not all are off.
     differences : (own classes, inputs, 3) int32
     gain_db : float
-        By how much it raises the PSNR, as far as a file can say it.
+        By how much it raises the PSNR, as precisely as a file can state it.
     """
 
     form: Form
@@ -242,7 +243,7 @@ class Filter:
         return 3 * width * min(height, TILE[0] + 2 * HALO)
 
     def apply(self, image: Image, workers: Workers) -> None:
-        """Filter an (H, W, 3) image in place; besides it, a strip of its rows is held."""
+        """Filter an (H, W, 3) image in place, holding only a strip of its rows besides."""
         weights = np.zeros((FINE, 3, LANES), dtype=np.int32)
         weights[:, :, :INPUTS] = self.by_fine_class().transpose(0, 2, 1)
         height, width = image.shape[:2]
