@@ -473,8 +473,9 @@ def encode(
     Parameters
     ----------
     image : (H, W, 3) or (H, W, 4) uint8, or what `adaptive_kmeans.load` takes
-        sRGB pixels, and alpha, which is kept without loss. Alpha that is opaque everywhere is not
-        kept, and neither are the colors of hidden pixels: see `adaptive_kmeans.alpha`.
+        sRGB pixels, and alpha, which is kept without loss unless the settings name `alpha_levels`.
+        Alpha that is opaque everywhere is not kept, and neither are the colors of hidden pixels:
+        see `adaptive_kmeans.alpha`.
     settings : Settings, optional
         Settings of the encoder; the defaults if omitted.
     progress : callable, optional

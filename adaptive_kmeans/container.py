@@ -1023,7 +1023,7 @@ class _Seekable:
 
 
 def check_start(start: bytes) -> None:
-    """Refuse what is not a file of this format by its first bytes; fewer than five are not judged.
+    """Refuse what does not begin as a file of this format; the version is the fifth byte.
 
     Raises
     ------

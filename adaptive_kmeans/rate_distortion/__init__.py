@@ -25,8 +25,8 @@ of a pixel depend on its neighbors::
 
 It begins with *even* codebooks, found by K-means with weights raised to a power, since codewords
 that will be entropy coded are best spread more evenly than plain K-means spreads them. It ends by
-dropping those that no pixel takes. Plain K-means of the best size is coded as well, and the better
-file is kept.
+dropping those that no pixel takes. On screens plain K-means of the best size is coded as well, and
+the better file is kept; see `plain`.
 """
 
 from __future__ import annotations

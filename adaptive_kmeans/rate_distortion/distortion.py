@@ -8,8 +8,8 @@ For ``tune="perceptual"`` they are those of XYB, the opponent colors after a cub
 and SSIMULACRA 2 use (J. Alakuijala et al., "JPEG XL next-generation image compression architecture
 and coding tools", Proc. SPIE 11137, 2019), weighted by `XYB_WEIGHTS`. The eye sees coarse errors
 better than fine ones, so the squared errors of the means of 4×4 blocks count as well, `COARSE`
-times: neighbors' errors then cancel (noise shaping). Those of 8×8 blocks count less (`COARSER`):
-the coarse correction removes them.
+times: neighbors' errors then cancel (noise shaping). Those of 8×8 blocks are subtracted in part
+(`COARSER` is negative), since the coarse correction removes them.
 
 In an image with alpha, the error of a pixel is the visible one, its opacity times the difference,
 in all of these.
