@@ -1,8 +1,8 @@
-"""Baselines as experiments use them: named, and checked, since other packages may bring them.
+"""Baselines as experiments use them: named, and checked, since other packages may supply them.
 
-Whether a member of `baselines` keeps the `Codec` protocol is checked here and nowhere else. One
-that cannot be made is an error of the config; one that returns no file or no pixels fails its
-trial.
+This is the only place that checks whether a member of `baselines` follows the `Codec` protocol. One
+that cannot be created is an error in the config; one that does not return a file or pixels fails
+its trial.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, TrialsFaile
 from adaptive_kmeans.registry import blaming
 
 COLUMNS = ("k", "quality")
-"""Settings of baselines that are columns of a table."""
+"""Settings of baselines that have their own columns in tables."""
 QUALITIES = range(1, 101)
-"""Qualities of those that have one and do not state its range."""
+"""Qualities of baselines that have one and do not state its range."""
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A member of `baselines` as a `NamedCodec` that does what it says, or fails with a message.
+    """A member of `baselines` as a `NamedCodec` that follows the protocol or fails with a message.
 
-    Two of them are equal when their codecs and settings are, however the specs put it.
+    Two of them are equal if their codecs and settings are, however the specs spell them.
 
     Parameters
     ----------
     label : str
-        The one spelling of the spec that it was made from; see `Registry.spec`.
+        The canonical spelling of the spec that it was made from; see `Registry.spec`.
     full_spec : str
-        The name and all settings, defaults too.
+        The name and all settings, including defaults.
     version : str
         The codec's declared version.
     columns : dict
-        Its method, which is the spec without `k` and `quality`, and these two where it has them.
+        Its method, which is the spec without `k` and `quality`, and these two if it has them.
 
     Examples
     --------
@@ -65,14 +65,14 @@ class Baseline:
 
     @classmethod
     def create(cls, spec: str) -> Baseline:
-        """Make the codec that a spec names.
+        """Create the codec that a spec names.
 
         Raises
         ------
         UnknownNameError
             No codec has this name.
         ConfigError
-            It cannot be made, or its version or a setting cannot stand in a table.
+            It cannot be created, or its version or a setting cannot be stored in a table.
         MissingDependencyError
             It needs a library that is not installed.
         """
@@ -85,7 +85,7 @@ class Baseline:
             full_spec = ",".join([spec.partition(":")[0], *of_all])
         if not isinstance(version, str):
             raise ConfigError(f"version of baseline {spec}", "a str", reprlib.repr(version))
-        # Settings that have no column of their own are told by the name.
+        # Settings without a column of their own are part of the name.
         columns: dict[str, Any] = {"method": baselines.spec(spec, without=COLUMNS)}
         for key, value in values.items():
             if value is not None:
@@ -94,16 +94,16 @@ class Baseline:
 
     @functools.cached_property
     def codec(self) -> Codec:
-        """The member itself, which each process makes anew."""
+        """The member itself, which each process creates anew."""
         return baselines.create(self.label)
 
     def __reduce__(self) -> tuple[type[Baseline], tuple[Any, ...]]:
-        # Without the member, which may not be picklable, or not installed where a trial is run.
+        # Without the member, which may not be picklable, or not be installed where a trial runs.
         return Baseline, (self.label, self.full_spec, self.version, self.columns)
 
     @property
     def name(self) -> str:
-        """What it is called, quality aside."""
+        """The name of the codec, without its quality."""
         return str(self.columns["method"])
 
     @property
@@ -126,24 +126,24 @@ class Baseline:
         return self.create(baselines.spec(self.name, {"quality": _whole(quality)}))
 
     def encode_with_reconstruction(self, image: Pixels) -> tuple[bytes, Pixels]:
-        """Encode pixels, and decode the file."""
+        """Encode pixels and decode the file."""
         data = self.encode(image)
         return data, self.decode(data)
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The spec, and the declared version."""
+        """The spec and the declared version."""
         return {"baseline": self.label, "version": self.version}
 
     def encode(self, image: Pixels) -> bytes:
-        """Encode (H, W, 3) pixels, or (H, W, 4) if the codec has alpha, as the bytes of a file.
+        """Encode (H, W, 3) pixels, or (H, W, 4) if the codec supports alpha, as a file's bytes.
 
         Raises
         ------
         TrialsFailedError
             The codec raised an error, or returned something else.
         TranslucentError
-            The image has alpha, and the codec has not.
+            The image has alpha, but the codec does not support it.
         """
         if not getattr(self.codec, "has_alpha", False):
             require_opaque(f"image for baseline {self.label}", image)
@@ -156,7 +156,7 @@ class Baseline:
         return data
 
     def decode(self, data: bytes) -> Pixels:
-        """Decode a file: (H, W, 3), or with alpha (H, W, 4).
+        """Decode a file to (H, W, 3) pixels, or (H, W, 4) with alpha.
 
         Raises
         ------
@@ -177,7 +177,7 @@ class Baseline:
 
 
 def decoder(method: str, columns: Mapping[str, float | None]) -> Baseline:
-    """Return the baseline that decodes the file of a row, by its method and its other columns."""
+    """Return the baseline that decodes a row's file, given its method and its other columns."""
     settings = baselines.settings(method)
     values = {key: columns.get(key) for key in COLUMNS if key in settings}
     given = {key: _whole(value) for key, value in values.items() if value is not None}
@@ -185,7 +185,7 @@ def decoder(method: str, columns: Mapping[str, float | None]) -> Baseline:
 
 
 def titles(methods: Iterable[str]) -> dict[str, str]:
-    """Return what methods of baselines are called in figures, with what tells them apart.
+    """Return the names of baseline methods in figures, with the settings that tell them apart.
 
     Examples
     --------
@@ -199,13 +199,13 @@ def titles(methods: Iterable[str]) -> dict[str, str]:
 
 
 def _titles(methods: Sequence[str]) -> dict[str, str]:
-    """Return what methods of one codec are called: with every setting that one of them gives."""
+    """Return the names of one codec's methods, with every setting that any of them gives."""
     if methods == [methods[0].partition(":")[0]]:
         return {methods[0]: methods[0]}
     try:
         given = {method: baselines.split(method)[1] for method in methods}
         settings = baselines.settings(methods[0])
-    except AdaptiveKMeansError:  # of a package that is no longer installed
+    except AdaptiveKMeansError:  # its package is no longer installed
         return {method: method for method in methods}
     swept = [key for key in settings if any(key in texts for texts in given.values())]
     return {
@@ -217,7 +217,7 @@ def _titles(methods: Sequence[str]) -> dict[str, str]:
 
 
 def _part(setting: specs.Setting, text: str | None) -> str:
-    """Return what a setting is called that is given as a text, or has its default."""
+    """Return the name of a setting, given its text or None for its default."""
     text = specs.to_text(setting.default) if text is None else text
     name = setting.name.replace("_", " ")
     if setting.kind is bool:
@@ -226,12 +226,12 @@ def _part(setting: specs.Setting, text: str | None) -> str:
 
 
 def _whole(value: float) -> float:
-    """Return a number of a table, in which integers may have become floats."""
+    """Return a number from a table, where integers may have become floats."""
     return int(value) if value == int(value) else value
 
 
 def _number(what: str, value: object) -> float:
-    """Return a setting as a number of Python's, since JSON does not take NumPy's."""
+    """Return a setting as a Python number, since JSON does not accept NumPy's."""
     if isinstance(value, numbers.Integral):
         return int(value)
     if isinstance(value, numbers.Real) and math.isfinite(value):

@@ -1,8 +1,8 @@
-"""Clustering engines, ours among them: from pixels to a codebook and labels.
+"""Clustering engines, including ours: from pixels to a codebook and labels.
 
 Every engine starts from 8-bit pixels and ends with a codeword for each pixel, without dithering;
-conversions that a library needs count as its time. Iterations, tolerances and initialization are
-the defaults that a user of the library would get, unless stated below.
+conversions that a library needs count toward its time. Iterations, tolerances and initialization
+are the defaults that a user of the library would get, unless stated below.
 
 ===================== =====================================================================
 `adaptive-kmeans`     ours; `adaptive-kmeans:exact` iterates until no label changes
@@ -42,7 +42,7 @@ class EngineResult:
     labels : (n,) integers
         Each pixel's codeword, in raster order.
     iterations : int or None
-        Number of times that all points were assigned, if the library says so.
+        Number of times that all points were assigned, if the library reports it.
     """
 
     codebook: npt.NDArray[Any]
@@ -120,7 +120,7 @@ class MiniBatch:
 
 @dataclass(frozen=True)
 class OpenCV:
-    """OpenCV's kmeans, a fixed number of iterations from k-means++."""
+    """OpenCV's kmeans, with a fixed number of iterations from k-means++."""
 
     iterations: int = 25
 
@@ -137,7 +137,7 @@ class OpenCV:
 
 @dataclass(frozen=True)
 class Faiss:
-    """Kmeans of faiss, a fixed number of iterations on all points."""
+    """Kmeans of faiss, with a fixed number of iterations on all points."""
 
     iterations: int = 25
 
@@ -156,7 +156,7 @@ class Faiss:
 
 @dataclass(frozen=True)
 class LibImageQuant:
-    """The library of pngquant; threads are set for the process.
+    """The library of pngquant; the number of threads is set for the whole process.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ class LibImageQuant:
         check_settings(self)
 
     def __call__(self, image: Pixels, k: int, threads: int) -> EngineResult:
-        """Cluster a histogram of the pixels; with alpha, the codebook has it, too."""
+        """Cluster a histogram of the pixels; if these have alpha, so does the codebook."""
         imagequant = library("libimagequant", "libimagequant")
         height, width = image.shape[:2]
         rgba = np.full((height, width, 4), 255, np.uint8)
@@ -204,7 +204,7 @@ class MedianCut:
     Parameters
     ----------
     refinement : int
-        Pillow's threshold of its K-means refinement; 0 for none.
+        Threshold of Pillow's K-means refinement; 0 for none.
     """
 
     refinement: int = 1

@@ -22,13 +22,13 @@ def encode_by_pillow(picture: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def decode_by_pillow(data: bytes) -> Pixels:
-    """Decode a file in one of Pillow's formats: (H, W, 3), or with alpha (H, W, 4)."""
+    """Decode a file in one of Pillow's formats to (H, W, 3) pixels, or (H, W, 4) with alpha."""
     with Image.open(io.BytesIO(data)) as picture:
         return np.asarray(picture.convert("RGBA" if picture.has_transparency_data else "RGB"))
 
 
 def encode_palette_png(palette: Pixels, indices: Pixels) -> bytes:
-    """Encode (H, W) indices and their palette, (k, 3) or with alpha (k, 4), as a PNG."""
+    """Encode (H, W) indices and their palette, (k, 3) or (k, 4) with alpha, as a PNG."""
     picture = Image.fromarray(indices)
     picture.putpalette(palette[:, :3].tobytes())
     options = {"transparency": palette[:, 3].tobytes()} if palette.shape[1] == 4 else {}
@@ -36,7 +36,7 @@ def encode_palette_png(palette: Pixels, indices: Pixels) -> bytes:
 
 
 def optimize_png(data: bytes, level: int, zopfli: int = 0) -> bytes:
-    """Losslessly optimize a PNG by oxipng at a level of 0..6, with iterations of Zopfli if any."""
+    """Optimize a PNG losslessly with oxipng at a level of 0..6, with Zopfli iterations if any."""
     oxipng = library("oxipng", "pyoxipng")
     options = {"deflate": oxipng.Deflaters.zopfli(zopfli)} if zopfli else {}
     optimized: bytes = oxipng.optimize_from_memory(data, level=level, **options)
@@ -51,6 +51,6 @@ def encode_jpeg_xl(image: Pixels, effort: int, **options: Any) -> bytes:
 
 
 def decode_jpeg_xl(data: bytes) -> Pixels:
-    """Decode JPEG XL on one thread: (H, W, 3), or (H, W) for a plane."""
+    """Decode JPEG XL on one thread to (H, W, 3) pixels, or (H, W) for a plane."""
     pixels: Pixels = library("imagecodecs", "imagecodecs").jpegxl_decode(data, numthreads=1)
     return pixels

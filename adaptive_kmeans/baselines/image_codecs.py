@@ -1,7 +1,7 @@
 """Other image codecs behind the `Codec` protocol, by name.
 
 ==================== ===============================================================================
-`jpeg:75`            JPEG at a quality 1..100, progressive, optimized tables, 4:2:0 below 90
+`jpeg:75`            JPEG at a quality of 1..100, progressive, optimized tables, 4:2:0 below 90
 `jpeg-444:75`        the same with chroma at full resolution
 `webp:75`            lossy WebP, method 6 unless `webp:75,method=4` says otherwise
 `avif:60`            AVIF
@@ -14,22 +14,22 @@
 `octree:256`         Pillow's octree, likewise
 `libimagequant:256`  the library of pngquant without dithering, likewise
 `kmeans-webp:256`    our K-means codebook of k colors, the pixels as lossless WebP
-`k-compress:16`      K-Compress: two 4-bit indices a byte, as a gray PNG, beside a NumPy file of
+`k-compress:16`      K-Compress: two 4-bit indices per byte, as a gray PNG, and a NumPy file of
                      colors
 `npz:16`             PaiAkshay998's ImageCompression: indices and centroids in a compressed `.npz`
-`published-code:64`  pmephin's code for regular K-means of k colors, repeated, as an `.akm` file;
+`published-code:64`  pmephin's code for regular K-means of k colors, reproduced, as an `.akm` file;
                      `published-code-eigenvalue:64`, `-variance` and `-total-variation` have k
-                     colors for low detail and 256 for high: see `published_code`
+                     colors for low detail and 256 for high detail: see `published_code`
 ==================== ===============================================================================
 
-Those with a true attribute `has_alpha` (`webp`, `avif`, `png`, `webp-lossless`, `libimagequant`,
-`kmeans-webp`) take images with alpha, too; the others refuse them.
+Codecs whose attribute `has_alpha` is true (`webp`, `avif`, `png`, `webp-lossless`, `libimagequant`,
+`kmeans-webp`) also accept images with alpha; the others refuse them.
 
 A codec is a frozen dataclass; its fields are its settings, and the first one is what a spec gives
-after the colon without a name. Those that are called `k` or `quality` are columns of tables.
+after the colon without a name. Settings called `k` or `quality` have their own columns in tables.
 
-Pillow comes with the package, the other libraries with the extra ``peers``. Another package adds a
-codec by an entry point of the group ``adaptive_kmeans.baselines``; experiments use every codec
+Pillow comes with the package, the other libraries with the extra ``peers``. Other packages add
+codecs through the entry-point group ``adaptive_kmeans.baselines``; experiments use every codec
 through `checked`.
 """
 

@@ -1,15 +1,16 @@
-"""Lossless codecs of quantized images, the peers of our coders. Each writes a whole file.
+"""Lossless codecs for quantized images, as peers of our coders. Each writes a complete file.
 
 Every peer codes the reconstruction of a quantized image with one region, and decodes to exactly its
 pixels. Those that code a palette or a plane of indices get the codebook sorted by luma, so that
-near indices are near in brightness: the best case for a codec that treats an index as a gray level.
+close indices are close in brightness: the best case for a codec that treats an index as a gray
+level.
 
 ===================== =====================================================================
-`png8-oxipng`         PNG with a palette, by Pillow, then oxipng at level 4 (`png8-oxipng:6`
-                      at another)
+`png8-oxipng`         PNG with a palette, by Pillow, then oxipng at level 4; `png8-oxipng:6` at
+                      another level
 `webp-lossless`       WebP of the RGB pixels, method 6, quality 100
 `jpeg-xl`             JPEG XL of the RGB pixels at effort 7; `jpeg-xl:9` at another effort
-`jpeg-xl-index`       JPEG XL of the indices as a gray image at effort 7, behind the codebook
+`jpeg-xl-index`       JPEG XL of the indices as a gray image at effort 7, after the codebook
 ===================== =====================================================================
 
 Pillow comes with the package, the other libraries with the extra ``peers``.
@@ -42,14 +43,14 @@ MAX_PALETTE = 256
 
 
 class Peer(Protocol):
-    """A lossless codec of quantized images."""
+    """A lossless codec for quantized images."""
 
     def encode(self, quantized: Quantized) -> bytes:
         """Code the reconstruction of a quantized image as the bytes of a file."""
         ...
 
     def decode(self, data: bytes) -> Pixels:
-        """Decode a file: (H, W, 3)."""
+        """Decode a file to (H, W, 3) pixels."""
         ...
 
 
@@ -105,11 +106,11 @@ class Png8Oxipng:
 
 
 class _OfPixels:
-    """A peer that codes the reconstructed pixels by a lossless codec of `pixel_codecs`."""
+    """A peer that codes the reconstructed pixels with a lossless codec of `pixel_codecs`."""
 
     def __post_init__(self) -> None:
         check_settings(self)
-        self._codec()  # checks that its library is there
+        self._codec()  # checks that its library is installed
 
     def _codec(self) -> Codec:
         raise NotImplementedError
@@ -125,7 +126,7 @@ class _OfPixels:
 
 @dataclass(frozen=True)
 class WebPLossless(_OfPixels):
-    """Lossless WebP of the RGB pixels, which finds palettes by itself.
+    """Lossless WebP of the RGB pixels, which finds palettes on its own.
 
     Parameters
     ----------
@@ -157,7 +158,7 @@ class JpegXL(_OfPixels):
 
 @dataclass(frozen=True)
 class JpegXLIndex:
-    """Lossless JPEG XL of the indices as a gray image, behind the codebook.
+    """Lossless JPEG XL of the indices as a gray image, after the codebook.
 
     The file is one byte, the number of codewords minus one; the codebook sorted by luma, three
     bytes per codeword; and the JPEG XL stream.

@@ -1,4 +1,4 @@
-"""Codecs with a palette: a quantizer of k colors, and a file format for the indices."""
+"""Palette codecs: a quantizer to k colors, and a file format for the indices."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from adaptive_kmeans.specs import Within, check_settings
 
 @dataclass(frozen=True)
 class _Palette:
-    """A quantizer of k colors, and a PNG with a palette.
+    """A quantizer to k colors, and a PNG with a palette.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class _Palette:
     level : int
         oxipng's level, 0..6.
     zopfli : int
-        Iterations of Zopfli, 0..255, instead of libdeflate with 0.
+        Zopfli iterations, 0..255; with 0, libdeflate is used instead.
     """
 
     k: Annotated[int, Within(2, 256)] = 256
@@ -100,7 +100,7 @@ class MedianCut(_Palette):
     k, level, zopfli
         As for `Png8`.
     refinement : int
-        Pillow's threshold of the refinement; 0 for none.
+        Threshold of Pillow's refinement; 0 for none.
     """
 
     refinement: Annotated[int, Within(0, 2**31 - 1)] = 1
@@ -118,7 +118,7 @@ class Octree(_Palette):
 
 @dataclass(frozen=True)
 class Libimagequant(_Palette):
-    """The library of pngquant; the palette has alpha if the image has.
+    """The library of pngquant; the palette has alpha if the image does.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ class Libimagequant(_Palette):
 
 @dataclass(frozen=True)
 class KMeansWebP:
-    """Our K-means codebook, with alpha as it is, and the pixels as lossless WebP.
+    """Our K-means codebook, with alpha unchanged, and the pixels as lossless WebP.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ class KMeansWebP:
 
     @property
     def version(self) -> str:
-        """Names and versions of what writes the files."""
+        """Names and versions of the software that writes the files."""
         return f"{version_of('pillow')}, adaptive-kmeans encoder {ENCODER_VERSION}"
 
     def encode(self, image: Pixels) -> bytes:
@@ -210,7 +210,7 @@ class KCompress:
 
     @property
     def version(self) -> str:
-        """Names and versions of what writes the files."""
+        """Names and versions of the software that writes the files."""
         return f"{version_of('pillow')}, adaptive-kmeans encoder {ENCODER_VERSION}"
 
     def encode(self, image: Pixels) -> bytes:
@@ -252,7 +252,7 @@ class Npz:
 
     @property
     def version(self) -> str:
-        """Names and versions of what writes the files."""
+        """Names and versions of the software that writes the files."""
         return f"{version_of('numpy')}, adaptive-kmeans encoder {ENCODER_VERSION}"
 
     def encode(self, image: Pixels) -> bytes:

@@ -1,4 +1,4 @@
-"""Codecs of pixels, lossy and lossless: JPEG, WebP, AVIF, JPEG XL and PNG."""
+"""Pixel codecs, lossy and lossless: JPEG, WebP, AVIF, JPEG XL and PNG."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from adaptive_kmeans.specs import Within, check_settings
 
 @dataclass(frozen=True)
 class _ByPillow:
-    """A codec of Pillow with a quality setting."""
+    """A Pillow codec with a quality setting."""
 
     quality: Annotated[int, Within(1, 100)] = 75
 
@@ -50,16 +50,16 @@ class _ByPillow:
 
 @dataclass(frozen=True)
 class Jpeg444(_ByPillow):
-    """JPEG whose chroma is not subsampled, at any quality.
+    """JPEG without chroma subsampling, at any quality.
 
     Parameters
     ----------
     quality : int
         1..100.
     progressive : bool
-        Whether in several scans, which are smaller, instead of one.
+        Whether to write several scans, which are smaller, instead of one.
     optimize : bool
-        Whether a file of one scan has Huffman tables of its own; progressive ones always do.
+        Whether a single-scan file has its own Huffman tables; progressive files always do.
     """
 
     progressive: bool = True
@@ -87,7 +87,7 @@ class Jpeg(Jpeg444):
     quality, progressive, optimize
         As for `Jpeg444`.
     subsampling : str
-        Of chroma; ``auto`` is ``4:2:0`` below quality 90, and ``4:4:4`` from there on.
+        Chroma subsampling; ``auto`` is ``4:2:0`` below quality 90, and ``4:4:4`` from 90 on.
     """
 
     subsampling: Literal["auto", "4:4:4", "4:2:2", "4:2:0"] = "auto"
@@ -110,7 +110,7 @@ class WebP(_ByPillow):
     method : int
         Effort, 0..6.
     alpha_quality : int
-        0..100; at 100 alpha is lossless.
+        0..100; at 100, alpha is lossless.
     exact : bool
         Whether to keep the colors of pixels that alpha hides.
     """
@@ -126,7 +126,7 @@ class WebP(_ByPillow):
 
 @dataclass(frozen=True)
 class Avif(_ByPillow):
-    """AVIF, as libavif writes it with the AV1 encoder of Pillow's build, mostly libaom.
+    """AVIF, written by libavif with the AV1 encoder of Pillow's build, usually libaom.
 
     Parameters
     ----------
@@ -135,12 +135,12 @@ class Avif(_ByPillow):
     speed : int
         0, the slowest, to 10.
     subsampling : str
-        Of chroma; ``4:0:0`` is gray.
+        Chroma subsampling; ``4:0:0`` is gray.
     range : str
-        Of luma: ``full`` or ``limited``.
+        Luma range: ``full`` or ``limited``.
     tune : str
-        What libaom optimizes, ``psnr``, ``ssim``, ``iq`` or ``ssimulacra2``; ``default`` leaves it
-        to libavif. The last two need libaom 3.12 and 3.13.
+        What libaom optimizes for: ``psnr``, ``ssim``, ``iq`` or ``ssimulacra2``; ``default`` leaves
+        it to libavif. The last two need libaom 3.12 and 3.13.
     """
 
     speed: Annotated[int, Within(0, 10)] = 6
@@ -150,7 +150,7 @@ class Avif(_ByPillow):
     has_alpha: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        """Check the settings, and that this build of Pillow has AVIF."""
+        """Check the settings, and that this build of Pillow supports AVIF."""
         super().__post_init__()
         if not features.check("avif"):
             expected = "a build of Pillow that has AVIF: pip install --upgrade pillow"
@@ -171,7 +171,7 @@ class WebPLossless:
     method : int
         Effort, 0..6.
     effort : int
-        How much work each method does, 0..100, which libwebp calls quality.
+        How much work each method does, 0..100; libwebp calls this quality.
     exact : bool
         Whether to keep the colors of pixels that alpha hides.
     """
@@ -208,7 +208,7 @@ class Png:
     level : int
         oxipng's level, 0..6.
     zopfli : int
-        Iterations of Zopfli, 0..255, instead of libdeflate with 0.
+        Zopfli iterations, 0..255; with 0, libdeflate is used instead.
     """
 
     level: Annotated[int, Within(0, 6)] = 4
@@ -242,7 +242,7 @@ class JpegXL:
     Parameters
     ----------
     quality : int
-        30..99, converted to a Butteraugli distance as by libjxl's own tools:
+        30..99, converted to a Butteraugli distance as in libjxl's own tools:
         0.1 + 0.09 (100 − quality).
     effort : int
         libjxl's effort, 1..10.

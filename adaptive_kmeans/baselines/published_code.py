@@ -1,28 +1,28 @@
-"""The code of the published study, repeated step by step.
+"""The code of the published study, reproduced step by step.
 
 pmephin, "Improved Image Compression with KMeans" (github.com/pmephin, May 2023), measures regular
-K-means, and K-means in two regions, by PSNR and SSIM. The codecs here do what its code does, also
+K-means, and K-means in two regions, by PSNR and SSIM. The codecs here do what its code does, even
 where the package does better:
 
-- Blocks of 4×4 pixels are high detail from the median of the scores on. These are the regions of
-  `Settings.published`, too: the published maps are the same.
-- The clustering is cuML's ``KMeans(n_clusters=k)``: first centroids by scalable K-means++, then
-  Lloyd's iterations until the squared distances that the centroids move add up to less than 1e-4,
-  at most 300. The published numbers are lower than ours because of the start: see
+- Blocks of 4×4 pixels are high detail from the median of the scores on. The regions of
+  `Settings.published` are the same, and so are the published maps.
+- The clustering is cuML's ``KMeans(n_clusters=k)``: first centroids by scalable K-means++, then at
+  most 300 of Lloyd's iterations, until the squared distances that the centroids move add up to less
+  than 1e-4. The published numbers are lower than ours because of the initialization: see
   `first_centroids`.
 - Centroids are truncated to 8 bits, not rounded, which darkens each channel by half a level.
 - A pixel keeps the label that K-means gave it, whichever of the truncated codewords is nearest.
 - k2 is 256.
 
-Its random numbers cannot be repeated, since a GPU drew them, so that the results differ from the
-published ones as those of two seeds do. Here the iterations run on the distinct colors with their
-numbers of pixels, and centroids are held to eighths of a level, where cuML has all pixels and
-float32. An edge that is one pixel wide has blocks of its own, where the published code makes all
+Its random numbers cannot be reproduced, since a GPU drew them, so the results differ from the
+published ones as those of two seeds do. Here, the iterations run on the distinct colors weighted by
+their pixel counts, and centroids are rounded to eighths of a level, whereas cuML uses all pixels
+and float32. An edge that is one pixel wide has its own blocks, whereas the published code makes all
 blocks longer.
 
-The only file of the published code is a JPEG of the result: see `metrics.jpeg_bytes`. The codecs
-here write what they quantize as an `.akm` file, without further loss and by the coder `CODER`, as
-the package's own K-means is written in ``region_study``.
+The only file that the published code writes is a JPEG of the result: see `metrics.jpeg_bytes`. The
+codecs here write what they quantize as an `.akm` file, without further loss and with the coder
+`CODER`, as the package's own K-means is written in ``region_study``.
 """
 
 from __future__ import annotations
@@ -62,17 +62,17 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PublishedCode:
-    """Regular K-means as the published code does it.
+    """Regular K-means as in the published code.
 
     Parameters
     ----------
     k : int
-        Codewords, of two regions those for low detail.
+        Number of codewords; with two regions, of those for low detail.
     seed : int
-        For the draws of the start. Of 0 to 9, the default is the one that gives all nine published
-        PSNRs within 0.1 dB; ``published_repeat`` has the others.
+        For the random initialization. Of 0 to 9, the default is the one that gives all nine
+        published PSNRs within 0.1 dB; ``published_repeat`` has the others.
     weighted : bool
-        Whether the start counts the pixels of each color, which cuML does not.
+        Whether the initialization counts the pixels of each color, which cuML's does not.
 
     Examples
     --------
@@ -95,7 +95,7 @@ class PublishedCode:
 
     @property
     def version(self) -> str:
-        """Names and versions of what makes the files."""
+        """Names and versions of the software that makes the files."""
         libraries = f"{version_of('numpy')}, {version_of('scikit-learn')}"
         return f"repeat 1, {libraries}, adaptive-kmeans encoder {ENCODER_VERSION}"
 
@@ -108,7 +108,7 @@ class PublishedCode:
         return codec.decode(data)
 
     def quantize(self, image: Pixels) -> Quantized:
-        """Return the truncated codebooks, and each pixel's codeword by the label of K-means."""
+        """Return the truncated codebooks, and each pixel's codeword by its K-means label."""
         grid, ks = BlockGrid(image.shape[0], image.shape[1], BLOCK_SIZE), [self.k]
         region_map = np.zeros(grid.shape, np.uint8)
         if self.detail is not None:
@@ -153,7 +153,7 @@ def cluster(
     Returns
     -------
     centroids : (k', 3) float64
-        k of them; with no more than k colors these.
+        k of them, or the colors themselves if there are at most k.
     labels : (n,) uint16
         Each color's nearest centroid.
     """
@@ -179,11 +179,12 @@ def first_centroids(
 ) -> Floats:
     """Choose first centroids by scalable K-means++, with cuML's departure from it.
 
-    B. Bahmani et al., "Scalable K-Means++", PVLDB 5(7), 2012: draws by the squared distance to what
-    has been drawn give candidates, and K-means of these, weighted by the pixels that each is
-    nearest to, gives the centroids. This K-means starts by K-means++ in turn, and there cuML leaves
-    the weights out: rare colors, of which many are drawn, get more centroids than they are worth,
-    and the iterations that follow do not take them back. Where it is `weighted`, it does not.
+    B. Bahmani et al., "Scalable K-Means++", PVLDB 5(7), 2012: candidates are drawn by their squared
+    distance to those already drawn, and K-means of the candidates, weighted by the number of pixels
+    that each is nearest to, gives the centroids. This K-means in turn starts with K-means++, where
+    cuML omits the weights: rare colors, many of which are drawn, get more centroids than they are
+    worth, and the iterations that follow do not take them back. With `weighted`, the weights are
+    kept.
 
     Returns
     -------
@@ -226,7 +227,7 @@ def _draw(
     drawn : (n,) int64
         How many pixels of each color.
     nearest : (n,) integers
-        Each color's nearest one of those that were drawn.
+        The nearest of the drawn colors to each color.
     """
     weights = points.weights
     drawn = rng.multinomial(1, weights / weights.sum())
@@ -251,7 +252,7 @@ def _draw(
 def _truncated(
     centroids: Floats, labels: npt.NDArray[np.uint16]
 ) -> tuple[Pixels, npt.NDArray[np.uint16]]:
-    """Return truncated centroids as a codebook, each once and in the order of luma, and labels."""
+    """Return the truncated centroids as a codebook, each once and in order of luma, and labels."""
     codebook, places = np.unique(centroids.astype(np.uint8), axis=0, return_inverse=True)
     order = luma_order(codebook)
     ranks = order.argsort().astype(np.uint16)

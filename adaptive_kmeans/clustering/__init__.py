@@ -1,10 +1,10 @@
 """K-means for colors: exact, deterministic and fast.
 
-In the order of the data flow: `count_colors` finds the distinct colors, `initialize` the first
-centroids, `cluster_colors` a codebook for one region, `cluster_regions` the codebooks and the index
-map of an image. `assign_points`, `compute_centroids`, `initialize` and `kmeans` are the textbook's
-steps for points in any dimension, and `elbow` chooses k. `joint` finds one codebook for many
-images, and `locked` is about codewords that are given.
+In data-flow order: `count_colors` finds the distinct colors, `initialize` the first centroids,
+`cluster_colors` a codebook for one region, and `cluster_regions` the codebooks and the index map of
+an image. `assign_points`, `compute_centroids`, `initialize` and `kmeans` are the textbook steps for
+points in any dimension, and `elbow` chooses k. `joint` finds one codebook for many images, and
+`locked` handles codewords that are given.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from numba import njit
 def cut_levels(levels, weights, errors, cuts, starts):
     """Find the k runs of sorted levels with the least squared error to their means.
 
-    Dynamic programming: the first j levels in m runs cost the least sum of the first i levels in
-    m - 1 runs and the levels from i to j in one.
+    Dynamic programming: the cost of the first j levels in m runs is the minimum over i of the cost
+    of the first i levels in m - 1 runs plus that of the levels from i to j in one run.
 
     levels (n,) int64, increasing; weights (n,) int64; errors (k + 1, n + 1) float64 and cuts
     (k + 1, n + 1) int16, scratch; starts (k,) int64, where the runs start # OUT

@@ -8,7 +8,7 @@ from numba import njit
 
 @njit(cache=True, nogil=True)
 def scale_colors(colors, scale, coordinates):
-    """Write the channels one after the other.
+    """Write the scaled colors, one channel after the other.
 
     colors (n, 3) uint8; scale float32; coordinates (3, n) float32 # OUT
     """

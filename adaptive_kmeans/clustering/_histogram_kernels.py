@@ -5,8 +5,9 @@ a cube of 4 levels a side, 512 keys a cube of 8 and 32768 keys a cube of 32. The
 region is a bitmap over the keys, 2 MiB; a color's place in the list of distinct colors is the
 number of set bits before its own, read from a running count per word and one popcount.
 
-From some megapixels on, a table with an entry for every color is faster than the bitmap, because a
-pixel then costs one scattered access; below, most of the time would go into clearing the table.
+From several megapixels on, a table with an entry for every color is faster than the bitmap, because
+a pixel then costs one scattered access; with fewer pixels, most of the time would go into clearing
+the table.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ the order of operations, on fused instructions or on the machine.
 
 Colors come in *groups*, runs of Morton order that fill a cube of at most 32 levels a side, and
 groups in *supergroups*, the cubes of 32 levels. A supergroup keeps the centroids that can be
-nearest to one of its colors, each of its groups keeps some of these, and only those are measured.
+nearest to any of its colors, each of its groups keeps some of these, and distances are computed to
+those only.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ STORED_LIST = 48
 
 @njit(cache=True, nogil=True)
 def middle_nearest(boxes, b, centroids, count, gaps):
-    """Return the centroid nearest to the middle of a box; gaps (count,) float32 is scratch."""
+    """Return the centroid nearest to the center of a box; gaps (count,) float32 is scratch."""
     middle0 = (boxes[b, 0] + boxes[b, 3]) * np.float32(0.5)
     middle1 = (boxes[b, 1] + boxes[b, 4]) * np.float32(0.5)
     middle2 = (boxes[b, 2] + boxes[b, 5]) * np.float32(0.5)
@@ -130,8 +131,8 @@ def assign_groups(
 ):  # fmt: skip
     """Label the colors of the supergroups first..last and return how many labels changed.
 
-    A group, or a supergroup, whose candidates are the same as before and have not moved is
-    skipped. A label of k or more means none yet.
+    A group or supergroup whose candidates are the same as before and have not moved is skipped. A
+    label of k or more means that there is none yet.
 
     coordinates (3, n) float32; weights (n,) int32; super_starts (s + 1,) and starts (g + 1,) int64;
     super_boxes (s, 6) and boxes (g, 6) float32; centroids (3, k) float32; moved (k,) uint8, since

@@ -1,6 +1,6 @@
 """Kernels of the classic steps, for points in any dimension: arrays in, arrays out, no validation.
 
-A squared distance is summed over the coordinates in their order, as a plain loop does.
+A squared distance is summed over the coordinates in order, as in a plain loop.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def nearest_centroids(points, centroids, labels, distances):
 
 @njit(cache=True, nogil=True)
 def shrink_distances(points, centroid, distances):
-    """Lower every point's squared distance to that of one more centroid where it is nearer.
+    """Lower every point's squared distance to that of one more centroid, if that is nearer.
 
     points (n, d) float64; centroid (d,) float64; distances (n,) float64 # IN, OUT
     """

@@ -79,7 +79,7 @@ def spread_of_clusters(sums, scatter, spreads, axes):
 
 @njit(cache=True, nogil=True)
 def cost_of_merging(sums, costs, partners):
-    """Find the cluster that is merged with each at the least rise of the squared error (Ward).
+    """Find each cluster's partner whose merger raises the squared error least (Ward).
 
     sums (k, 4) int64; costs (k,) float64 # OUT; partners (k,) int64 # OUT
     """

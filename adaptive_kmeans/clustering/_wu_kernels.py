@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 SIDE = 33
-"""Bins per axis, 32 of 8 levels and one of zeros before them."""
+"""Bins per axis: one of zeros, followed by 32 of 8 levels."""
 
 
 @njit(cache=True, nogil=True)
@@ -74,7 +74,7 @@ def measure_box(moments, box, sums):
 
 @njit(cache=True, nogil=True)
 def cut_boxes(moments, centroids):
-    """Cut the box of largest squared error in two, again and again; return the number of boxes.
+    """Repeatedly cut the box of largest squared error in two; return the number of boxes.
 
     moments (33, 33, 33, 5) int64, cumulated along the axes; centroids (k, 3) float64 # OUT
     """

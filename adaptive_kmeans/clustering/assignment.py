@@ -67,7 +67,7 @@ def compute_centroids(
     Returns
     -------
     centroids : (k, d) float64
-        Not a number for a cluster without weight.
+        NaN for a cluster without weight.
     totals : (k,) float64
         The weight of every cluster.
 
@@ -92,7 +92,7 @@ def compute_centroids(
 
 
 def check_points(points: npt.ArrayLike, what: str = "points") -> Floats:
-    """Return points as a contiguous (n, d) float64 array; raise ConfigError if they are none."""
+    """Return points as a contiguous (n, d) float64 array; raise ConfigError if they are invalid."""
     array = np.array(points, np.float64, order="C")
     if array.ndim != 2 or array.size == 0:
         raise ConfigError(f"unusable {what}", "shape (n, d)", array.shape)
@@ -102,7 +102,7 @@ def check_points(points: npt.ArrayLike, what: str = "points") -> Floats:
 
 
 def check_weights(weights: npt.ArrayLike | None, n: int) -> Floats:
-    """Return weights as an (n,) float64 array; raise ConfigError if they are unusable."""
+    """Return weights as an (n,) float64 array; raise ConfigError if they are invalid."""
     if weights is None:
         return np.ones(n)
     array = np.array(weights, np.float64)

@@ -1,4 +1,4 @@
-"""The last step to a codebook: iterations whose centroids are 8-bit colors."""
+"""The last step to a codebook: iterations with 8-bit colors as centroids."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def round_to_codebook(
 
     Notes
     -----
-    A codeword without colors moves to the color of largest weighted error. It has error zero from
-    then on and no other codeword can take its color, so that at most k such moves are needed.
+    A codeword without colors moves to the color of largest weighted error. That color has zero
+    error from then on, and no other codeword can take it, so at most k such moves are needed.
     """
     k = points.sums.shape[0]
 

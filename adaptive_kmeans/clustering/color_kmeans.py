@@ -1,21 +1,21 @@
 """K-means for the distinct colors of a region, down to an 8-bit codebook.
 
-The distinct colors stand for their pixels, so every iteration is exact and none sees a pixel. The
-order of work:
+The distinct colors stand for their pixels, so every iteration is exact, yet none visits a pixel.
+The steps are:
 
 1. first centroids (`initialization`);
-2. a few over-relaxed iterations, in which a centroid goes 1.8 times as far as to its mean, with
+2. a few over-relaxed iterations, in which a centroid moves 1.8 times the distance to its mean, with
    `swaps` between them;
-3. over-relaxed iterations until the distortion falls by less than the tolerance, and in the exact
-   mode plain ones until no label changes;
+3. over-relaxed iterations until the distortion falls by less than the tolerance, and in exact mode
+   plain ones until no label changes;
 4. plain iterations whose centroids are rounded to 8 bits, so that the codebook suits the labels
-   that it will get. A codeword that ends without a color moves to the color of largest error.
+   that it will get. A codeword that ends up without colors moves to the color of largest error.
 
-With many distinct colors, 1 to 3 run first on the averages of cubes of 4 levels a side, then the
-iterations of 3 on all the colors. A gray region starts at its optimum (`gray`) whatever the
-initialization.
+With many distinct colors, steps 1 to 3 run first on the averages of cubes of 4 levels a side,
+followed by the iterations of step 3 on all the colors. A gray region starts at its optimum (`gray`)
+whatever the initialization.
 
-Locked codewords, if there are any, take their places after 3, and more iterations follow.
+Locked codewords, if there are any, take their places after step 3, and more iterations follow.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _SWAP_MARGINS = (0.4, 0.6)
 _EXACT_SWAP_MARGINS = (0.3, 0.4, 0.5, 0.7, 1.0)
 _EXACT_RELAXED_TOLERANCE = 1e-4
 _COARSE_FROM = 400_000
-"""Distinct colors from which the averages of small cubes are clustered first."""
+"""Number of distinct colors from which the averages of small cubes are clustered first."""
 
 
 def cluster_colors(
@@ -90,28 +90,28 @@ def cluster_colors(
     init : str
         ``wu``, ``k-means++``, ``maximin`` or ``random``.
     tolerance : float
-        Stop when the distortion falls by less than this part of itself; 0 (`EXACT`) goes on until
-        no label changes.
+        Stop when the distortion falls by less than this fraction of itself; with 0 (`EXACT`),
+        iterate until no label changes.
     max_iterations : int
         Iterations before the centroids are rounded to 8 bits.
     color_space : str
         Where distances are measured; see `to_space`.
     seed : int
-        For the initializations that draw.
+        For the random initializations.
     locked : tuple of (red, green, blue)
-        At most k colors that the codebook has, whatever the image is, each once and in the order
-        of luma; with k of them it is these. See `adaptive_kmeans.clustering.locked`.
+        At most k colors that the codebook contains whatever the image is, each once and in the
+        order of luma; k of them are the whole codebook. See `adaptive_kmeans.clustering.locked`.
     progress : callable or None
-        Called with the number of the iteration and the distortion.
+        Called with the iteration number and the distortion.
     workers : Workers or None
         Threads to use, by default one. The result does not depend on them.
 
     Returns
     -------
     Clustering
-        The centroids are the codebook, (k', 3) uint8, no codeword twice, in the order of luma; with
-        no more than k distinct colors it holds exactly these, else k' = k (in another space than
-        rgb, fewer where distinct colors fall together). The labels, (n,) uint16, are exactly the
+        The centroids are the codebook, (k', 3) uint8, without duplicates, in the order of luma.
+        With at most k distinct colors, it holds exactly these; otherwise k' = k (in spaces other
+        than rgb, fewer if distinct colors coincide). The labels, (n,) uint16, are exactly the
         nearest codewords, ties to the lowest index; distances are between 8-bit colors in rgb and
         between points rounded to eighths of a level in the other spaces.
 
@@ -163,7 +163,7 @@ def cluster_colors(
 def check_color_settings(
     k: int, init: str, tolerance: float, max_iterations: int, color_space: str
 ) -> None:
-    """Raise ConfigError or UnknownNameError unless the settings can be used."""
+    """Raise ConfigError or UnknownNameError unless the settings are valid."""
     if not 1 <= k <= MAX_CODEWORDS:
         raise ConfigError("k out of range", f"1 to {MAX_CODEWORDS} codewords", k)
     if init not in INITIALIZATIONS:
@@ -175,7 +175,7 @@ def check_color_settings(
 
 @dataclass
 class _Search:
-    """The iterations so far, and how they go on."""
+    """The iterations so far, and the settings of those to come."""
 
     k: int
     tolerance: float
@@ -232,7 +232,7 @@ class _Search:
         limit: int,
         relaxation: float,
     ) -> npt.NDArray[np.float64]:
-        """Make at most `limit` iterations; return the means of the clusters."""
+        """Run at most `limit` iterations; return the means of the clusters."""
         centroids = means
         first = len(self.distortions)
         for _ in range(limit):

@@ -14,10 +14,10 @@ from adaptive_kmeans.clustering import _swap_kernels as swap_kernels
 from adaptive_kmeans.threads import Workers
 
 EIGHTHS = 8
-"""Steps of a coordinate to one level; centroids are held to whole steps."""
+"""Coordinate steps per level; centroids are rounded to whole steps."""
 TOP = 255 * EIGHTHS
 _GROUP_LIMIT = 64
-"""Colors up to which a cube of more than 8 levels a side is one group."""
+"""Number of colors up to which a cube of more than 8 levels a side is one group."""
 _SUPER_CUBES = 512
 """Cubes of 4 levels a side in a supergroup."""
 _PARALLEL_COLORS = 20_000
@@ -123,7 +123,7 @@ class ColorPoints:
         return total
 
     def reorder(self, order: npt.NDArray[np.intp]) -> None:
-        """Renumber the clusters, ``order[i]`` as `i`; ties are set right by the next `assign`."""
+        """Renumber the clusters, ``order[i]`` as `i`; the next `assign` corrects ties."""
         place = np.empty(order.size, np.int32)
         place[order] = np.arange(order.size)
         self.labels = place.astype(np.uint16)[self.labels]
@@ -143,7 +143,7 @@ class ColorPoints:
         return means if self.fixed is None else np.where(np.isnan(self.fixed), means, self.fixed)
 
     def empty(self) -> npt.NDArray[np.intp]:
-        """Return the clusters that have no color, but for fixed ones."""
+        """Return the clusters without colors, except fixed ones."""
         empty = self.sums[:, 3] == 0
         return np.flatnonzero(empty if self.fixed is None else empty & np.isnan(self.fixed[:, 0]))
 
@@ -164,7 +164,7 @@ class ColorPoints:
     def worst_colors(self, count: int) -> npt.NDArray[np.intp]:
         """Return the colors of largest weighted squared error, at most `count`, none of zero error.
 
-        Colors are taken one after the other, each as if those before it had become centroids.
+        Colors are chosen one at a time, each as if those before it had become centroids.
         """
         error = np.zeros(self.weights.size, np.float64)
         for axis in range(3):

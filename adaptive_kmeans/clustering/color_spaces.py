@@ -2,8 +2,8 @@
 
 A space maps sRGB colors to points of three coordinates from 0 to 255, in which equal distances
 should look equally large. Codewords are 8-bit sRGB in every space: the rounded mean of their
-members' sRGB colors, not the centroid mapped back, since the mean is what costs least in the rgb
-distortion that is always reported.
+members' sRGB colors, not the centroid mapped back, since the mean minimizes the rgb distortion,
+which is always reported.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ def rgb(colors: _Colors) -> _Points:
 
 
 def ycbcr(colors: _Colors) -> _Points:
-    """Return Y, Cb, Cr of the full range (JFIF), computed with the weights of ITU-R BT.601."""
+    """Return full-range Y, Cb, Cr (JFIF), computed with the weights of ITU-R BT.601."""
     red, green, blue = colors.astype(np.float64).T
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
     return np.stack([luma, 127.5 + (blue - luma) / 1.772, 127.5 + (red - luma) / 1.402], axis=1)
 
 
 def lab(colors: _Colors) -> _Points:
-    """Return CIE L*a*b* (D65), 1.25 steps to a unit, with a* and b* moved above zero."""
+    """Return CIE L*a*b* (D65), 1.25 steps per unit, with a* and b* shifted above zero."""
     from skimage.color import rgb2lab
 
     points: _Points = 1.25 * (rgb2lab(colors[None])[0] + np.array([0.0, 87.0, 108.0]))
@@ -51,7 +51,7 @@ def lab(colors: _Colors) -> _Points:
 
 
 def oklab(colors: _Colors) -> _Points:
-    """Return Ottosson's Oklab, 255 steps to a unit of L, with a and b moved above zero."""
+    """Return Ottosson's Oklab, 255 steps per unit of L, with a and b shifted above zero."""
     levels = np.arange(256) / 255.0
     linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
     cones = np.cbrt(_product(linear[colors], _OKLAB_CONES))

@@ -1,4 +1,4 @@
-"""The elbow of a curve: the number of codewords after which more gain little."""
+"""The elbow of a curve: the number of codewords beyond which more of them gain little."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from adaptive_kmeans.errors import ConfigError
 
 KS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
-"""Where a curve is measured by default."""
+"""The numbers of codewords at which a curve is measured by default."""
 
 
 def elbow(ks: npt.ArrayLike, distortions: npt.ArrayLike, *, log_k: bool = False) -> int:
@@ -17,21 +17,21 @@ def elbow(ks: npt.ArrayLike, distortions: npt.ArrayLike, *, log_k: bool = False)
     The curve is scaled to the unit square, and the elbow is the point farthest below the chord from
     its first to its last point: the rule of Satopää, Albrecht, Irwin and Raghavan, "Finding a
     'kneedle' in a haystack" (ICDCSW 2011), for a decreasing convex curve, with neither smoothing
-    nor a threshold. Of several, the smallest k.
+    nor a threshold. Ties go to the smallest k.
 
     Parameters
     ----------
     ks : (n,) array
         Increasing numbers of codewords, at least two.
     distortions : (n,) array
-        The distortion (mean squared error, not decibels) at each.
+        The distortion (mean squared error, not decibels) at each k.
     log_k : bool
         Whether the curve is drawn over the logarithm of k, as for codebooks that double.
 
     Returns
     -------
     int
-        One of `ks`. The first where no point lies below the chord.
+        One of `ks`; the first if no point lies below the chord.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Gray regions: their at most 256 levels lie on a line, where the best clusters can be computed.
+"""Gray regions: their levels, at most 256, lie on a line, where K-means can be solved optimally.
 
 K-means in one dimension is solved by dynamic programming (Wang and Song, "Ckmeans.1d.dp", The R
 Journal 3(2), 2011); Lloyd's iterations then have nothing left to do but round.
@@ -28,7 +28,7 @@ def is_gray(colors: npt.NDArray[np.uint8]) -> bool:
 def best_levels(
     levels: npt.NDArray[np.uint8], weights: npt.NDArray[np.int32], k: int
 ) -> npt.NDArray[np.float64]:
-    """Return the k centroids of the least weighted squared error, (k,) float64.
+    """Return the k centroids of least weighted squared error, (k,) float64.
 
     Parameters
     ----------
@@ -51,10 +51,10 @@ def best_levels(
 
 
 def fewer_levels(plane: npt.NDArray[np.uint8], k: int) -> npt.NDArray[np.uint8]:
-    """Return a plane with at most k levels, those of the least squared error.
+    """Return a plane with at most k levels, those of least squared error.
 
-    Levels 0 and 255, where it has them, stay as they are, and no other becomes one of them while k
-    leaves room for them: what is hidden or opaque is so exactly.
+    Levels 0 and 255, if present, stay as they are, and no other level becomes one of them as long
+    as k leaves room: exactly the hidden pixels stay hidden, and exactly the opaque ones opaque.
 
     Parameters
     ----------

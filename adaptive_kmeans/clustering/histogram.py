@@ -2,7 +2,8 @@
 
 The set of a region's colors is a bitmap over all 2**24 colors in Morton order. Two passes over the
 pixels, one that marks and one that counts, give the distinct colors without sorting; a third pass
-gives each pixel its color's label. Besides its outputs, this needs about 3 MiB a region and thread.
+gives each pixel its color's label. Besides its outputs, this needs about 3 MiB per region and
+thread.
 Images of many megapixels are counted in one pass in tables of 64 MiB, at most two at a time.
 """
 
@@ -18,9 +19,9 @@ from adaptive_kmeans.clustering.pixels import check_image, over_rows, pieces, th
 from adaptive_kmeans.threads import Workers, split_evenly
 
 _TABLE_PIXELS = 1 << 22
-"""Pixels from which a table of all colors is faster than a bitmap."""
+"""Number of pixels from which a table of all colors is faster than a bitmap."""
 _WEIGHT_BITS = 28
-"""Bits that the weights of all pixels add up to at most, so that moments stay exact."""
+"""Most bits of the sum of all pixels' weights, so that moments stay exact."""
 
 
 def _spread_bits() -> npt.NDArray[np.uint32]:
@@ -54,8 +55,8 @@ class ColorSet:
     weights : (n,) int32
         Pixels of each color, or the sum of their weights; all positive.
     cubes : (2**18 + 1,) int32
-        ``cubes[i]`` colors come before the cube number ``i`` of 4 levels a side, so that the
-        colors of any larger cube of Morton order are one run.
+        ``cubes[i]`` is the number of colors before cube ``i`` of 4 levels a side, so that the
+        colors of any larger cube in Morton order are one run.
     """
 
     colors: npt.NDArray[np.uint8]
@@ -131,18 +132,18 @@ def count_colors(
     ----------
     image : (H, W, 3) uint8
     pixel_regions : (H, W) uint8 or None
-        Each pixel's region, less than `n_regions`; None is one region.
+        Each pixel's region, less than `n_regions`; None means one region.
     n_regions : int
     workers : Workers or None
         Threads to use, by default one.
     pixel_weights : (H, W) int64 or None
-        How much each pixel counts; None is 1. Where they add up to 2**28 or more, all are divided
-        by a power of two, and are at least 1.
+        The weight of each pixel; None means 1 each. If they add up to 2**28 or more, all are
+        divided by a power of two, but are at least 1.
 
     Raises
     ------
     ConfigError
-        If the shapes or types are not as stated, or a region's number is too large.
+        If the shapes or types are not as stated, or a region number is too large.
 
     Examples
     --------
@@ -211,21 +212,21 @@ def _weigh(
 
 
 def limit_weights(sums: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-    """Return positive weights, all divided by a power of two where they add up to too much."""
+    """Return positive weights, all divided by a power of two if their sum is too large."""
     shift = max(0, int(sums.sum()).bit_length() - _WEIGHT_BITS)
     weights: npt.NDArray[np.int32] = np.maximum(sums >> shift, 1).astype(np.int32)
     return weights
 
 
 def keys_of(colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
-    """Return the places of (n, 3) colors in Morton order: (n,) below 2**24."""
+    """Return the positions of (n, 3) colors in Morton order: (n,) below 2**24."""
     red, green, blue = colors.T
     keys: npt.NDArray[np.uint32] = _SPREAD[0, red] | _SPREAD[1, green] | _SPREAD[2, blue]
     return keys
 
 
 def colors_of(keys: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
-    """Return the (n, 3) colors at places in Morton order.
+    """Return the (n, 3) colors at positions in Morton order.
 
     Examples
     --------
@@ -245,7 +246,7 @@ def _mark(
     n_regions: int,
     workers: Workers | None,
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
-    """Return the bitmap of the colors that there are, and the rank of its words."""
+    """Return the bitmap of the colors that are present, and the rank of its words."""
     size = n_regions * kernels.WORDS_PER_REGION
 
     def mark(first: int, last: int) -> npt.NDArray[np.uint64]:
@@ -269,7 +270,7 @@ def _count_in_tables(
     n_regions: int,
     workers: Workers | None,
 ) -> _Counts:
-    """Count in tables of all colors, one a thread."""
+    """Count in tables of all colors, one per thread."""
     size = n_regions * kernels.WORDS_PER_REGION
     threads = threads_for(image, workers, 4 * 64 * size)
     tables = np.zeros((threads, 64 * size), np.int32)

@@ -1,9 +1,9 @@
-"""Where the centroids start.
+"""Initial centroids.
 
 - ``wu``: cut the box of largest squared error in two at the best place, k - 1 times, on a grid of
-  32 bins an axis (X. Wu, "Efficient statistical computations for optimal color quantization",
+  32 bins per axis (X. Wu, "Efficient statistical computations for optimal color quantization",
   Graphics Gems II, 1991). Deterministic.
-- ``k-means++``: draw points with a probability in proportion to their squared distance (Arthur and
+- ``k-means++``: draw points with probability proportional to their squared distance (Arthur and
   Vassilvitskii, SODA 2007).
 - ``maximin``: start at the point farthest from the mean, then always take the point farthest from
   the centroids so far (Gonzalez, 1985). Deterministic.
@@ -44,7 +44,7 @@ def initialize(
     weights : (n,) array or None
         By default 1 for every point.
     seed : int
-        For the methods that draw.
+        For the random methods.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def cut_into_boxes(
 
 
 def _draw_by_distance(points: Floats, mass: Floats, k: int, rng: np.random.Generator) -> Floats:
-    """Return k centroids of k-means++."""
+    """Return k centroids chosen by k-means++."""
     distances = np.ones(mass.size)
     chosen: list[int] = []
     while len(chosen) < k:

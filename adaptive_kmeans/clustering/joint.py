@@ -1,7 +1,7 @@
 """One codebook for many images, such as sprites or the frames of an animation.
 
-The colors of all images are counted in one table of all 2**24, 128 MiB whatever the images are, so
-that they can come one at a time; the result does not depend on their order.
+The colors of all images are counted in one table of all 2**24 colors, 128 MiB whatever the images
+are, so that images can be added one at a time; the result does not depend on their order.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from adaptive_kmeans.threads import Workers
 _ROWS = 256
 """Rows that are counted at a time."""
 _IMAGE_BITS = 40
-"""Bits that the weights of an image add up to, where images count the same."""
+"""Bits of the sum of an image's weights, if all images count the same."""
 
 
 class SharedCodebook(NamedTuple):
-    """Codewords of many images.
+    """A codebook that many images share.
 
     Parameters
     ----------
     colors : (k, 3) uint8
         In the order of luma.
     shares : (k,) float64
-        Share of the weight of all pixels whose nearest codeword each is.
+        Share of the weight of all pixels that have each codeword as their nearest.
     psnr_db : float
         Of all pixels together, with these weights.
     """
@@ -50,7 +50,7 @@ class JointColors:
     Parameters
     ----------
     per_image : bool
-        Whether each image counts the same; else each pixel does.
+        Whether each image counts the same; otherwise each pixel does.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class JointColors:
         self._sums = np.zeros(WORDS_PER_REGION * 64, np.int64)
 
     def add(self, image: npt.NDArray[np.uint8]) -> None:
-        """Count the colors of an image, as far as they are seen.
+        """Count the colors of an image, weighted by how visible they are.
 
         Parameters
         ----------
@@ -75,7 +75,7 @@ class JointColors:
         Raises
         ------
         ImageError
-            It is something else.
+            It is not such an image.
         """
         colors, alpha = alphas.split(check_image(image, channels=WITH_ALPHA))
         weights = np.full(colors.shape[:2], alphas.ONE) if alpha is None else alphas.weights(alpha)

@@ -29,7 +29,7 @@ FEW_COLORS = "there are no more distinct colors than codewords"
 
 @dataclass(frozen=True)
 class Clustering:
-    """What K-means found.
+    """The result of K-means.
 
     Attributes
     ----------
@@ -38,8 +38,8 @@ class Clustering:
     labels : (n,) integers
         The index of every point's closest centroid, ties to the lowest.
     distortions : tuple of float
-        After every iteration, the weighted mean of the squared distance to the mean of the own
-        cluster; for colors, also divided by the three channels.
+        After every iteration, the weighted mean squared distance of the points to the means of
+        their clusters; for colors, also divided by the three channels.
     converged : bool
         Whether the stated criterion was met.
     stopped : str
@@ -83,12 +83,12 @@ def kmeans(
     weights : (n,) array or None
         By default 1 for every point.
     tolerance : float
-        Stop when the distortion falls by less than this part of itself; 0 goes on until no label
-        changes.
+        Stop when the distortion falls by less than this fraction of itself; with 0, iterate until
+        no label changes.
     max_iterations : int
     seed : int
     progress : callable or None
-        Called with the number of the iteration and the distortion.
+        Called with the iteration number and the distortion.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def fell_little(distortions: list[float], tolerance: float) -> bool:
 
 
 def check_stopping(tolerance: float, max_iterations: int) -> None:
-    """Raise ConfigError unless the tolerance is from 0 to 1 and there is an iteration."""
+    """Raise ConfigError unless the tolerance is from 0 to 1 and there is at least one iteration."""
     if not 0.0 <= tolerance < 1.0:
         raise ConfigError("tolerance out of range", "from 0 to below 1", tolerance)
     if max_iterations < 1:

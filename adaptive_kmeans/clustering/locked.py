@@ -1,7 +1,7 @@
-"""Locked codewords: colors that the codebook has whatever the image is.
+"""Locked codewords: colors that the codebook contains whatever the image is.
 
-The iterations are Lloyd's, but for centroids that stay. They start from the locked ones and, of the
-clusters of K-means without locked ones, those that these serve worst.
+The iterations are Lloyd's, except that locked centroids stay in place. They start from the locked
+codewords and, of the clusters of K-means without locking, those that these serve worst.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Colors = npt.NDArray[np.uint8]
 
 
 def check_colors(colors: object) -> tuple[Color, ...]:
-    """Return colors as a codebook has them: each once, in the order of luma.
+    """Return colors as they are in a codebook: each once, in the order of luma.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def check_colors(colors: object) -> tuple[Color, ...]:
     Raises
     ------
     ConfigError
-        They are something else, or not 1 to `MAX_CODEWORDS`.
+        They are not such colors, or there are not 1 to `MAX_CODEWORDS` of them.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def check_colors(colors: object) -> tuple[Color, ...]:
     expected = f"1..{MAX_CODEWORDS} colors of three levels in 0..255"
     try:
         levels = np.asarray(colors)
-    except ValueError as error:  # rows of several lengths
+    except ValueError as error:  # rows of different lengths
         raise ConfigError("codebook", expected, "something else") from error
     if levels.dtype.kind not in "iu" or levels.ndim != 2 or levels.shape[1] != 3:
         raise ConfigError("codebook", expected, f"{levels.shape} {levels.dtype}")
@@ -61,7 +61,7 @@ def add_missing(locked: Colors, colors: Colors) -> Colors:
 
 
 def places_of(colors: Colors, codebook: Colors) -> npt.NDArray[np.uint16]:
-    """Return where a codebook has colors, all of which it has: (n,) uint16.
+    """Return the indices of colors in a codebook that contains all of them: (n,) uint16.
 
     Examples
     --------

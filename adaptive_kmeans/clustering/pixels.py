@@ -1,4 +1,4 @@
-"""The pixels of an image in pieces that a kernel can take."""
+"""The pixels of an image, in pieces that a kernel can process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CHUNK_PIXELS = 1 << 19
 """Pixels of one piece of work; an image that is not contiguous is copied a piece at a time."""
 _PARALLEL_BYTES = 600_000
 _COUNTERS_BYTES = 1 << 27
-"""Most bytes that the threads' own counters take; with more, fewer threads count."""
+"""Memory limit for the threads' own counters together; fewer threads count to stay within it."""
 _Result = TypeVar("_Result")
 
 
@@ -43,7 +43,7 @@ def check_image(
 
 
 def threads_for(image: npt.NDArray[np.uint8], workers: Workers | None, memory: int) -> int:
-    """Return how many threads pay off and together stay below the memory for counters."""
+    """Return how many threads pay off and together stay within the memory limit for counters."""
     if workers is None or image.size < _PARALLEL_BYTES:
         return 1
     return max(1, min(workers.count, int(image.shape[0]), _COUNTERS_BYTES // max(memory, 1)))
@@ -55,7 +55,7 @@ def over_rows(
     workers: Workers | None,
     memory: int = 0,
 ) -> list[_Result]:
-    """Call work(first row, last row) for the rows of the image, one run of rows a thread."""
+    """Call work(first row, last row) for the rows of the image, one run of rows per thread."""
     runs = split_evenly(image.shape[0], threads_for(image, workers, memory))
     return (workers or Workers(1)).map(work, runs)
 

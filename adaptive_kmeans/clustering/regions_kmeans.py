@@ -24,7 +24,7 @@ from adaptive_kmeans.limits import MAX_REGIONS
 from adaptive_kmeans.threads import Workers
 
 RegionProgress = Callable[[int, int, float], None]
-"""Called with the region, the number of the iteration, from 1, and the distortion."""
+"""Called with the region, the iteration number, from 1, and the distortion."""
 
 
 def cluster_regions(
@@ -42,31 +42,31 @@ def cluster_regions(
 ) -> tuple[tuple[npt.NDArray[np.uint8], ...], npt.NDArray[np.uint16]]:
     """Find a codebook for the pixels of each region, and each pixel's codeword.
 
-    The result depends neither on the number of threads nor on the run, and in rgb, with ``wu`` or
-    ``maximin``, on nothing but integers and single IEEE 754 operations.
+    The result is the same in every run and for any number of threads. In rgb, with ``wu`` or
+    ``maximin``, it depends only on integers and single IEEE 754 operations.
 
     Parameters
     ----------
     image : (H, W, 3) uint8
     pixel_regions : (H, W) uint8 or None
-        Each pixel's region; None is one region.
+        Each pixel's region; None means one region.
     ks : tuple of int
         Codewords of each region, 1 to `MAX_CODEWORDS`.
     init, tolerance, max_iterations, color_space, seed
         As for `cluster_colors`.
     evenness : float
-        Power of the colors' weights. Below 1 codewords are spread more evenly than pixels are,
+        Exponent of the colors' weights. Below 1, codewords are spread more evenly than pixels,
         which suits an entropy coder: H. Gish and J. N. Pierce, "Asymptotically Efficient
         Quantizing", IEEE Trans. Inf. Theory 14 (5), 1968.
     progress : callable or None
-        Called with the region, the number of the iteration and the distortion.
+        Called with the region, the iteration number and the distortion.
 
     Returns
     -------
     codebooks : tuple of (k', 3) uint8
         As for `cluster_colors`; (0, 3) for an empty region.
     index_map : (H, W) uint16
-        The index of the pixel's codeword in the codebook of its region.
+        The index of each pixel's codeword in the codebook of its region.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def cluster_regions(
 class RegionColors:
     """The distinct colors of an image's regions, to be clustered any number of times.
 
-    The last codebook of each region is kept, for where only those of others are to change.
+    The last codebook of each region is cached, for when only other regions' codebooks change.
 
     Parameters
     ----------
@@ -101,8 +101,8 @@ class RegionColors:
         See `cluster_regions`.
     n_regions : int
     alpha : (H, W) uint8 or None
-        How much of each pixel is seen; the colors are weighted by it, and those of hidden pixels
-        count nothing and have label 0.
+        How visible each pixel is. Colors are weighted by it; those of hidden pixels do not count
+        and have label 0.
 
     Examples
     --------
@@ -153,7 +153,7 @@ class RegionColors:
     ) -> tuple[tuple[npt.NDArray[np.uint8], ...], npt.NDArray[np.uint16]]:
         """Find a codebook for each region, and each pixel's codeword; see `cluster_regions`.
 
-        All codebooks have the locked colors; see `cluster_colors`.
+        All codebooks contain the locked colors; see `cluster_colors`.
         """
         found = []
         sets = self._histogram.sets
@@ -179,7 +179,7 @@ class RegionColors:
 
 
 def _evened(color_set: ColorSet, evenness: float) -> ColorSet:
-    """Return the colors with their weights to a power, in sixteenths."""
+    """Return the colors with their weights raised to a power, in sixteenths."""
     if evenness == 1.0:
         return color_set
     evened = np.maximum(1, np.rint(16 * color_set.weights**evenness)).astype(np.int32)

@@ -1,11 +1,12 @@
-"""Swaps: merge two clusters that cost little apart, split one that costs much.
+"""Swaps: merge two clusters where that costs little, and split one where that gains much.
 
-Lloyd's iterations only reach a local optimum. Where two centroids share one dense place and another
-place needs a second one, no step of theirs leads from here to there. A swap does: it merges a
-cluster with its cheapest partner and gives the freed centroid to the cluster with the most squared
-error along its longest axis. Fritzke's k-means-u (arXiv:1706.09059) likewise moves the centroid of
-least use to the cluster of largest error between runs of Lloyd's iterations; here gains and costs
-come from the clusters' moments, without another look at the colors, and many swaps go at once.
+Lloyd's iterations only reach a local optimum. Where two centroids share one dense area and another
+area needs a second one, no Lloyd step moves a centroid from the one to the other. A swap does: it
+merges a cluster with its cheapest partner and gives the freed centroid to the cluster with the
+largest squared error along its longest axis. Fritzke's k-means-u (arXiv:1706.09059) likewise moves
+the least useful centroid to the cluster of largest error between runs of Lloyd's iterations; here,
+gains and costs come from the clusters' moments, without another pass over the colors, and many
+swaps are made at once.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from adaptive_kmeans.clustering import _swap_kernels as kernels
 from adaptive_kmeans.clustering.color_points import TOP, ColorPoints
 
 _CAUGHT = 0.64
-"""Part of the squared error along an axis that a split removes; 2 / pi for a normal one."""
+"""Share of the squared error along an axis that a split removes; 2 / pi if it is normal."""
 
 
 def swap_clusters(points: ColorPoints, limit: int, margin: float) -> npt.NDArray[np.float64]:
@@ -26,11 +27,11 @@ def swap_clusters(points: ColorPoints, limit: int, margin: float) -> npt.NDArray
     Parameters
     ----------
     points : ColorPoints
-        With labels. Fixed centroids take no part.
+        With labels. Fixed centroids do not take part.
     limit : int
     margin : float
-        Least ratio of the gain of a split to the cost of its merge. Below 1 because the costs are
-        bounds from above: the iterations after a merge lower them.
+        Smallest ratio of a split's gain to its merge's cost. It is below 1 because the costs are
+        upper bounds: the iterations after a merge lower them.
     """
     k = points.sums.shape[0]
     costs, partners = np.empty(k), np.empty(k, np.int64)

@@ -1,15 +1,15 @@
 """Coders: a region map, codebooks and an index map to bytes, and back.
 
-A coder codes the three parts of a `Quantized` apart, each as one payload. The container,
-`adaptive_kmeans.container`, frames the payloads and guards them by checksums: a coder never sees a
-file, and the container never sees inside a payload. A decoder may rely on `k`, shapes and regions,
-which the container has checked, and on nothing about the payload: one that cannot be right raises
-`CorruptError`.
+A coder codes the three parts of a `Quantized` separately, each as one payload. The container,
+`adaptive_kmeans.container`, frames the payloads and protects them with checksums: a coder never
+sees a file, and the container never looks inside a payload. A decoder may rely on `k`, the shapes
+and the regions, which the container has checked, but on nothing about the payload: an invalid one
+raises `CorruptError`.
 
 ================== =======================================================================
-`fixed-length`     ceil(log2 k) bits an index, packed
-`deflate`          a byte an index, by zlib
-`context-mixing`   binary decisions down a tree of near colors, by mixed predictions
+`fixed-length`     ceil(log2 k) bits per index, packed
+`deflate`          one byte per index, compressed by zlib
+`context-mixing`   binary decisions down a tree of similar colors, with mixed predictions
 ================== =======================================================================
 """
 
@@ -34,7 +34,7 @@ Bytes = npt.NDArray[np.uint8]
 class IndexCoder(Protocol):
     """Codes the index maps of an image's bands, which share their codebooks.
 
-    Bands are coded by several threads at once.
+    Several threads code bands at once.
     """
 
     def encode(
@@ -50,26 +50,26 @@ class IndexCoder(Protocol):
         index_map : (h, w) uint16
         pixel_regions : (h, w) uint8
         progress : callable, optional
-            A coder that takes long calls it with a stage and the finished share.
+            Slow coders call it with a stage and the fraction done.
         """
         ...
 
     def decode(
         self, payload: bytes, pixel_regions: Bytes, progress: Progress | None = None
     ) -> npt.NDArray[np.uint16]:
-        """Decode the index of each pixel; every one is inside its region's codebook."""
+        """Decode the index of each pixel; each is within its region's codebook."""
         ...
 
 
 class Coder(Protocol):
-    """What every coder does.
+    """The interface of every coder.
 
-    Shapes: a codebook is (k, 3), a region map (rows, columns), and what has a value a pixel (h, w).
+    A codebook is (k, 3), a region map is (rows, columns), and per-pixel arrays are (h, w).
     """
 
     @property
     def model(self) -> int:
-        """Number, from 1, of the model that its payloads follow; a file states it."""
+        """Number of the model that its payloads follow, from 1; stored in the file."""
         ...
 
     @classmethod
@@ -96,15 +96,15 @@ class Coder(Protocol):
         ...
 
     def decode_region_map(self, payload: bytes, shape: tuple[int, int], n_regions: int) -> Bytes:
-        """Decode the region of each block; every one is below `n_regions`."""
+        """Decode the region of each block; each is below `n_regions`."""
         ...
 
     def index_coder(self, codebooks: tuple[Bytes, ...]) -> IndexCoder:
-        """Prepare what all bands of a file share, and return what codes their index maps."""
+        """Prepare what all bands of a file share, and return the coder of their index maps."""
         ...
 
     def decoding_memory(self, pixels: int, codewords: tuple[int, ...]) -> int:
-        """Estimate the memory in bytes that decoding an index map takes, or a region map.
+        """Estimate the memory, in bytes, needed to decode an index map or a region map.
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class Coder(Protocol):
         Returns
         -------
         int
-            What is needed beyond the result, `pixel_regions`, and a byte a block of a region map.
+            Memory beyond the result, `pixel_regions` and one byte per block of a region map.
         """
         ...
 

@@ -1,9 +1,9 @@
-"""`deflate`: indices as bytes in raster order, by zlib, as PNG and the `.npz` codecs do it.
+"""`deflate`: indices as bytes in raster order, compressed by zlib as in PNG and the `.npz` codecs.
 
-Codebooks are stored as they are. A region map is packed as `fixed-length` packs it, then deflated.
-An index takes one byte, or two when any codebook has more than 256 codewords: then all high bytes
-come first, all low bytes after them, since the high ones repeat. Payloads are zlib streams
-(RFC 1950). This is model 1, the only one; the level does not matter for decoding.
+Codebooks are stored uncompressed. A region map is packed as by `fixed-length`, then deflated. An
+index takes one byte, or two if any codebook has more than 256 codewords; then all high bytes come
+first, followed by all low bytes, since the high ones repeat. Payloads are zlib streams (RFC 1950).
+This is model 1, the only one; the level does not matter for decoding.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Indices = npt.NDArray[np.uint16]
 
 
 def _inflate(payload: bytes, size: int, what: str) -> Iterator[tuple[slice, bytes]]:
-    """Inflate a whole stream of exactly `size` bytes; yield pieces of it and where they belong."""
+    """Inflate a complete stream of exactly `size` bytes; yield each piece with its slice."""
     stream = zlib.decompressobj()
     done = 0
     for start in range(0, len(payload), RUN):
@@ -57,12 +57,12 @@ def _inflate(payload: bytes, size: int, what: str) -> Iterator[tuple[slice, byte
 
 @dataclass(frozen=True)
 class Deflate:
-    """Indices by zlib.
+    """Indices compressed by zlib.
 
     Parameters
     ----------
     level : int
-        zlib's compression level, 0..9; the default is its smallest.
+        zlib's compression level, 0..9; the default gives the smallest files.
 
     Examples
     --------
@@ -93,7 +93,7 @@ class Deflate:
         return cls()
 
     def encode_codebook(self, codebook: Bytes) -> bytes:
-        """Code a (k, 3) codebook: three bytes a codeword."""
+        """Code a (k, 3) codebook: three bytes per codeword."""
         return FixedLength().encode_codebook(codebook)
 
     def decode_codebook(self, payload: bytes, k: int) -> Bytes:
@@ -116,11 +116,11 @@ class Deflate:
         return FixedLength().decode_region_map(packed, shape, n_regions)
 
     def index_coder(self, codebooks: tuple[Bytes, ...]) -> DeflateIndices:
-        """Return what codes the index maps of bands."""
+        """Return the coder of the bands' index maps."""
         return DeflateIndices(sizes_by_region(codebooks), self.level)
 
     def decoding_memory(self, pixels: int, codewords: tuple[int, ...]) -> int:
-        """Estimate the memory of decoding: some 64 bytes for each pixel of a run."""
+        """Estimate the memory of decoding: about 64 bytes per pixel of a run."""
         return FixedLength().decoding_memory(pixels, codewords)
 
 
@@ -160,7 +160,7 @@ class DeflateIndices:
         high = indices.size if self._is_wide else 0
         for place, piece in _inflate(payload, high + indices.size, "index map"):
             values = np.frombuffer(piece, dtype=np.uint8)
-            split = min(max(0, high - place.start), values.size)  # high bytes, then low ones
+            split = min(max(0, high - place.start), values.size)  # high bytes, then low bytes
             indices[place.start : place.start + split] = values[:split].astype(np.uint16) << 8
             low = place.start + split - high
             indices[low : low + values.size - split] |= values[split:]

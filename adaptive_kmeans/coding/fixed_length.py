@@ -1,9 +1,10 @@
 """`fixed-length`: every index takes ceil(log2 k) bits, the rate that papers call nominal.
 
-A codebook is stored as it is, three bytes a codeword. A region map takes ceil(log2 n) bits a block
-for n regions. The indices are stored region by region, each region's in raster order with the bits
-that its own codebook needs. All fields are packed from the most significant bit down, and each
-region starts on a byte; the bits that fill a last byte are zero. This is model 1, the only one.
+A codebook is stored uncompressed, three bytes per codeword. A region map takes ceil(log2 n) bits
+per block for n regions. The indices are stored region by region, in raster order within a region,
+each with the number of bits that its own codebook needs. All fields are packed from the most
+significant bit down, and each region starts on a byte boundary; the padding bits of a last byte are
+zero. This is model 1, the only one.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Integers = npt.NDArray[np.int64]
 
 
 def index_bits(k: int) -> int:
-    """Return the bits of a fixed-length index into k values: ceil(log2 k), 0 for one value.
+    """Return the length in bits of an index into k values: ceil(log2 k), 0 for one value.
 
     Examples
     --------
@@ -36,7 +37,7 @@ def index_bits(k: int) -> int:
 
 
 def packed_size(count: int, k: int) -> int:
-    """Return the bytes of `count` packed indices into k values."""
+    """Return the size in bytes of `count` packed indices into k values."""
     return -(-count * index_bits(k) // 8)
 
 
@@ -56,7 +57,7 @@ def unpack(payload: bytes, count: int, k: int) -> Indices:
     Raises
     ------
     CorruptError
-        The payload has another length, or holds an index of k or more, or bits after the last one.
+        The payload has the wrong length, an index of k or more, or nonzero padding bits.
     """
     values = np.empty(count, dtype=np.uint16)
     _unpack_into(values, payload, k)
@@ -79,7 +80,7 @@ def _unpack_into(out: npt.NDArray[np.unsignedinteger], payload: Buffer, k: int) 
 
 
 def _read(packed: Bytes, places: Integers, bits: Integers | int) -> Integers:
-    """Read the integers of `bits` bits, at most 16, that start at these bits."""
+    """Read the integers of `bits` bits, at most 16, that start at the bits `places`."""
     first = places >> 3
     window = np.take(packed, first, mode="clip").astype(np.int64)
     for following in (1, 2):
@@ -88,14 +89,14 @@ def _read(packed: Bytes, places: Integers, bits: Integers | int) -> Integers:
 
 
 def _check_padding(payload: Buffer, end: int) -> None:
-    """Raise `CorruptError` unless the bits that fill the byte after bit `end` are zero."""
+    """Raise `CorruptError` unless the padding bits from bit `end` on are zero."""
     if end % 8 and payload[end // 8] & (0xFF >> end % 8):
         raise CorruptError("packed indices", "zero bits after the last index", "others")
 
 
 @dataclass(frozen=True)
 class FixedLength:
-    """Packed indices of fixed length.
+    """Packed fixed-length indices.
 
     Examples
     --------
@@ -120,7 +121,7 @@ class FixedLength:
         return cls()
 
     def encode_codebook(self, codebook: Bytes) -> bytes:
-        """Code a (k, 3) codebook: three bytes a codeword."""
+        """Code a (k, 3) codebook: three bytes per codeword."""
         return codebook.tobytes()
 
     def decode_codebook(self, payload: bytes, k: int) -> Bytes:
@@ -140,16 +141,16 @@ class FixedLength:
         return region_map
 
     def index_coder(self, codebooks: tuple[Bytes, ...]) -> FixedLengthIndices:
-        """Return what codes the index maps of bands."""
+        """Return the coder of the bands' index maps."""
         return FixedLengthIndices(sizes_by_region(codebooks))
 
     def decoding_memory(self, pixels: int, codewords: tuple[int, ...]) -> int:
-        """Estimate the memory of decoding: some 64 bytes for each pixel of a run."""
+        """Estimate the memory of decoding: about 64 bytes per pixel of a run."""
         return 64 * min(pixels, RUN)
 
 
 def sizes_by_region(codebooks: tuple[Bytes, ...]) -> Integers:
-    """Return the codewords of each region, 0 for regions that there are not: (256,) int64."""
+    """Return the number of codewords of each region, 0 for absent regions: (256,) int64."""
     sizes = np.zeros(256, dtype=np.int64)
     sizes[: len(codebooks)] = [len(codebook) for codebook in codebooks]
     return sizes
@@ -208,7 +209,7 @@ class FixedLengthIndices:
 
 
 def _rank_in_region(regions: Bytes, counts: Integers) -> Integers:
-    """Return how many pixels of a pixel's own region come before it."""
+    """Return, for each pixel, how many pixels of its region come before it."""
     ranks = np.arange(regions.size)
     if counts.max() < regions.size:
         by_region = np.argsort(regions, kind="stable")

@@ -1,8 +1,8 @@
-"""Detail measures: how much detail a block holds.
+"""Detail measures: how much detail a block has.
 
 The first stage of region-adaptive compression scores every block; `adaptive_kmeans.regions` then
-splits the scores at a threshold. The published measures (pmephin, "Improved Image Compression with
-KMeans") are all here:
+splits the scores at a threshold. All published measures (pmephin, "Improved Image Compression with
+KMeans") are included:
 
 ======================== ===============================================================
 `eigenvalue`             mean eigenvalue of the block's color covariance
@@ -12,7 +12,7 @@ KMeans") are all here:
 ======================== ===============================================================
 
 A measure is a frozen dataclass that is called with an image and its `BlockGrid`. Other packages add
-measures through the entry-point group ``adaptive_kmeans.detail``. Decoding needs none of them: the
+measures through the entry-point group ``adaptive_kmeans.detail``. Decoding does not need them: the
 region map is in the file.
 """
 

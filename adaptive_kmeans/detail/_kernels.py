@@ -1,7 +1,7 @@
-"""Kernels of the detail measures: arrays in, arrays out, nothing validated.
+"""Kernels of the detail measures: arrays in, arrays out, no validation.
 
-A block's sums are taken in one fixed order by one thread, and in integers as far as they fit, so a
-score does not depend on the machine's thread count.
+One thread computes a block's sums in a fixed order, in integers as far as they fit, so a score does
+not depend on the machine's thread count.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 
 @njit(cache=True, nogil=True)
 def color_moments(image: Array, block_size: int, sums: Array, products: Array) -> None:
-    """Sum the colors of each block, and their products.
+    """Sum the colors of each block and their products.
 
     image : (H, W, 3) uint8
     sums : (rows, columns, 3) int64  # OUT, zeroed by the caller
@@ -71,8 +71,8 @@ def squared_deviations(amplitude: Array, block_size: int, deviations: Array) -> 
 def gradient_magnitudes(amplitude: Array, block_size: int, magnitudes: Array) -> None:
     """Sum twice the gradient magnitude of each block; the gradient stays inside the block.
 
-    Central differences inside, one-sided at the block's edges; along an axis with a single pixel
-    the gradient is zero.
+    Differences are central inside the block and one-sided at its edges; along an axis with a single
+    pixel, the gradient is zero.
 
     amplitude : (H, W) int32
     magnitudes : (rows, columns) float64  # OUT
@@ -91,7 +91,7 @@ def gradient_magnitudes(amplitude: Array, block_size: int, magnitudes: Array) ->
                 for x in range(left, right + 1):
                     before = max(x - 1, left)
                     after = min(x + 1, right)
-                    # Twice the difference: a one-sided one spans one pixel, a central one two.
+                    # Twice the gradient: a one-sided difference spans one pixel, a central one two.
                     dx = np.int64(amplitude[y, after]) - np.int64(amplitude[y, before])
                     dy = np.int64(amplitude[below, x]) - np.int64(amplitude[above, x])
                     if after - before == 1:

@@ -1,6 +1,6 @@
 """The gray amplitude that `variance` and `total-variation` measure.
 
-The published code uses scikit-image's ``rgb2gray``, that is 0.2125 R + 0.7154 G + 0.0721 B. Its
+The published code uses scikit-image's ``rgb2gray``, which is 0.2125 R + 0.7154 G + 0.0721 B. The
 weights have four decimals, so ten thousand times the amplitude is an integer: sums over a block are
 exact, and a flat block scores exactly zero.
 """

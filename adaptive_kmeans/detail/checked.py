@@ -1,4 +1,4 @@
-"""Detail measures of other packages: what they return is checked where it enters."""
+"""Detail measures from other packages: their results are checked here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from adaptive_kmeans.registry import blaming
 
 @dataclass(frozen=True)
 class Checked:
-    """A detail measure that scores the blocks, or fails with a line that names it.
+    """A detail measure that scores the blocks, or fails with a message that names it.
 
     Parameters
     ----------

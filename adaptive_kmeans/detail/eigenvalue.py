@@ -1,4 +1,4 @@
-"""`eigenvalue`: the spread of a block's colors, by the eigenvalues of their covariance."""
+"""`eigenvalue`: the spread of a block's colors, from the eigenvalues of their covariance."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Eigenvalue:
 
     pmephin, section 1.1. The mean of the three eigenvalues is a third of the trace, so it needs no
     eigendecomposition; the largest one does. The covariance has the divisor n − 1, as published
-    (NumPy's ``cov``); a block of one pixel has none and scores 0.
+    (NumPy's ``cov``); a block of one pixel has no covariance and scores 0.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Eigenvalue:
         for moment, (i, j) in enumerate(((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))):
             scaled = n * products[..., moment] - sums[..., i] * sums[..., j]
             covariance[..., i, j] = covariance[..., j, i] = scaled / divisor
-        # A flat block's eigenvalues may come out a rounding error below zero.
+        # Rounding errors may make a flat block's eigenvalues slightly negative.
         largest = np.linalg.eigvalsh(covariance)[..., -1]
         scores: npt.NDArray[np.float64] = np.maximum(largest, 0.0)
         return scores

@@ -1,4 +1,4 @@
-"""What a detail measure is."""
+"""The protocol of detail measures."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ class TotalVariation:
     """Sum of |∇g| over each block of the gray amplitude g.
 
     pmephin, section 1.2, second metric. The gradient stays inside the block, as published: central
-    differences, one-sided at the block's edges (NumPy's ``gradient``). Where a block is one pixel
-    wide, the published code fails; here the gradient along that axis is zero.
+    differences, one-sided at the block's edges (NumPy's ``gradient``). If a block is one pixel
+    wide, the published code fails; here, the gradient along that axis is zero.
 
     Examples
     --------

@@ -15,8 +15,8 @@ from adaptive_kmeans.detail.amplitude import SCALE, scaled_amplitude
 class Variance:
     """Variance of each block's gray amplitude, with the divisor n.
 
-    pmephin, section 1.2, first metric. It cannot see a change of color at equal amplitude, which
-    `Eigenvalue` can.
+    pmephin, section 1.2, first metric. Unlike `Eigenvalue`, it cannot see a change of color at
+    equal amplitude.
 
     Examples
     --------

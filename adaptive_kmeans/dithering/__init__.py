@@ -1,18 +1,19 @@
-"""Dithering: few colors that look like many, since the eye averages what it cannot resolve.
+"""Dithering: making few colors look like many, since the eye averages what it cannot resolve.
 
-A dithering starts from the nearest codewords of plain K-means and gives pixels other ones, so that
-areas keep their mean colors. It costs bytes, since a dithered index map is harder to predict.
+Dithering starts from the nearest codewords of plain K-means and gives some pixels other codewords,
+so that areas keep their mean colors. It costs bytes, since a dithered index map is harder to
+predict.
 
 ============== ===================================================================
 `none`         each pixel keeps its nearest codeword
-`diffusion`    error diffusion: a pixel's error is made up for by its neighbors
+`diffusion`    error diffusion: a pixel's neighbors compensate for its error
 `blue-noise`   ordered dithering: a mask decides between two codewords
 ============== ===================================================================
 
-``diffusion:0.8`` has a strength of 0 to 1; with 0 nothing changes. Pixels whose codewords are
-their very colors keep them. Errors are those of sRGB levels, in integers, so that a file is the
-same on every machine. Other packages add ditherings through the entry-point group
-``adaptive_kmeans.dithering``. Decoding needs none of them.
+``diffusion:0.8`` sets the strength, 0 to 1; with 0, nothing changes. Pixels whose codewords equal
+their colors keep them. Errors are in sRGB levels and in integers, so that a file is the same on
+every machine. Other packages add dithering methods through the entry-point group
+``adaptive_kmeans.dithering``. Decoding does not need them.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ NONE = "none"
 
 
 class Dithering(Protocol):
-    """A dithering."""
+    """A dithering method."""
 
     def __call__(self, start: Nearest, progress: Progress | None) -> npt.NDArray[np.uint16]:
-        """Return the dithered index map, (H, W) uint16, which for hidden pixels is 0.
+        """Return the dithered index map, (H, W) uint16, which is 0 for hidden pixels.
 
         It depends neither on the number of threads nor on the machine.
         """
@@ -51,13 +52,13 @@ class Undithered:
     """No dithering."""
 
     def __call__(self, start: Nearest, progress: Progress | None) -> npt.NDArray[np.uint16]:
-        """Return the index map as it is."""
+        """Return the index map unchanged."""
         return start.index_map
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A dithering of another package, which fails with a line that names it.
+    """A dithering method of another package, whose failures raise a message that names it.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ class Checked:
         Raises
         ------
         PluginError
-            The dithering raised an error, or returned something else.
+            The method raised an error, or returned something else.
         """
         shape = start.index_map.shape
         expected = f"a {shape} uint16 array of indices inside the region's codebook"

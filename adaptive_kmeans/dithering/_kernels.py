@@ -13,21 +13,22 @@ from adaptive_kmeans.dithering.nearest import FULL
 Array = npt.NDArray[Any]
 
 LEVEL = 256
-"""A level of a carried error."""
+"""One level in the units of a carried error."""
 NOISE = 8
-"""How much an error of the mean counts against the square of the noise."""
+"""Weight of the error of the mean relative to the square of the noise."""
 FARTHER = 3 * 255 * 255 + 1
 """A squared distance that no two colors have."""
 LUMA_SQUARED = 299 * 299 + 587 * 587 + 114 * 114
-"""How much faster the square of luma, in thousandths, grows than that of a color, at most."""
+"""Upper bound of squared luma distance, in thousandths, over squared color distance."""
 
 
 @njit(cache=True, nogil=True)
 def nearest_codeword(codewords, first, last, place, red, green, blue):
-    """Return the place of the nearest codeword, of equally near ones that of the lowest index.
+    """Return the place of the nearest codeword, ties to the lowest index.
 
-    codewords (n, 5) int64, those of first..last sorted by luma; place is where to look first, near
-    the color at best. The search goes both ways from there, and ends where luma alone is too far.
+    codewords (n, 5) int64, those of first..last sorted by luma; place is where to look first,
+    ideally near the color. The search goes both ways from there, and ends where the distance in
+    luma alone is too large.
     """
     luma = 299 * red + 587 * green + 114 * blue
     best = np.int64(FARTHER)
@@ -51,11 +52,11 @@ def nearest_codeword(codewords, first, last, place, red, green, blue):
 
 @njit(cache=True, nogil=True)
 def list_neighbors(codewords, starts, neighbors, distances):
-    """Find the codewords that are nearest to each codeword in its region, itself left out.
+    """Find the other codewords of its region that are nearest to each codeword.
 
     codewords (n, 5) int64, those of each region sorted by luma; starts (regions + 1,) int64;
-    neighbors (n, m) int64, their places, the nearest first, of equally near ones that of the lowest
-    place, -1 where there are none # OUT; distances (n, m) int64, squared # OUT.
+    neighbors (n, m) int64, their places, nearest first, ties to the lowest place, -1 where there
+    are none # OUT; distances (n, m) int64, squared # OUT.
     """
     count = neighbors.shape[1]
     neighbors[:] = -1
@@ -91,7 +92,7 @@ def list_neighbors(codewords, starts, neighbors, distances):
 
 @njit(cache=True, nogil=True)
 def pass_on(error, alpha, to):
-    """Return what of an error a pixel of another alpha takes; a hidden one takes none."""
+    """Return how much of an error a pixel of another alpha takes; a hidden one takes none."""
     if to == 0:
         return np.int64(0)
     return error if to <= alpha else error * alpha // to
@@ -105,10 +106,10 @@ def diffuse_rows(
     """Diffuse the errors of the rows top..bottom.
 
     image (H, W, 3) uint8; alpha, regions (H, W) uint8; codewords (n, 5) int64, places (n,) int64
-    and starts (regions + 1,) int64 of `Nearest`; limits (regions,) int64, of what is carried, in
-    1 / 256 of a level; strength in 1 / 256; errors (2, W + 2, 3) int64, in 1 / 256 of a level, what
-    is carried to row y at [y % 2], with a column at each side # IN, OUT; index_map (H, W) uint16,
-    the nearest codewords # IN, OUT.
+    and starts (regions + 1,) int64 of `Nearest`; limits (regions,) int64, of the carried errors, in
+    1 / 256 of a level; strength in 1 / 256; errors (2, W + 2, 3) int64, in 1 / 256 of a level,
+    those carried to row y at [y % 2], with an extra column on each side # IN, OUT; index_map (H, W)
+    uint16, the nearest codewords # IN, OUT.
     """
     height, width = alpha.shape
     color = np.empty(3, np.int64)
@@ -165,9 +166,9 @@ def choose_by_mask(
 ):  # fmt: skip
     """Choose between two codewords by a mask, in the rows top..bottom.
 
-    neighbors (n, m) int64, of `list_neighbors`; mask (s, s) int64, each number below s * s once;
-    strength in 1 / 256; index_map (H, W) uint16, the nearest codewords # IN, OUT; the others are as
-    for `diffuse_rows`.
+    neighbors (n, m) int64, from `list_neighbors`; mask (s, s) int64, each number below s * s once;
+    strength in 1 / 256; index_map (H, W) uint16, the nearest codewords # IN, OUT; the others as in
+    `diffuse_rows`.
     """
     width = alpha.shape[1]
     side = mask.shape[0]
@@ -202,7 +203,7 @@ def choose_by_mask(
                     other, along, length, cost = at, projection, squared, here
             if other < 0:
                 continue
-            # The lighter one where the mask is high, so that the noise of all pairs is one.
+            # The lighter one where the mask is high, so that all pairs have the same noise.
             threshold = 2 * mask[y % side, x % side] + 1
             if codewords[other, 3] > codewords[place, 3]:
                 threshold = 2 * side * side - threshold

@@ -1,4 +1,4 @@
-"""`blue-noise`: ordered dithering between two codewords, by a mask of blue noise."""
+"""`blue-noise`: ordered dithering between two codewords, by a blue-noise mask."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from adaptive_kmeans.progress import Progress
 from adaptive_kmeans.threads import Workers, split_evenly
 
 NEIGHBORS = 16
-"""Codewords that are tried beside the nearest one: those nearest to it."""
+"""Number of codewords that are tried beside the nearest one: those nearest to it."""
 
 
 @dataclass(frozen=True)
 class BlueNoise:
-    """Ordered dithering: each pixel takes its nearest codeword or a second one, as a mask says.
+    """Ordered dithering: a mask gives each pixel its nearest codeword or a second one.
 
-    Of the line between the two, the color nearest to the pixel's gives the share of the second one,
-    which is the one for which the squared error of that color and an eighth of the variance of the
-    noise are least: J. Yliluoma, "Arbitrary-Palette Positional Dithering Algorithm", 2011, with
-    another weight of the noise. The mask is that of `adaptive_kmeans.dithering.mask`.
+    The color nearest to the pixel's on the line between the two gives the share of the second one.
+    The second one is chosen to minimize the squared error of that color plus an eighth of the
+    variance of the noise: J. Yliluoma, "Arbitrary-Palette Positional Dithering Algorithm", 2011,
+    with a different weight of the noise. The mask is that of `adaptive_kmeans.dithering.mask`.
 
-    A pixel depends on no other one, so that there are no worms, and nothing changes where an image
-    is edited elsewhere. The mean of a plain area is never farther from its color than without
+    No pixel depends on another, so there are no worms, and editing one part of an image changes
+    nothing elsewhere. The mean of a plain area is never farther from its color than without
     dithering.
 
     Parameters
     ----------
     strength : float
-        What the share of the second codeword is multiplied by, 0 to 1, in 1 / 256.
+        Factor of the second codeword's share, 0 to 1, in 1 / 256.
 
     Examples
     --------

@@ -13,24 +13,24 @@ from adaptive_kmeans.progress import Progress
 
 @dataclass(frozen=True)
 class Diffusion:
-    """Error diffusion: what a pixel's codeword is off is made up for by the pixels after it.
+    """Error diffusion: the pixels after a pixel compensate for the error of its codeword.
 
-    7/16 of the error goes to the next pixel, 3/16, 5/16 and 1/16 go to the next row: R. W. Floyd
-    and L. Steinberg, "An Adaptive Algorithm for Spatial Grayscale", Proc. Society for Information
-    Display 17 (2), 1976. Rows are taken in turns from the left and from the right, which avoids
-    most of the worms: R. Ulichney, "Digital Halftoning", MIT Press, 1987, section 8.3.
+    7/16 of the error goes to the next pixel, and 3/16, 5/16 and 1/16 go to the next row: R. W.
+    Floyd and L. Steinberg, "An Adaptive Algorithm for Spatial Grayscale", Proc. Society for
+    Information Display 17 (2), 1976. Rows alternate between left to right and right to left, which
+    avoids most worms: R. Ulichney, "Digital Halftoning", MIT Press, 1987, section 8.3.
 
-    A color with what is carried to it is cut to 0..255, and the error of a channel to the mean
-    distance of a codeword from the one next to it. More is mostly that of colors outside the hull
-    of the codewords, which nothing can make up for, and which would smear over the neighbors.
-    The nearest codeword is that of the color in whole levels. Errors cross the borders of regions.
-    They are weighted by alpha, so that a pixel that is hardly seen does not disturb one that is;
-    hidden pixels neither take nor pass on any.
+    A color plus the error carried to it is clamped to 0..255, and the error of a channel to the
+    mean distance of a codeword from the nearest other one. Larger errors mostly belong to colors
+    outside the convex hull of the codewords; nothing can compensate for them, and they would smear
+    over the neighbors. The nearest codeword is found for the color in whole levels. Errors cross
+    region borders. They are weighted by alpha, so that a barely visible pixel does not disturb a
+    visible one; hidden pixels neither take nor pass on errors.
 
     Parameters
     ----------
     strength : float
-        The part of the error that is passed on, 0 to 1, in 1 / 256.
+        The fraction of the error that is passed on, 0 to 1, in 1 / 256.
 
     Examples
     --------
@@ -71,7 +71,7 @@ class Diffusion:
 
 
 def _limits(start: Nearest, codewords: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the mean distance of the codewords of each region from the next ones, as carried."""
+    """Return each region's mean distance between nearest codewords, in units of carried errors."""
     from adaptive_kmeans.dithering._kernels import LEVEL
 
     neighbors, squared = start.neighbors(codewords, 1)

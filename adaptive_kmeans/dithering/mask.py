@@ -1,10 +1,10 @@
-"""A mask of blue noise: thresholds whose places look random, but are evenly spread.
+"""A blue-noise mask: thresholds whose places look random, but are evenly spread.
 
 R. Ulichney, "The Void-and-Cluster Method for Dither Array Generation", Proc. SPIE 1913, 1993. Its
-last two phases are one here: where the places without a point cluster most is where the Gaussian
-sum over the points is least, since both sums add up to a constant. The Gaussian is in integers and
-the first points come from a bit generator whose stream never changes, so that the mask is the same
-on every machine.
+last two phases are merged here: the tightest cluster of places without a point is where the
+Gaussian sum over the points is smallest, since the two sums add up to a constant. The Gaussian is
+in integers and the first points come from a bit generator whose stream never changes, so that the
+mask is the same on every machine.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _FIRST_POINTS = AREA // 10
 
 @functools.cache
 def blue_noise_mask() -> npt.NDArray[np.int64]:
-    """Return the mask: each number below `AREA` once, (`SIDE`, `SIDE`) int64, read-only.
+    """Return the mask, (`SIDE`, `SIDE`) int64, read-only: each number below `AREA` once.
 
-    The mask repeats without a seam. The places below any threshold are spread evenly.
+    The mask tiles without seams. The places below any threshold are evenly spread.
     """
     sums = _Sums()
     stream = np.random.PCG64(0).random_raw(AREA)
@@ -35,7 +35,7 @@ def blue_noise_mask() -> npt.NDArray[np.int64]:
     points[np.argsort(stream, kind="stable")[:_FIRST_POINTS]] = True
     for point in np.flatnonzero(points):
         sums.add(int(point), 1)
-    while True:  # move points from clusters to voids until each returns to where it was
+    while True:  # move points from clusters to voids until one returns to its place
         cluster = sums.tightest_cluster(points)
         sums.add(cluster, -1)
         points[cluster] = False
@@ -62,7 +62,7 @@ def blue_noise_mask() -> npt.NDArray[np.int64]:
 
 
 class _Sums:
-    """At each place the sum of a Gaussian around all points, on a torus."""
+    """The sum, at each place, of Gaussians around all points, on a torus."""
 
     def __init__(self) -> None:
         self._sums = np.zeros((SIDE, SIDE), dtype=np.int64)
@@ -79,16 +79,16 @@ class _Sums:
         return other
 
     def add(self, place: int, sign: int) -> None:
-        """Add a point, or with the sign -1 take one away."""
+        """Add a point, or remove one if the sign is -1."""
         y, x = divmod(place, SIDE)
         around = self._twice[SIDE - y : 2 * SIDE - y, SIDE - x : 2 * SIDE - x]
         self._sums += sign * around
 
     def tightest_cluster(self, points: npt.NDArray[np.bool_]) -> int:
-        """Return the point whose sum is largest, the first of equal ones."""
+        """Return the point with the largest sum, the first of equal ones."""
         return int(np.where(points, self._sums.reshape(-1), -1).argmax())
 
     def largest_void(self, points: npt.NDArray[np.bool_]) -> int:
-        """Return the place without a point whose sum is least, the first of equal ones."""
+        """Return the place without a point with the smallest sum, the first of equal ones."""
         taken = np.iinfo(np.int64).max
         return int(np.where(points, taken, self._sums.reshape(-1)).argmin())

@@ -1,4 +1,4 @@
-"""`Nearest`: what a dithering starts from, and the strength that ditherings have in common."""
+"""`Nearest`: the input of dithering, and the strength that dithering methods have in common."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from adaptive_kmeans.luma import luma_order
 ROWS = 128
 """Rows that are dithered between two reports of progress."""
 FULL = 256
-"""The strength 1 in kernels."""
+"""Strength 1, as kernels represent it."""
 LUMA = np.array([299, 587, 114], dtype=np.int64)
 """Weights of red, green and blue, in thousandths, as in `adaptive_kmeans.luma`."""
 
@@ -29,7 +29,7 @@ class Nearest:
     ----------
     image : (H, W, 3) uint8
     alpha : (H, W) uint8 or None
-        How much of each pixel is seen, None for an opaque image; see `adaptive_kmeans.alpha`.
+        How visible each pixel is, None for an opaque image; see `adaptive_kmeans.alpha`.
     pixel_regions : (H, W) uint8
         The region of each pixel.
     codebooks : tuple of (k, 3) uint8
@@ -46,7 +46,7 @@ class Nearest:
 
     @property
     def visible(self) -> npt.NDArray[np.bool_]:
-        """Whether each pixel is seen: (H, W)."""
+        """Whether each pixel is visible: (H, W)."""
         if self.alpha is None:
             return np.ones(self.index_map.shape, dtype=np.bool_)
         return self.alpha > 0
@@ -59,7 +59,7 @@ class Nearest:
         return _read_only(self.image), _read_only(alpha), _read_only(self.pixel_regions)
 
     def starts(self) -> npt.NDArray[np.int64]:
-        """Return where the codewords of each region begin, and all end: (regions + 1,)."""
+        """Return where each region's codewords start, and where all end: (regions + 1,)."""
         return np.cumsum([0, *map(len, self.codebooks)], dtype=np.int64)
 
     def by_luma(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -70,7 +70,7 @@ class Nearest:
         codewords : (n, 5) int64
             Red, green, blue, luma in thousandths, and the index in the region's codebook.
         places : (n,) int64
-            Where each codeword of the unsorted codebooks is among the sorted ones.
+            Position of each codeword of the unsorted codebooks among the sorted ones.
         """
         tables, places = [], []
         for start, codebook in zip(self.starts(), self.codebooks, strict=False):
@@ -83,14 +83,14 @@ class Nearest:
     def neighbors(
         self, codewords: npt.NDArray[np.int64], count: int
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return the nearest other codewords of each codeword of `by_luma` in its region.
+        """Return, for each codeword of `by_luma`, the nearest others in its region.
 
         Returns
         -------
         neighbors : (n, count) int64
-            Their places, the nearest first; -1 where there are no more.
+            Their places, nearest first; -1 where there are no more.
         distances : (n, count) int64
-            Their squared distances; those of places that are -1 mean nothing.
+            Their squared distances; meaningless where the place is -1.
         """
         from adaptive_kmeans.dithering._kernels import list_neighbors
 
@@ -107,7 +107,7 @@ def _read_only(plane: Plane) -> Plane:
 
 
 def check_strength(name: str, value: object) -> float:
-    """Return a strength of 0 to 1 as a float.
+    """Return a strength from 0 to 1 as a float.
 
     Raises
     ------

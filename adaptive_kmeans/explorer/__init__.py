@@ -1,20 +1,20 @@
-"""The explorer: move a slider, and see the picture, the bytes and the regions.
+"""The explorer: move a slider and see the picture, the bytes and the regions.
 
-One front end, an ES module and a style sheet, has two homes: a page that a small server on the
-loopback gives to a browser, and a widget in a notebook. Both only carry messages::
+One front end, an ES module and a style sheet, has two hosts: a page that a small server on the
+loopback interface serves to a browser, and a widget in a notebook. Both only carry messages::
 
     explorer.js ─┬─ page.js ─ WebSocket ─ server ─┬─ session ─ state + image ─ picture
                  └─ anywidget ─ comm ─ widget ────┘     └───── takeaway
 
 =============== ===================================================================================
-`state`         what the explorer is set to, as one value
+`state`         the explorer's settings, as one value
 `images`        the images that it offers: given ones, bundled ones, uploads
 `picture`       the function from state and image to a picture, and to a file with its facts
-`session`       what one user has; takes messages, gives answers; the newest setting wins
-`peers`         other codecs at the same bytes, and the elbow
-`takeaway`      the command line, the config and the files to take along
-`server`        the page's home
-`widget`        the notebook's home
+`session`       one user's session; takes messages, sends answers; the newest setting wins
+`peers`         other codecs at the same file size, and the elbow
+`takeaway`      the command line, the config and the files to take away
+`server`        the host of the page
+`widget`        the host in a notebook
 =============== ===================================================================================
 
 A message is a JSON object with a ``type``, and zero or more buffers.
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def missing_extra(error: ImportError) -> MissingDependencyError:
-    """Return the error that names the extra, for a library of it that is not there."""
+    """Return the error that names the extra, for a library of it that is not installed."""
     expected = "it to be installed: pip install 'adaptive-kmeans[explorer]'"
     return MissingDependencyError("explorer", expected, str(error))
 
@@ -52,9 +52,9 @@ def explore(
         Pixels, a file, a folder or glob of images, or the name of a bundled image. The bundled
         images are offered as well.
     **settings
-        What the widget is set to at first, by the parameters of
-        `adaptive_kmeans.explorer.state.ExplorerState`, such as ``k=16``. The method follows from
-        them unless it is named.
+        Initial settings of the widget: parameters of
+        `adaptive_kmeans.explorer.state.ExplorerState`, such as ``k=16``. Unless given, the method
+        follows from the others.
 
     Raises
     ------

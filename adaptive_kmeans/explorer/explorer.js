@@ -1,18 +1,17 @@
 /**
- * The explorer's front end: one module, a page and a notebook widget.
+ * The explorer's front end: one module for the page and the notebook widget.
  *
  *     control ─ state ─ message ─▸ Python ─▸ message ─ picture ─┬ viewer: before, after, overlay
  *                                                              ├ facts and curve
  *                                                              └ codebook
  *
- * It follows the Anywidget Front-End Module convention, `render({ model, el })`, and asks only
+ * It follows the Anywidget Front-End Module convention, `render({ model, el })`, and needs only
  * `get`, `set`, `on`, `off` and `send` of `model`. Python computes, this module paints: an index
- * map and codebooks arrive, and become pixels here. The sections below are in the order of the
- * data.
+ * map and codebooks arrive and become pixels here. The sections below follow the data flow.
  */
 
 /**
- * What the user wants to see; plain values, the same names in Python and in the address.
+ * What the user wants to see: plain values, with the same names in Python and in the address.
  * @typedef {object} State
  * @property {string} image
  * @property {"quality"|"regular"|"regions"} method
@@ -31,7 +30,7 @@
  * @property {string} dither
  * @property {"swipe"|"side"|"hold"} compare
  * @property {"none"|"regions"|"error"|"codeword"} overlay
- * @property {number} codeword  Place in all codebooks, end to end; -1: the one under the pointer.
+ * @property {number} codeword  Place in the concatenated codebooks; -1: the one under the pointer.
  * @property {number} zoom      1: the whole picture fits.
  * @property {number} x         Center of the view, as a share of the picture's width.
  * @property {number} y
@@ -48,19 +47,19 @@
  * @property {boolean} is_final   Whether a file of this state has these pixels.
  * @property {number} block_size
  * @property {number[]} codebooks Number of codewords of each region.
- * @property {number[][]} shares  Share of the pixels that each codeword has.
+ * @property {number[][]} shares  Each codeword's share of the pixels.
  * @property {number} psnr_db
  * @property {number} ssim
  */
 
 /**
- * A real file. Buffers: decoded RGB, then those of a picture.
+ * An actual file. Buffers: decoded RGB, then those of a picture.
  * @typedef {object} FileMessage
  * @property {"file"} type
  * @property {number} number
  * @property {number} bytes
  * @property {number} bits_per_pixel
- * @property {number} ratio_to_input     Bytes of the input by bytes of this file.
+ * @property {number} ratio_to_input     Bytes of the input divided by bytes of this file.
  * @property {number} compression_ratio
  * @property {number} psnr_db
  * @property {number} ssim
@@ -113,7 +112,7 @@ const TAKE_AWAYS = [
   ["config", "Config for run"],
 ];
 
-/** Say the settings of a state's method in a few words. */
+/** Describe the settings of a state's method in a few words. */
 function describe(state) {
   const words = {
     quality: () => [`quality ${state.quality}`, `effort ${state.effort}`, state.tune],
@@ -133,7 +132,7 @@ function describe(state) {
   return words.join(", ");
 }
 
-/** The part of a state that decides the file. */
+/** The part of a state that determines the file. */
 function methodSettings(state) {
   const keys = ["image", "method", ...METHODS[state.method]];
   return Object.fromEntries(keys.map((key) => [key, state[key]]));
@@ -147,9 +146,9 @@ const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const integer = (value) => Math.round(value).toLocaleString("en-US");
 const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 
-/** PSNR; Python sends null for that of a lossless file, which is infinite. */
+/** PSNR; Python sends null for a lossless file, whose PSNR is infinite. */
 const decibels = (value) => value?.toFixed(2) ?? "∞";
-/** SSIM; null where it is not measured. */
+/** SSIM; null if it is not measured. */
 const similarity = (value) => value?.toFixed(4) ?? "–";
 
 // ── Elements ────────────────────────────────────────────────────────────────────────────────────
@@ -171,7 +170,7 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Change an element's text, only if it differs: live regions then speak once. */
+/** Change an element's text only if it differs, so that live regions are announced once. */
 function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -210,17 +209,17 @@ function segmented(label, options, onchange) {
 
 // ── Messages: the newest state wins ─────────────────────────────────────────────────────────────
 
-const PATIENCE_MS = 400; // to wait for a picture before a newer state calls it off
+const PATIENCE_MS = 400; // to wait for a picture before a newer state cancels it
 
 /**
  * Numbers the states that are sent, and tells which answers are still wanted.
  *
- * A state goes out at most once per frame, and not before the last one's picture has come: a newer
- * state calls off the work on an older one, so that sending each would leave a moving slider
- * without any picture. Of the states meanwhile only the newest goes out.
+ * At most one state is sent per frame, and not before the last one's picture has arrived: a newer
+ * state cancels the work on an older one, so sending every state would leave a moving slider
+ * without any picture. Of the states in between, only the newest is sent.
  */
 class Link {
-  /** @param {object} model  The model of anywidget, or the page's. */
+  /** @param {object} model  The anywidget model, or the page's. */
   constructor(model) {
     this.model = model;
     this.restart();
@@ -233,15 +232,15 @@ class Link {
     this.number = 0; // of the newest state sent
     this.shown = 0; // of the newest picture
     this.oldest = 0; // the first state of the image on the screen
-    this.sentAt = null; // when the state went out whose picture is awaited
-    this.waiting = null; // what gives the state to send next
+    this.sentAt = null; // when the state whose picture is awaited was sent
+    this.waiting = null; // returns the state to send next
   }
 
   send(message, buffers = []) {
     this.model.send(message, {}, buffers);
   }
 
-  /** @param {(number: number) => State} wanted  Asked when the state goes out. */
+  /** @param {(number: number) => State} wanted  Called when the state is sent. */
   sendSoon(wanted) {
     this.waiting = wanted;
     this.frame ||= requestAnimationFrame(() => this.sendWhenFree());
@@ -261,7 +260,7 @@ class Link {
     this.send({ type: "state", number: this.number, state: wanted(this.number) });
   }
 
-  /** A state's picture has come, or its error; return the milliseconds that took, or null. */
+  /** A state's picture or error has arrived; return how many milliseconds it took, or null. */
   answered(number) {
     if (number !== this.number || this.sentAt === null) return null;
     const waited = performance.now() - this.sentAt;
@@ -269,13 +268,13 @@ class Link {
     return waited;
   }
 
-  /** Pictures of the image so far are no longer wanted. */
+  /** Pictures of the current image are no longer wanted. */
   forgetImage() {
     this.oldest = this.number + 1;
   }
 
-  /** Whether a picture is newer than the one on the screen. While a slider moves each of those is
-   * worth showing, although a newer state is on its way. */
+  /** Whether a picture is newer than the one on the screen. While a slider moves, every such
+   * picture is worth showing, even if a newer state is on its way. */
   accepts(number) {
     if (number < this.shown || number < this.oldest) return false;
     this.shown = number;
@@ -301,7 +300,7 @@ const HIGHLIGHT = 0xff00e5ff; // yellow, as ABGR
 
 const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 
-/** Sixteen-bit words; a copy, because a buffer in a message may start at an odd byte. */
+/** Sixteen-bit words, copied because a buffer in a message may start at an odd byte. */
 const wordsOf = (view) => new Uint16Array(bytesOf(view).slice().buffer);
 
 /** A pixel as ImageData stores it, on a little-endian machine. */
@@ -319,8 +318,8 @@ function packRgb(rgb) {
 }
 
 /**
- * Read a picture, or what a file decodes to. `places` holds for each pixel its codeword's place
- * in all codebooks end to end, so that nothing further on needs to think of regions.
+ * Read a picture, or what a file decodes to. For each pixel, `places` holds its codeword's place
+ * in the concatenated codebooks, so that no later step needs to consider regions.
  * @param {PictureMessage|FileMessage} message
  * @param {DataView[]} buffers
  */
@@ -344,7 +343,7 @@ function readPicture(message, buffers) {
   return picture;
 }
 
-/** Turn indices in a region's codebook into places in all codebooks, end to end. */
+/** Turn indices in a region's codebook into places in the concatenated codebooks. */
 function joinCodebooks(picture) {
   if (picture.sizes.length === 1) return;
   const { width, height, places } = picture;
@@ -379,7 +378,7 @@ function paintRegions(picture, out) {
   }
 }
 
-/** Every pixel of one codeword, the others dimmed. */
+/** Highlight every pixel of one codeword and dim the others. */
 function paintCodeword({ places }, place, out) {
   for (let i = 0; i < out.length; i += 1) out[i] = places[i] === place ? HIGHLIGHT : DIMMED;
 }
@@ -392,7 +391,7 @@ function errorOf(a, b) {
   return Math.sqrt((red * red + green * green + blue * blue) / 3);
 }
 
-/** Paint the error of each pixel; return the scale's upper end, a power of two that 99 % meet. */
+/** Paint each pixel's error; return the upper end of the scale, a power of two for 99 % of them. */
 function paintError(original, result, out) {
   const counts = new Uint32Array(257);
   const errors = new Float32Array(out.length);
@@ -411,7 +410,7 @@ function paintError(original, result, out) {
   return scale;
 }
 
-/** The heat map's colors, from no error to much: black, purple, red, orange, pale yellow. */
+/** The heat map's colors, from no error to large: black, purple, red, orange, pale yellow. */
 const HEAT_STOPS = [
   [0, 0, 4], [40, 11, 84], [101, 21, 110], [159, 42, 99], [212, 72, 66], [245, 125, 21],
   [250, 193, 39], [252, 255, 164],
@@ -423,7 +422,7 @@ const HEAT = Uint32Array.from({ length: 256 }, (_, i) => {
   return pack(...low.map((value, c) => Math.round(value + (high[c] - value) * (place - stop))));
 });
 
-/** A canvas with its pixels at hand as 32-bit words. */
+/** A canvas whose pixels are accessible as 32-bit words. */
 class Layer {
   constructor(name, label) {
     this.canvas = make("canvas", { class: `akm-${name}`, role: "img", "aria-label": label });
@@ -455,10 +454,10 @@ class Layer {
 const HINT = matchMedia("(hover: none)").matches
   ? "Pinch zooms, drag pans."
   : "Wheel zooms, drag pans, space shows the original.";
-const MOST_SCREEN_PIXELS = 48; // that one pixel may be wide
+const MOST_SCREEN_PIXELS = 48; // width of one image pixel
 const ZOOM_STEP = 1.5;
 const PAN_STEP = 0.12; // of the view
-const DRAG_STARTS = 4; // screen pixels; less is a click
+const DRAG_STARTS = 4; // screen pixels; a shorter move is a click
 
 class Viewer {
   /**
@@ -655,7 +654,7 @@ class Viewer {
     say(this.scaleText, `${Math.round(scale * 100)} %`);
   }
 
-  /** Move the view so that no empty border shows where there is a picture to show. */
+  /** Move the view so that no empty border shows where the picture could fill it. */
   look(zoom, x, y) {
     if (!this.width) return;
     const most = Math.max(1, MOST_SCREEN_PIXELS / this.fit);
@@ -675,7 +674,7 @@ class Viewer {
     this.look(zoom, this.state.x, this.state.y);
   }
 
-  /** Zoom about a point of the pane, by default its middle: that point stays where it is. */
+  /** Zoom about a point of the pane, by default its center: that point stays where it is. */
   zoomBy(factor, dx = 0, dy = 0) {
     const { zoom, x, y } = this.state;
     const most = Math.max(1, MOST_SCREEN_PIXELS / this.fit);
@@ -742,7 +741,7 @@ class Viewer {
     this.handle.addEventListener("lostpointercapture", end, { once: true });
   }
 
-  /** The pointer's place in its pane: from the middle, and as a pixel of the picture. */
+  /** The pointer's position in its pane: relative to the center, and as a pixel of the picture. */
   locate({ clientX, clientY }) {
     const isBefore = this.state.compare === "side"
       && clientX < this.after.getBoundingClientRect().left;
@@ -798,14 +797,14 @@ class Viewer {
     if (isClick && event.type === "pointerup") this.pick(this.locate(event));
   }
 
-  /** Keep the codeword of a pixel highlighted; once more lets it go. */
+  /** Keep the codeword of a pixel highlighted; a second call releases it. */
   pick({ x, y, isInside }) {
     if (this.state.overlay !== "codeword" || !this.picture || !isInside) return;
     const place = this.picture.places[y * this.width + x];
     this.change({ codeword: this.state.codeword === place ? -1 : place });
   }
 
-  /** Tell about the pixel under the pointer, and highlight its codeword. */
+  /** Describe the pixel under the pointer, and highlight its codeword. */
   pointAt(at) {
     const inside = at?.isInside && this.picture ? at : null;
     this.showReadout(inside);
@@ -828,7 +827,7 @@ class Viewer {
     ].join("  ·  "));
   }
 
-  /** The picture as it is shown, overlay and all. @returns {Promise<Blob>} */
+  /** The picture as shown, including the overlay. @returns {Promise<Blob>} */
   snapshot() {
     const box = this.stage.getBoundingClientRect();
     const canvas = make("canvas");
@@ -909,7 +908,7 @@ function describeCodeword(picture, place) {
 
 // ── Controls ────────────────────────────────────────────────────────────────────────────────────
 
-/** A slider and a number input for one value; a logarithmic one's slider moves in octaves. */
+/** A slider and a number input for one value; a logarithmic slider moves in octaves. */
 function numberField({ key, label, low, high, step = 1, isLogarithmic = false }, change) {
   const [toSlider, fromSlider] = isLogarithmic
     ? [Math.log2, (octaves) => Math.round(2 ** octaves)]
@@ -1011,7 +1010,7 @@ class Controls {
       section("Method", this.method.element, this.hint, this.form));
   }
 
-  /** Build the fields from what Python says there is to choose. */
+  /** Build the fields from the choices that Python offers. */
   offer(choices) {
     const [lowestBlock, highestBlock] = [choices.block_sizes.at(0), choices.block_sizes.at(-1)];
     const [lowK, highK] = choices.k;
@@ -1080,7 +1079,7 @@ class Facts {
     this.showSplit({}, 0);
   }
 
-  /** The file is not known yet: nothing that stands here may be taken for its size. */
+  /** The file is not known yet: nothing shown here may be mistaken for its size. */
   wait() {
     for (const value of Object.values(this.values)) say(value, "–");
     say(this.values.bytes, "pending");
@@ -1154,7 +1153,7 @@ class Facts {
 
 const CHART = { width: 340, height: 190, left: 34, right: 14, top: 8, bottom: 18 };
 
-/** Positions on a chart for values between low and high, with ticks where people expect them. */
+/** Chart positions for values between low and high, with ticks where people expect them. */
 function axis(values, from, to, { isLogarithmic, pad, ticks }) {
   const scale = isLogarithmic ? Math.log : Number;
   let [low, high] = [Math.min(...values), Math.max(...values)].map(scale);
@@ -1196,7 +1195,7 @@ const MARKS = {
   peer: "M0 -4.6L4.6 0L0 4.6L-4.6 0Z",
 };
 
-/** The frame of a chart: grid, ticks and what the axes are. */
+/** The frame of a chart: grid, ticks and axis labels. */
 function chartFrame(title, x, y, xText) {
   const { width, height, left, right, top, bottom } = CHART;
   const svg = make("svg:svg", {
@@ -1215,7 +1214,7 @@ function chartFrame(title, x, y, xText) {
   return svg;
 }
 
-/** Which mark is which method. */
+/** Which mark stands for which method. */
 function markKey() {
   const entry = ([method, label]) =>
     make("li", {},
@@ -1249,7 +1248,7 @@ class Curve {
     this.draw();
   }
 
-  /** Start again, for another image. */
+  /** Start over for another image. */
   forget() {
     this.points = new Map(); // settings, as text → { state, bytes, psnr_db, ssim }
     this.peers = [];
@@ -1301,7 +1300,7 @@ class Curve {
     const y = !finite.length ? { place: () => top, ticks: [] } : axis(finite, height - bottom, top,
       { isLogarithmic: false, pad: 1, ticks: evenTicks });
     const svg = chartFrame("PSNR against bytes", x, y, shortBytes);
-    const at = ({ bytes, psnr_db }) => // a lossless file stands at the top
+    const at = ({ bytes, psnr_db }) => // a lossless file is at the top
       [x.place(bytes), Number.isFinite(psnr_db) ? y.place(psnr_db) : top];
     for (const peer of this.peers) svg.append(this.peerMark(peer, at(peer)));
     for (const [key, point] of this.points) svg.append(this.pointMark(key, point, at(point)));
@@ -1382,12 +1381,12 @@ class Curve {
 
 // ── Codebook ────────────────────────────────────────────────────────────────────────────────────
 
-const FEW_SWATCHES = 256; // that can follow a slider; more wait until it rests
+const FEW_SWATCHES = 256; // as many as can follow a slider; more wait until it stops
 const REST_MS = 150;
 
-/** All codewords as swatches. One tab stop; arrows move, Enter shows a codeword's pixels. */
+/** All codewords as swatches: one tab stop; arrows move, Enter shows a codeword's pixels. */
 class Codebook {
-  /** @param {(place: number) => void} choose  Called with the codeword chosen, or -1. */
+  /** @param {(place: number) => void} choose  Called with the chosen codeword, or -1. */
   constructor(choose) {
     this.choose = choose;
     this.picture = null;
@@ -1432,7 +1431,7 @@ class Codebook {
     this.mark(this.chosen);
   }
 
-  /** Swatches are made again only when their number changes. */
+  /** Swatches are rebuilt only when their number changes. */
   build(sizes) {
     this.sizes = sizes.join();
     this.swatches = [];
@@ -1454,7 +1453,7 @@ class Codebook {
     }));
   }
 
-  /** Each codeword as wide as its share of the pixels. */
+  /** Each codeword is as wide as its share of the pixels. */
   drawStrip() {
     const { strip: canvas, picture } = this;
     canvas.width = 720;
@@ -1529,7 +1528,7 @@ function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-/** Downloads; in a notebook also files in the working directory. */
+/** Downloads and, in a notebook, files in the working directory. */
 function takeAway({ take, save, snapshot, isNotebook }) {
   const command = make("input", {
     class: "akm-command", readonly: true, "aria-label": "Command line of these settings",
@@ -1555,13 +1554,13 @@ function takeAway({ take, save, snapshot, isNotebook }) {
 
 // ── The explorer ────────────────────────────────────────────────────────────────────────────────
 
-const SILENT_MS = 8000; // after which it is said that there is no answer
+const SILENT_MS = 8000; // after which the user is told that there is no answer
 const SILENCE = {
   page: "No answer yet: the server is busy.",
   notebook: "No answer yet: the kernel is busy, or was restarted and the cell has to run again.",
 };
 
-/** Holds the state, hands every message to the part that shows it. */
+/** Holds the state, and passes every message to the part that shows it. */
 class Explorer {
   constructor(model, root) {
     this.root = root;
@@ -1571,7 +1570,7 @@ class Explorer {
     this.state = null;
     this.choices = null; // what `welcome` offers
     this.uploaded = null; // the newest upload, to send again after a lost connection
-    this.states = new Map(); // number → state, until its file has come
+    this.states = new Map(); // number → state, until its file has arrived
     this.silence = 0; // timer
     this.build();
     this.listen();
@@ -1604,7 +1603,7 @@ class Explorer {
     this.controls.note.after(this.whole);
     this.viewer.element.append(this.status);
     this.root.classList.add("akm");
-    this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the arrows for cells
+    this.root.dataset.lmSuppressShortcuts = "true"; // else JupyterLab uses the arrows for cells
     this.root.dataset.home = this.isPage ? "page" : "notebook";
     this.root.dataset.number = "-1";
     this.root.replaceChildren(make("div", { class: "akm-body" },
@@ -1715,7 +1714,7 @@ class Explorer {
     this.silence ||= setTimeout(() => this.say(SILENCE[this.root.dataset.home]), SILENT_MS);
   }
 
-  /** There was an answer, whatever it is. */
+  /** An answer has arrived, whatever it is. */
   hear() {
     clearTimeout(this.silence);
     this.silence = 0;

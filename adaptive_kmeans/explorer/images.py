@@ -1,7 +1,7 @@
 """The images that the explorer offers: given ones, bundled ones, uploads.
 
-An offered image is read when it is chosen, and only the chosen one is held decoded. One of more
-than `EXPLORED_PIXELS` pixels is explored on a reduced copy, which is said.
+An offered image is read when it is chosen, and only the chosen one is kept decoded. An image of
+more than `EXPLORED_PIXELS` pixels is explored on a reduced copy, and the explorer says so.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from adaptive_kmeans.rate_distortion.size import Slopes
 Pixels = npt.NDArray[np.uint8]
 
 EXPLORED_PIXELS = 2_000_000
-"""Most pixels that are explored as they are."""
+"""Largest number of pixels that are explored without reduction."""
 BACKGROUND = "white"
 """Translucent images are flattened over this color."""
 UPLOAD = Limits(pixels=2**26, file_bytes=2**25)
-"""What an upload may be: 67 megapixels, 32 MB."""
+"""Limits of an upload: 67 megapixels, 32 MB."""
 MAX_UPLOADS = 16
 MAX_NAME = 80
-"""Letters of an uploaded file's name to keep."""
+"""Number of characters of an uploaded file's name to keep."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,17 +45,17 @@ class Offer:
     Parameters
     ----------
     name : str
-        What it is called: one name, one image.
+        Its name, which is unique.
     path : str
-        The file, as a command line names it.
+        The file, as named on a command line.
     spec : str
-        The image, as a config names it.
+        The image, as named in a config.
     width, height : int
         Its size in pixels.
     note : str
-        Where it is from.
+        Where it comes from.
     input_bytes : int
-        Size of its file; of its raw pixels where there is no file.
+        Size of its file, or of its raw pixels if there is no file.
     read : callable
         Takes the color to flatten it over, or None, and returns the image.
     """
@@ -71,13 +71,13 @@ class Offer:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is told of it."""
+        """What messages say about it."""
         keys = ("name", "width", "height", "input_bytes", "note")
         return {key: getattr(self, key) for key in keys}
 
 
 def offer_source(source: ImageSource, note: str = "given") -> Offer:
-    """Offer an image of a set.
+    """Offer an image from a set.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def offer_pixels(pixels: Pixels, name: str = "image") -> Offer:
     Raises
     ------
     ImageError, LimitError
-        It is not an (H, W, 3) uint8 image, or too large.
+        It is not an (H, W, 3) uint8 image, or is too large.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def offer_pixels(pixels: Pixels, name: str = "image") -> Offer:
 
 
 def offer_upload(name: str, data: bytes) -> Offer:
-    """Offer a file that was sent.
+    """Offer an uploaded file.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def offer_upload(name: str, data: bytes) -> Offer:
     Raises
     ------
     ImageError, LimitError
-        It is not an image, or more than `UPLOAD` allows.
+        It is not an image, or exceeds `UPLOAD`.
     """
     file = clean_name(name)
     UPLOAD.check(file, "file_bytes", len(data))
@@ -147,7 +147,7 @@ def offer_upload(name: str, data: bytes) -> Offer:
 
 
 def clean_name(name: str) -> str:
-    r"""Return the last part of a file's name, without what is not printed or not for a name.
+    r"""Return the last part of a file's name, without unprintable or unsuitable characters.
 
     Examples
     --------
@@ -171,7 +171,7 @@ class Gallery:
     Parameters
     ----------
     offers : iterable of Offer
-        Those that are there from the beginning.
+        Those that are there at the start.
     """
 
     def __init__(self, offers: Iterable[Offer]) -> None:
@@ -186,7 +186,7 @@ class Gallery:
         Raises
         ------
         UnknownNameError
-            There is none.
+            There is no such image.
         """
         name = name or next(iter(self._offers))
         if name not in self._offers:
@@ -194,12 +194,12 @@ class Gallery:
         return self._offers[name]
 
     def add_upload(self, name: str, data: bytes) -> Offer:
-        """Add a file that was sent, under a name that is not taken.
+        """Add an uploaded file, under a name that is not taken.
 
         Raises
         ------
         ImageError, LimitError
-            It cannot be used, or there have been `MAX_UPLOADS` before.
+            It cannot be used, or there have already been `MAX_UPLOADS`.
         """
         if self._uploads >= MAX_UPLOADS:
             received = f"{self._uploads + 1}; reload the page to begin again"
@@ -217,12 +217,12 @@ class Gallery:
 
     @property
     def facts(self) -> list[dict[str, Any]]:
-        """What is told of all images, in their order."""
+        """What messages say about all images, in order."""
         return [offer.facts for offer in self._offers.values()]
 
 
 def offers_of(specs: Iterable[str]) -> list[Offer]:
-    """Return what is offered at first: the named images, then the bundled ones.
+    """Return the initial offers: the named images, then the bundled ones.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def offers_of(specs: Iterable[str]) -> list[Offer]:
 
 
 class Chosen:
-    """The image that is explored: its pixels, and what of it is worth keeping.
+    """The image being explored: its pixels, and results that are worth caching.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ class Chosen:
 
     @property
     def scale_note(self) -> str:
-        """What is said of a reduced copy; "" where the image is explored as it is."""
+        """The note on a reduced copy; "" if the image is not reduced."""
         if not self.is_reduced:
             return ""
         height, width = self.pixels.shape[:2]
@@ -266,11 +266,11 @@ class Chosen:
         return f"reduced from {whole} to {width}×{height}; bytes and quality are those of this copy"
 
     def read_whole(self) -> Pixels:
-        """Read the image in its full size."""
+        """Read the image at full size."""
         return self.offer.read(self.background).pixels
 
     def split(self, quantizer: RegionAdaptive) -> SplitImage:
-        """Split the image as a quantizer does; the last split is kept."""
+        """Split the image as a quantizer does; the last split is cached."""
         key = quantizer.block_size, quantizer.measure, quantizer.threshold
         last = self._split
         if last is None or last[0] != key:
@@ -279,12 +279,12 @@ class Chosen:
 
     @cached_property
     def slopes(self) -> Slopes:
-        """What a bit is worth with codebooks of the image, which quality needs."""
+        """What a bit is worth with codebooks of the image, as the quality method needs."""
         return Slopes(self.pixels)
 
 
 def reduce(pixels: Pixels, most: int = EXPLORED_PIXELS) -> Pixels:
-    """Return an image, or a copy of it that has no more than `most` pixels.
+    """Return an image, or a reduced copy of at most `most` pixels.
 
     Examples
     --------

@@ -1,5 +1,5 @@
 /**
- * The page: gives the explorer a `model` whose messages go over one WebSocket.
+ * The page: provides the explorer with a `model` whose messages go over one WebSocket.
  *
  * A frame is binary: the length of the JSON as uint32, little-endian; the JSON, in UTF-8, whose
  * `buffers` are the lengths of the buffers; then the buffers, end to end.
@@ -32,7 +32,7 @@ function splitFrame(frame) {
   return [message, buffers];
 }
 
-/** What anywidget gives in a notebook, over a WebSocket that connects again by itself. */
+/** What anywidget provides in a notebook, over a WebSocket that reconnects by itself. */
 class SocketModel {
   constructor(url) {
     this.url = url;
@@ -65,7 +65,7 @@ class SocketModel {
 
   save_changes() {}
 
-  /** What cannot be sent is dropped: the explorer says its whole state when it is connected. */
+  /** What cannot be sent is dropped: the explorer sends its whole state when it is connected. */
   send(message, callbacks, buffers = []) {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(joinFrame(message, buffers));
   }
@@ -87,7 +87,7 @@ class SocketModel {
   }
 }
 
-const socket = new URL("socket", location.href); // beside the page, under its token
+const socket = new URL("socket", location.href); // next to the page, under its token
 socket.protocol = location.protocol.replace("http", "ws");
 const model = new SocketModel(socket);
 model.set("query", location.search.slice(1));

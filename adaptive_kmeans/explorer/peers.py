@@ -1,4 +1,4 @@
-"""What a setting is compared with: other codecs at the bytes of its file, and the elbow of k."""
+"""Comparisons for a setting: other codecs at the size of its file, and the elbow of k."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from adaptive_kmeans.metrics import PEAK
 from adaptive_kmeans.progress import Progress
 
 CODECS = {"png8": (2, 256), "jpeg": (1, 100), "webp": (1, 100)}
-"""Baselines to compare with, and the range of the setting that makes their files larger."""
+"""Baselines to compare with, and the range of the setting that increases their file size."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class PeerPoint:
 
 
 def at_bytes(pixels: Pixels, most: int, progress: Progress) -> tuple[list[PeerPoint], list[str]]:
-    """Return the file of each codec that is the largest of at most so many bytes.
+    """Return each codec's largest file of at most `most` bytes.
 
     Parameters
     ----------
     pixels : (H, W, 3) uint8
     most : int
-        Bytes.
+        Largest size in bytes.
     progress : callable
         Called before each file.
 
@@ -53,7 +53,7 @@ def at_bytes(pixels: Pixels, most: int, progress: Progress) -> tuple[list[PeerPo
     -------
     points : list of PeerPoint
     missing : list of str
-        Why a codec is not among them, one line each.
+        Why a codec is not among them, one line per codec.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def _closest(
     share: float,
     progress: Progress,
 ) -> PeerPoint | int:
-    """Return the largest file of at most so many bytes, or the bytes of the smallest one."""
+    """Return the largest file of at most `most` bytes, or else the size of the smallest one."""
     from adaptive_kmeans.baselines.checked import Baseline
 
     low, high = settings
@@ -93,7 +93,7 @@ def _closest(
     smallest = 0
     while low <= high:
         progress(f"peers: {name}", share)
-        # the smallest is looked at last, and only if all others are too large
+        # the smallest is tried last, and only if all others are too large
         middle = (low + high) // 2
         baseline = Baseline.create(f"{name}:{middle}")
         data = baseline.encode(pixels)
@@ -119,7 +119,7 @@ def elbow_of(
     ----------
     pixels : (H, W, 3) uint8
     state : ExplorerState
-        Color space and seed are its.
+        Gives the color space and the seed.
     progress : callable
         Called before each k.
 

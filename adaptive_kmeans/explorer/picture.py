@@ -1,7 +1,7 @@
 """From a state and an image to a picture, and to a file: the one function behind the explorer.
 
-A picture is what follows the slider: nearest codewords, at once. A file is what `encode` writes, a
-moment later: its bytes are never estimated.
+A picture follows the slider at once, with nearest codewords. A file is what `encode` writes a
+moment later: its size is never estimated.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Picture:
     quantized : Quantized
         Codewords, regions and indices.
     is_final : bool
-        Whether a file of the state decodes to just these pixels.
+        Whether a file of the state decodes to exactly these pixels.
     psnr_db : float
         PSNR of these pixels.
     seconds : float
-        What it took.
+        Time that quantizing took.
     """
 
     quantized: Quantized
@@ -57,11 +57,11 @@ class EncodedFile:
     reconstruction : (H, W, 3) uint8
         What it decodes to.
     psnr_db, ssim : float
-        Quality of that.
+        Quality of the reconstruction.
     split : dict
-        Its bytes by what they hold; they add up to the file.
+        The sizes of the file's parts in bytes; they add up to the file.
     seconds : float
-        What encoding took.
+        Time that encoding took.
     """
 
     data: bytes
@@ -73,7 +73,7 @@ class EncodedFile:
     seconds: float
 
     def facts(self, input_bytes: int) -> dict[str, Any]:
-        """Return the rate and quality of the file, for an input of so many bytes."""
+        """Return the rate and quality of the file, for an input of `input_bytes`."""
         shape = self.reconstruction.shape
         return {
             "bytes": len(self.data),
@@ -144,7 +144,7 @@ def encode_file(
 
 
 def split_of(data: bytes) -> dict[str, int]:
-    """Return the bytes of a file by what they hold, in the order of the page."""
+    """Return the sizes in bytes of a file's parts, in the order of the page."""
     contents = container.inspect(data)
     return {
         "header": contents.header_bytes,
@@ -157,10 +157,10 @@ def split_of(data: bytes) -> dict[str, int]:
 
 
 def arrays(quantized: Quantized) -> tuple[dict[str, Any], list[bytes]]:
-    """Return a quantized image as a message carries it: what is said of it, and three buffers.
+    """Return a quantized image as a message carries it: its facts, and three buffers.
 
     The buffers are the index map, uint16 and little-endian, the region map and the codebooks, both
-    bytes.
+    uint8.
     """
     index_map: npt.NDArray[np.uint16] = quantized.index_map.astype("<u2", copy=False)
     said = {

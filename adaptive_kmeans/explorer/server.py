@@ -1,17 +1,17 @@
-"""The explorer's page: a small server on the loopback.
+"""The explorer's page: a small server on the loopback interface.
 
 It serves one user on one machine. Everything is under a random token, the first part of the path;
-Host has to be the loopback, so that no other site's name can lead here (DNS rebinding), and Origin
-of the WebSocket has to be the page's own. There are five addresses, all for GET, and the page's own
-ones are relative, so that it knows of no token:
+Host must be the loopback, so that no other site's name can lead here (DNS rebinding), and Origin of
+the WebSocket must be the page's own. There are five addresses, all for GET; the page itself uses
+relative ones, so it does not know the token:
 
 ============== =================================================
 ``/TOKEN/``    the page; its query is the state
 ``…/page.js``, ``…/explorer.js``, ``…/explorer.css``
-``…/socket``   the WebSocket, one session of a user each
+``…/socket``   the WebSocket, one session per connection
 ============== =================================================
 
-A frame of the WebSocket is binary, both ways::
+A WebSocket frame is binary in both directions::
 
     ┌────────────────┬──────────────────────────────────────┬──────────────────┐
     │ length of JSON │ JSON, UTF-8, with                    │ the buffers, end │
@@ -50,19 +50,19 @@ except ImportError as error:
 
 LOOPBACK = "127.0.0.1"
 HOSTS = (LOOPBACK, "localhost")
-"""What a browser may call this server."""
+"""Names by which a browser may address this server."""
 DEFAULT_PORT = 8760
 TOKEN_BYTES = 24
 MAX_SESSIONS = 8
-"""Pages that are open at a time."""
+"""Largest number of pages open at a time."""
 MAX_JSON_BYTES = 2**16
-"""Bytes of a message without its buffers."""
+"""Largest size of a message without its buffers."""
 MAX_FRAME_BYTES = 2 * UPLOAD.file_bytes
-"""Above this a connection is closed; between this and what an upload may be, it is told."""
+"""Larger frames close the connection; between the upload limit and this, the page is told."""
 MAX_HEAD_BYTES = 2**14
-"""Bytes of the head of a request."""
+"""Largest size of a request's head."""
 CLOSING_S = 2
-"""Seconds that open connections have when the server ends."""
+"""Seconds that open connections have to close when the server stops."""
 TRY_LATER, POLICY = 1013, 1008
 """Codes with which a WebSocket is closed."""
 
@@ -136,14 +136,14 @@ def _refuse(constant: str) -> None:
 
 
 class Server:
-    """The server of a page: its address and its life.
+    """The server of a page: its address and its lifetime.
 
     Parameters
     ----------
     offers : sequence of Offer
         Images to choose from.
     port : int
-        Where to listen; where it is in use, a free one is taken. 0 is any free one.
+        Where to listen; if it is in use, a free one is taken. 0 means any free one.
     """
 
     def __init__(self, offers: Sequence[Offer], port: int = DEFAULT_PORT) -> None:
@@ -171,11 +171,11 @@ class Server:
 
     @property
     def address(self) -> str:
-        """Where the page is."""
+        """The address of the page."""
         return f"http://{LOOPBACK}:{self.port}/{self.token}/"
 
     def run(self) -> None:
-        """Serve until an interrupt, which is raised again as `KeyboardInterrupt`."""
+        """Serve until interrupted; the interrupt is raised again as `KeyboardInterrupt`."""
         try:
             self._server.run(sockets=[self._socket])
         finally:
@@ -185,11 +185,11 @@ class Server:
                 session.close()
 
     def stop(self) -> None:
-        """Let `run` end, from another thread."""
+        """Make `run` return; called from another thread."""
         self._server.should_exit = True
 
     def application(self) -> Callable[[Scope, Receive, SendEvent], Awaitable[None]]:
-        """Return the ASGI application: the routes behind their guard."""
+        """Return the ASGI application: the routes behind the guard."""
         routes = [
             *(Route(f"/{self.token}/{path}", self._serve_file, methods=["GET"]) for path in FILES),
             WebSocketRoute(f"/{self.token}/socket", self._serve_session),
@@ -218,12 +218,12 @@ class Server:
         loop = asyncio.get_running_loop()
 
         def send(message: Message, buffers: Sequence[bytes]) -> None:
-            """Send from a thread of the session, as fast as the page takes it."""
+            """Send from a thread of the session, as fast as the page receives."""
             frame = pack(message, buffers)
             sending = asyncio.run_coroutine_threadsafe(socket.send_bytes(frame), loop)
             try:
                 sending.result()
-            except Exception:  # whatever it is: nobody listens any more
+            except Exception:  # whatever it is: nobody is listening any more
                 raise Outdated from None
 
         session = Session(self._offers, send)
@@ -242,7 +242,7 @@ class Server:
 
 
 def _take(session: Session, frame: MutableMapping[str, Any], send: Callable[..., None]) -> None:
-    """Hand a frame to the session; a malformed one is answered."""
+    """Hand a frame to the session; answer a malformed one with an error."""
     try:
         if frame.get("bytes") is None:
             raise FormatError("frame", "a binary one", "text")
@@ -259,7 +259,7 @@ async def _fail(_: Request, error: Exception) -> Response:
 
 
 class _Guard:
-    """Lets through what comes from the page itself, and adds headers that keep it apart."""
+    """Lets through only requests from the page itself, and adds headers that isolate the page."""
 
     def __init__(self, application: Starlette, server: Server) -> None:
         self._application = application
@@ -285,7 +285,7 @@ class _Guard:
         await self._application(scope, receive, send_guarded)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
-        """Return why a request is refused, with its status; None if it is not."""
+        """Return the status and reason if a request is refused, else None."""
         own = [f"{host}:{self._server.port}" for host in HOSTS]
         headers = scope["headers"]
         head = sum(len(key) + len(value) for key, value in headers)
@@ -328,7 +328,7 @@ class _Guard:
 
 
 def _listen(port: int) -> socket.socket:
-    """Return a socket that is bound to the loopback: at the port, or at a free one."""
+    """Return a socket bound to the loopback interface, at the port or at a free one."""
     if not 0 <= port < 2**16:
         raise ConfigError("port", "0..65535", port)
     for tried in (port, 0):
@@ -336,7 +336,7 @@ def _listen(port: int) -> socket.socket:
         with contextlib.suppress(OSError):
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((LOOPBACK, tried))
-            listener.listen()  # a browser that is faster than the server waits
+            listener.listen()  # lets a browser that is faster than the server wait
             return listener
         listener.close()
     raise OutputError("port", "a free one on the loopback", "none")

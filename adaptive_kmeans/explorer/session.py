@@ -1,11 +1,11 @@
-"""What one user has: images, a setting, points tried; messages in, answers out.
+"""One user's session: images, a setting, points tried; messages in, answers out.
 
 The newest setting wins. Its picture is made at once, by a thread that does nothing else. Once a
-setting has stood for `SETTLE_S`, a second thread encodes it, so that dragging a slider encodes
-nothing on its way; a newer setting ends that. Nothing queues up: of each kind of work at most one
-waits.
+setting has been unchanged for `SETTLE_S`, a second thread encodes it, so dragging a slider encodes
+nothing along the way; a newer setting ends the encoding. Nothing queues up: at most one job of each
+kind waits.
 
-Messages that are taken:
+Messages that are accepted:
 
 =========== =================================== ===================================================
 ``hello``   query                               ``welcome``, and then as after ``state``
@@ -20,9 +20,9 @@ Messages that are taken:
 ``bye``                                         the work ends
 =========== =================================== ===================================================
 
-Whatever cannot be done is answered by one ``error``: about, message, in one line, and code, the
-exit code of `adaptive_kmeans.errors`. Numbers that are not finite are null: the PSNR of a lossless
-file, the SSIM of a tiny image.
+Whatever cannot be done is answered with one ``error``: about, message, in one line, and code, the
+exit code of `adaptive_kmeans.errors`. Non-finite numbers are null: the PSNR of a lossless file, the
+SSIM of a tiny image.
 """
 
 from __future__ import annotations
@@ -51,21 +51,21 @@ from adaptive_kmeans.rate_distortion.effort import EFFORTS
 
 Message = dict[str, Any]
 Send = Callable[[Message, Sequence[bytes]], None]
-"""Takes a message and its buffers; called from several threads. It raises `Outdated` where nobody
-listens any more."""
+"""Takes a message and its buffers; called from several threads. It raises `Outdated` if nobody is
+listening any more."""
 
 NICENESS = 10
-"""How much encoding gives way to pictures."""
+"""How much encoding yields to pictures."""
 SETTLE_S = 0.12
-"""How long a setting stands before it is encoded."""
+"""Seconds that a setting must be unchanged before it is encoded."""
 TELL_S = 0.1
-"""Seconds between two messages of progress."""
+"""Seconds between two progress messages."""
 BLOCK_SIZES = (2, 4, 8, 16, 32, 64)
-"""What is offered; any other may be in the address."""
+"""Sizes that are offered; the address may have any other."""
 MAX_POINTS = 500
-"""Points tried that are kept, the newest."""
+"""Number of points tried that are kept, the newest."""
 MAX_NUMBER = 2**53
-"""Numbers of messages are those that JavaScript can count to."""
+"""Limit of message numbers, up to which JavaScript counts exactly."""
 
 
 class Session:
@@ -78,9 +78,9 @@ class Session:
     send : callable
         Called with every answer.
     state : ExplorerState, optional
-        What is shown before the page or widget says what it wants.
+        What is shown until the page or widget asks for something else.
     folder : Path, optional
-        Where ``save`` writes; None refuses it.
+        Where ``save`` writes; with None, ``save`` is refused.
 
     Examples
     --------
@@ -96,7 +96,7 @@ class Session:
     """
 
     has_kernels = False
-    """Whether this process has shown a picture: the first one loads kernels, or compiles them."""
+    """Whether this process has shown a picture: the first one loads or compiles the kernels."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class Session:
         }
 
     def receive(self, message: object, buffers: Sequence[bytes] = ()) -> None:
-        """Take a message; whatever is wrong with it is answered, never raised."""
+        """Handle a message; errors are answered, never raised."""
         kind = message.get("type") if isinstance(message, dict) else None
         about = kind if isinstance(kind, str) and kind in self._answers else "message"
         with self._answering(about):
@@ -141,12 +141,12 @@ class Session:
             self._answers[about](message, buffers)
 
     def pause(self) -> None:
-        """End the work until another message comes."""
+        """Stop working until another message arrives."""
         for worker in (self._pictures, self._files):
             worker.outdate("picture", "file", "whole", "peers", "elbow")
 
     def close(self) -> None:
-        """End the work, and forget the images."""
+        """Stop working, and release the images."""
         self._pictures.close()
         self._files.close()
         with self._lock:
@@ -168,7 +168,7 @@ class Session:
     def _answering(self, about: str, number: int | None = None) -> _Answering:
         return _Answering(self._send, about, number)
 
-    # what is asked for
+    # requests
 
     def _hello(self, message: Message, _: Sequence[bytes]) -> None:
         query = message.get("query", "")
@@ -224,7 +224,7 @@ class Session:
     # a setting
 
     def _want(self, state: ExplorerState, number: int) -> None:
-        """Show another state, and end the work on the one before."""
+        """Show another state, and stop working on the previous one."""
         with self._lock:
             self.state, self._number = state, number
             self._file = None
@@ -258,7 +258,7 @@ class Session:
                 self._files.put("file", lambda later: self._encode(state, number, chosen, later))
 
     def _choose(self, state: ExplorerState, check: Check) -> Chosen:
-        """Return the state's image; read and send it if it is another one."""
+        """Return the state's image; read and send it if it has changed."""
         with self._lock:
             chosen = self._chosen
         if chosen is not None and chosen.offer.name == state.image:
@@ -311,7 +311,7 @@ class Session:
             self.receive({"type": "take", "what": what})
 
     def _progress(self, number: int, check: Check, prefix: str = "") -> Progress:
-        """Return a callback that tells how far the work is, and ends it where it is outdated."""
+        """Return a callback that reports progress, and ends the work if it is outdated."""
         told = -math.inf
 
         def tell(stage: str, share: float) -> None:
@@ -386,7 +386,7 @@ class Session:
             self._send(said | ({} if taken.text is None else {"text": taken.text}), [taken.data])
 
     def _made(self, what: str) -> takeaway.Taken | None:
-        """Return what is to be taken; None, and take it later, while its file is being made."""
+        """Return what to take away, or None while its file is being made, and take it later."""
         with self._lock:
             state, chosen, file = self.state, self._chosen, self._file
             points = list(self.points)
@@ -409,7 +409,7 @@ class Session:
 
 
 class _Answering:
-    """Turns errors into one answer in one line."""
+    """Turns an error into a one-line answer."""
 
     def __init__(self, send: Callable[[Message], None], about: str, number: int | None) -> None:
         self._send = send
@@ -429,7 +429,7 @@ class _Answering:
 
 
 def describe(error: Exception) -> tuple[str, int]:
-    """Return an error in one line, and its exit code.
+    """Return an error as one line, and its exit code.
 
     Examples
     --------
@@ -444,7 +444,7 @@ def describe(error: Exception) -> tuple[str, int]:
 
 
 def finite(value: Any) -> Any:
-    """Return JSON's form of a value: numbers that are not finite are None.
+    """Return a value in a form that JSON allows: non-finite numbers become None.
 
     Examples
     --------
@@ -461,7 +461,7 @@ def finite(value: Any) -> Any:
 
 
 def choices() -> dict[str, Any]:
-    """Return what the controls offer."""
+    """Return the choices that the controls offer."""
     from adaptive_kmeans.clustering import COLOR_SPACES
     from adaptive_kmeans.detail import measures
     from adaptive_kmeans.dithering import NONE, ditherings
@@ -489,7 +489,7 @@ def version() -> str:
 
 
 def type_of(value: object) -> str:
-    """Say what was received in a few words."""
+    """Describe what was received in a few words."""
     if isinstance(value, dict):
         kind = value.get("type")
         return f"type {kind!r:.60}" if isinstance(kind, str) else "an object without a type"

@@ -1,7 +1,7 @@
-"""`ExplorerState`: everything that a page or a widget is set to, as one value.
+"""`ExplorerState`: all settings of a page or a widget, as one value.
 
 It is the whole of the interface: which image, the settings of the method, and how the picture is
-looked at. Both homes of the explorer carry it as flat JSON, an address carries it as a query.
+viewed. Both hosts of the explorer carry it as flat JSON; an address carries it as a query.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ METHODS = ("quality", "regular", "regions")
 COMPARISONS = ("swipe", "side", "hold")
 OVERLAYS = ("none", "regions", "error", "codeword")
 VIEW = ("compare", "overlay", "codeword", "zoom", "x", "y", "swipe")
-"""Keys that say how the picture is looked at, not what it is."""
+"""Keys that say how the picture is viewed, not what it is."""
 
 MAX_NAME = 255
-"""Letters of an image's name."""
+"""Largest number of characters in an image's name."""
 MAX_SEED = 2**32 - 1
 MAX_PLACE = 1e6
 
 
 @dataclass(frozen=True)
 class ExplorerState:
-    """What the explorer is set to.
+    """The settings of the explorer.
 
     Parameters
     ----------
@@ -47,13 +47,13 @@ class ExplorerState:
     block_size, detail, threshold, effort, tune, color_space, seed, dither
         See `adaptive_kmeans.codec.Settings`.
     restoration : bool
-        Whether the decoder may filter and correct, each where it pays.
+        Whether the decoder may filter and correct, each where it pays off.
     compare, overlay : str
         How the picture is compared with the original, and what is drawn over it.
     codeword : int
-        The highlighted one, counted through all codebooks; -1 for none.
+        The highlighted codeword, counted across all codebooks; -1 for none.
     zoom, x, y, swipe : float
-        The part of the image that is in view, and the share of it that shows the original.
+        The part of the image in view, and the share of it that shows the original.
 
     Raises
     ------
@@ -125,18 +125,18 @@ class ExplorerState:
             object.__setattr__(self, name, _check_real(name, getattr(self, name), least, most))
         if not isinstance(self.restoration, bool):
             raise ConfigError("restoration", "true or false", _short(self.restoration))
-        # names of all methods, those of the others too: the address keeps them
+        # names for all methods, not just the chosen one: the address keeps them
         named = self._shared | self._split | self._plain
         Settings.published(1, 1, effort=self.effort, tune=self.tune, **named)
 
     @classmethod
     def from_dict(cls, values: object) -> Self:
-        """Return the state of a JSON object that has every key, and no other.
+        """Return the state of a JSON object that has every key and no others.
 
         Raises
         ------
         ConfigError, UnknownNameError
-            It is something else.
+            It is not such an object, or has an invalid value.
 
         Examples
         --------
@@ -161,9 +161,9 @@ class ExplorerState:
 
     @classmethod
     def from_query(cls, query: str) -> Self:
-        """Return the state that the query of an address holds; absent keys have their defaults.
+        """Return the state in the query of an address; absent keys have their defaults.
 
-        Keys that the explorer does not have are left out, since links gather them on their way.
+        Unknown keys are ignored, since links accumulate them when they are shared.
 
         Raises
         ------
@@ -183,7 +183,7 @@ class ExplorerState:
         return cls(**values)
 
     def to_query(self) -> str:
-        """Return the query of an address that restores the state: what differs from the defaults.
+        """Return the query that restores the state: whatever differs from the defaults.
 
         Examples
         --------
@@ -198,7 +198,7 @@ class ExplorerState:
         return urlencode({name: _spell(value) for name, value in differing.items()})
 
     def settings(self) -> Settings:
-        """Return the settings of the encoder that the state asks for."""
+        """Return the encoder settings that the state asks for."""
         if self.method == "quality":
             return Settings(
                 quality=self.quality,
@@ -231,7 +231,7 @@ class ExplorerState:
         return {"dither": self.dither}
 
     def _restored(self, *, by_default: bool) -> dict[str, Any]:
-        """Return the restoration's settings where they are not what the method has anyway."""
+        """Return the restoration settings where they differ from the method's own."""
         if self.restoration == by_default:
             return {}
         chosen = AUTO if self.restoration else NONE
@@ -267,6 +267,6 @@ def _spell(value: object) -> str:
 
 
 def _short(value: object) -> str:
-    """Quote what was received, cut to a length that fits a line."""
+    """Quote what was received, truncated to fit on a line."""
     text = repr(value) if isinstance(value, str | int | float | None) else type(value).__name__
     return text if len(text) <= 60 else f"{text[:59]}…"

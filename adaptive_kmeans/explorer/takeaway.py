@@ -1,4 +1,4 @@
-"""What one takes along: the exact command, a config that repeats the points tried, and files."""
+"""What to take away: the exact command, a config that repeats the points tried, and files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from adaptive_kmeans.explorer.state import ExplorerState
 from adaptive_kmeans.image import encode_image
 
 OF_FILE = ("akm", "png", "index-map", "codebook", "npz")
-"""What is of the file that the setting makes, and waits for it."""
+"""Those that come from the setting's file, and wait for it."""
 WHAT = ("command", "config", *OF_FILE)
 MAX_QUERY = 4096
-"""Letters of an address' query."""
+"""Largest number of characters in an address's query."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Point:
     Parameters
     ----------
     image, spec : str
-        Name of the image, and how a config names it.
+        Name of the image, and its name in a config.
     background : str or None
         Color over which the image was flattened.
     settings : Settings
@@ -64,7 +64,7 @@ class Point:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is told of it."""
+        """What messages say about it."""
         keys = ("image", "bytes", "bits_per_pixel", "psnr_db", "ssim")
         label = AdaptiveKMeans(self.settings).label
         return {"label": label, **{key: getattr(self, key) for key in keys}}
@@ -72,7 +72,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Taken:
-    """A thing to take along: the name of a file, its content, and the text to copy if it is one."""
+    """A thing to take away: a file name, its content, and the text to copy if it is text."""
 
     name: str
     data: bytes
@@ -85,7 +85,7 @@ def check_what(what: object) -> str:
     Raises
     ------
     ConfigError, UnknownNameError
-        It is something else.
+        It is not one of them.
     """
     if not isinstance(what, str):
         raise ConfigError("what to take", "a name", type(what).__name__)
@@ -110,9 +110,9 @@ def take(
     chosen : Chosen
         The image that the state names.
     file : EncodedFile or None
-        Its file, which those of `OF_FILE` need.
+        The state's file, which those of `OF_FILE` need.
     points : sequence of Point
-        Those tried, for a config.
+        The points tried, for a config.
     """
     name = chosen.offer.name
     stem = f"{name}-reduced" if chosen.is_reduced else name
@@ -162,7 +162,7 @@ OPTIONS = {
 
 
 def command(path: str, output: str, settings: Settings, background: str | None = None) -> str:
-    """Return the command line whose file is that of the settings, byte for byte.
+    """Return the command line that writes the file of the settings, byte for byte.
 
     Examples
     --------
@@ -185,7 +185,7 @@ def _as_file(path: str) -> str:
 
 
 def _differing(settings: Settings) -> dict[str, Any]:
-    """Return what has to be said of settings, in the order of `OPTIONS`."""
+    """Return the settings that must be given explicitly, in the order of `OPTIONS`."""
     dials = {name: getattr(settings, name) for name in ("quality", "k1", "k2")}
     dials = {name: value for name, value in dials.items() if value is not None}
     default = Settings(**dials)
@@ -248,7 +248,7 @@ def config(points: Iterable[Point]) -> str:
 
 
 def _method(settings: Settings) -> tuple[dict[str, Any], str | None]:
-    """Return the section of a config for settings, and the key of it that may have several."""
+    """Return a config's section for settings, and its key that may have several values."""
     method = {"method": "regular"}
     dial: str | None = "k"
     differing = _differing(settings)
@@ -264,14 +264,14 @@ def _method(settings: Settings) -> tuple[dict[str, Any], str | None]:
 
 
 def save(taken: Taken, folder: Path, name: object = None) -> Path:
-    """Write what was taken into a folder, whole or not at all, and never over a file.
+    """Write what was taken into a folder, completely or not at all, never over a file.
 
     Parameters
     ----------
     taken : Taken
     folder : Path
     name : str, optional
-        The file's name; by default that of what was taken, with a number where it is there.
+        The file's name; by default that of what was taken, with a number if that exists.
 
     Returns
     -------
@@ -282,7 +282,7 @@ def save(taken: Taken, folder: Path, name: object = None) -> Path:
     ConfigError
         The name is not that of a file in the folder.
     OutputError
-        There is such a file, or it cannot be written.
+        The file exists, or cannot be written.
     """
     if name is None or name == "":
         pure = PurePath(taken.name)

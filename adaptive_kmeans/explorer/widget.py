@@ -1,4 +1,4 @@
-"""The explorer's widget: its home in Jupyter, VS Code, Colab and marimo."""
+"""The explorer's widget, its host in Jupyter, VS Code, Colab and marimo."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ HERE = Path(__file__).parent
 
 
 class ExplorerWidget(anywidget.AnyWidget):
-    """The explorer as a widget; `adaptive_kmeans.explore` makes one.
+    """The explorer as a widget; `adaptive_kmeans.explore` creates one.
 
     Parameters
     ----------
     offers : sequence of Offer
         Images to choose from.
     state : ExplorerState
-        What it shows at first.
+        What it shows initially.
 
     Attributes
     ----------
     session : Session
-        What the widget works on: its `state` is what is shown, and its `points` what was tried.
+        The widget's session: its `state` is what is shown, and its `points` are what was tried.
     """
 
     _esm = HERE / "explorer.js"
@@ -59,12 +59,12 @@ class ExplorerWidget(anywidget.AnyWidget):
 
     @property
     def settings(self) -> Settings:
-        """The settings of the encoder that the widget shows now."""
+        """The encoder settings that the widget currently shows."""
         return self.session.state.settings()
 
     @property
     def image(self) -> Pixels:
-        """The pixels of the image that it shows, never a reduced copy: (H, W, 3) uint8."""
+        """The pixels of the image shown, never a reduced copy: (H, W, 3) uint8."""
         offer = self.session.gallery[self.session.state.image]
         return read_flattened(offer.read)[0].pixels
 
@@ -80,14 +80,14 @@ class ExplorerWidget(anywidget.AnyWidget):
         self.send(message, list(buffers))
 
     def close(self) -> None:
-        """End the work with the widget."""
+        """Stop working when the widget is closed."""
         if hasattr(self, "session"):
             self.session.close()
         super().close()
 
 
 def explore_in_widget(image: object, settings: Mapping[str, Any]) -> ExplorerWidget:
-    """Return a widget of an image and the bundled ones; see `adaptive_kmeans.explore`."""
+    """Return a widget for an image and the bundled ones; see `adaptive_kmeans.explore`."""
     state = state_of(settings)
     if image is None:
         return ExplorerWidget(offers_of([]), state)
@@ -100,7 +100,7 @@ def explore_in_widget(image: object, settings: Mapping[str, Any]) -> ExplorerWid
 
 
 def state_of(settings: Mapping[str, Any]) -> ExplorerState:
-    """Return the state of some settings; the method follows from them unless it is named.
+    """Return the state of some settings; unless given, the method follows from them.
 
     Examples
     --------

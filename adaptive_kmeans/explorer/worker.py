@@ -1,7 +1,7 @@
 """A thread that does the newest job of each kind, and never queues.
 
-A job that is put replaces a waiting one of its kind and outdates a running one, which ends at its
-next check: it calls the `Check` that it is given wherever it can stop.
+A new job replaces a waiting one of its kind and outdates a running one, which ends at its next
+check: a job calls its `Check` wherever it can stop.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import Callable
 
 
 class Outdated(Exception):  # noqa: N818
-    """Ends a job that a newer one has replaced, or whose session is closed."""
+    """Ends a job that was replaced by a newer one, or whose session is closed."""
 
 
 class Check:
-    """What a job is given: call it where the job can stop.
+    """Passed to a job, which calls it wherever it can stop.
 
     Examples
     --------
@@ -34,17 +34,17 @@ class Check:
         self._is_outdated = threading.Event()
 
     def __call__(self) -> None:
-        """Raise `Outdated` where the job is."""
+        """Raise `Outdated` if the job is outdated."""
         if self._is_outdated.is_set():
             raise Outdated
 
     def wait(self, seconds: float) -> None:
-        """Wait; raise `Outdated` as soon as the job is."""
+        """Wait; raise `Outdated` as soon as the job is outdated."""
         self._is_outdated.wait(seconds)
         self()
 
     def outdate(self) -> None:
-        """Let the job end at its next check."""
+        """Make the job end at its next check."""
         self._is_outdated.set()
 
 
@@ -57,10 +57,10 @@ class Worker:
     Parameters
     ----------
     name : str
-        What the thread is called.
+        Name of the thread.
     niceness : int
-        How much it, and the threads that it starts, give way to others, where the system has
-        priorities of threads: 0 to 19.
+        How much it and the threads that it starts yield to others, if the system has thread
+        priorities: 0 to 19.
     """
 
     def __init__(self, name: str, niceness: int = 0) -> None:
@@ -73,7 +73,7 @@ class Worker:
         self._changed = threading.Condition()
 
     def put(self, kind: str, job: Job) -> None:
-        """Do a job once those of other kinds that wait are done, instead of any of its kind."""
+        """Do a job after the waiting ones of other kinds, and in place of any of its own kind."""
         with self._changed:
             if self._is_closed:
                 return
@@ -96,7 +96,7 @@ class Worker:
             self._running[1].outdate()
 
     def close(self) -> None:
-        """Drop all jobs, and end the thread once the running one has ended."""
+        """Drop all jobs, and end the thread once the running job has ended."""
         with self._changed:
             self._is_closed = True
             self._waiting.clear()
@@ -105,7 +105,7 @@ class Worker:
             self._changed.notify_all()
 
     def wait_idle(self, seconds: float) -> bool:
-        """Wait until no job runs or waits; return whether it is so."""
+        """Wait until no job is running or waiting; return whether that is so."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: not self._waiting and self._running is None, seconds

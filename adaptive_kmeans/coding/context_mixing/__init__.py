@@ -1,35 +1,34 @@
-"""`context-mixing`: small files for images with a codebook. This page and the modules specify it.
+"""`context-mixing`: small files for palette images, specified here and in the modules' docstrings.
 
-Everything is coded as binary decisions, each with a probability that adapts, by the range coder of
+Everything is coded as binary decisions, each with an adaptive probability, by the range coder of
 `range_coder`. All arithmetic is in integers (``>>`` shifts arithmetically, ``/`` rounds down), so
-files are the same on every machine. The model number says which profile of `contexts` a file
-follows: 1 the strongest, 2 `context-mixing:fast`.
+files are identical on every machine. The model number says which profile of `contexts` a file
+follows: 1 for the strongest, 2 for `context-mixing:fast`.
 
 **Codebook.** See `codebook`.
 
 **Region map.** An index map of one region whose codeword i is the gray ``255 i / (n_regions - 1)``.
 
-**Index map.** Nothing, if no pixel's region has two codewords or more. Else pixels in reading
-order; one whose region has one codeword costs nothing and teaches nothing. Codewords are called by
-their numbers
-in `codeword_tree`. For each pixel:
+**Index map.** Empty if no pixel's region has two or more codewords. Otherwise, pixels are coded in
+raster order; a pixel whose region has a single codeword costs nothing and trains nothing. Codewords
+are identified by their numbers in `codeword_tree`. For each pixel:
 
 1. `neighborhood` reads 25 earlier pixels and predicts three colors; `match` looks for an earlier
-   place with the same surroundings. `contexts` lists what decisions see of that, `pixels` says how
-   each quantity is computed.
+   position with the same surroundings. `contexts` lists what decisions see of these, and `pixels`
+   says how each quantity is computed.
 2. If W, N, NW and NE are one codeword (of the pixel's region, see `neighborhood`), the *run flag*
    says whether this pixel has it, too.
-3. If not, *branches* lead down the tree of its region, from the root: 1 to the right, 0 to the
-   left. After a run flag of 0 that codeword is excluded: a branch is not coded where one side holds
-   nothing else.
-4. Everything learns, once the pixel is coded: the counters and weights of its decisions in their
-   order (`mixer`), then the linear prediction and the match. So a codeword's price is the sum of
-   its decisions' prices, whatever else is asked first.
+3. Unless the run flag is 1, *branches* lead down the tree of its region from the root: 1 is right,
+   0 is left. After a run flag of 0, that codeword is excluded: a branch is not coded where one side
+   holds nothing else.
+4. Once the pixel is coded, everything learns: the counters and weights of its decisions, in order
+   (`mixer`), then the linear prediction and the match model. A codeword's price is therefore the
+   sum of its decisions' prices, whatever other prices are queried first.
 
-**Ends.** A payload is accepted only if it has exactly the bytes that an encoder would write for
-what it decodes to: nothing can be appended, and no other payload means the same.
+**Canonical payloads.** A payload is accepted only if it has exactly the bytes that an encoder would
+write for what it decodes to: nothing can be appended, and no two payloads decode to the same map.
 
-**Sizes.** Tables grow with ``depth = bit_length(pixels - 1)`` of the band, see `contexts` and
+**Sizes.** Tables grow with ``depth = bit_length(pixels - 1)`` of the band; see `contexts` and
 `match`.
 """
 
@@ -65,19 +64,19 @@ NUMBERS = {"strongest": 1, "fast": 2}
 """Model numbers of the profiles, by name."""
 
 PAIRS_LIMIT = 1 << 24
-"""Most regions times codewords of all regions."""
+"""Largest product of the number of regions and the number of codewords in all regions."""
 
 
 @dataclass(frozen=True)
 class ContextMixing:
     """Context mixing of binary decisions, as specified above.
 
-    The kernels are loaded when something is coded, so that files of other coders need no compiler.
+    The kernels are loaded on first use, so that files of other coders need no compiler.
 
     Parameters
     ----------
     profile : str
-        ``strongest``, or ``fast``: 60 % of the time, for files a few percent larger.
+        ``strongest``, or ``fast``, which takes 60 % of the time for files a few percent larger.
 
     Examples
     --------
@@ -121,14 +120,14 @@ class ContextMixing:
         Raises
         ------
         CorruptError
-            No codebook of `k` codewords is coded as `payload`.
+            `payload` does not code a codebook of `k` codewords.
         """
         from adaptive_kmeans.coding.context_mixing import codebook as codebooks
 
         return codebooks.decode(payload, k)
 
     def encode_region_map(self, region_map: Bytes, n_regions: int) -> bytes:
-        """Code the (rows, columns) regions of the blocks: an index map of grays."""
+        """Code the (rows, columns) regions of the blocks, as an index map of grays."""
         plane = np.zeros(region_map.shape, dtype=np.uint8)
         return _region_coder(self.profile, n_regions).encode(region_map.astype(np.uint16), plane)
 
@@ -144,17 +143,17 @@ class ContextMixing:
         return _region_coder(self.profile, n_regions).decode(payload, plane).astype(np.uint8)
 
     def index_coder(self, codebooks: tuple[Bytes, ...]) -> ContextMixingIndices:
-        """Return what codes the index maps of bands.
+        """Return the coder of the bands' index maps.
 
         Raises
         ------
         LimitError
-            The codebooks are too many or too large.
+            There are too many codebooks, or they are too large.
         """
         return ContextMixingIndices(_kind(self.profile), codebooks)
 
     def decoding_memory(self, pixels: int, codewords: tuple[int, ...]) -> int:
-        """Estimate the memory of decoding: tables, and what a pixel, region and pair need."""
+        """Estimate the memory of decoding: tables, plus the cost per pixel, region and pair."""
         if max(codewords) <= 1:
             return 0
         from adaptive_kmeans.coding.context_mixing.contexts import table_bytes
@@ -177,7 +176,7 @@ class ContextMixingIndices:
     Raises
     ------
     LimitError
-        The codebooks are too many or too large.
+        There are too many codebooks, or they are too large.
     """
 
     def __init__(self, kind: type[Model], codebooks: tuple[Bytes, ...]) -> None:
@@ -233,10 +232,10 @@ class ContextMixingIndices:
         return _look_up(self._order.astype(np.uint16), codes)
 
     def costs(self, index_map: Indices, pixel_regions: Bytes) -> npt.NDArray[np.float64]:
-        """Return what each pixel costs, in bits: (h, w), whose sum is the size of the payload.
+        """Return the cost of each pixel in bits, (h, w); the sum is the size of the payload.
 
-        Each is what the model answers when it is asked for the price of the pixel's codeword,
-        before it learns that it is taken.
+        Each cost is the price that the model quotes for the pixel's codeword before it learns from
+        it.
 
         Raises
         ------
@@ -261,7 +260,7 @@ class ContextMixingIndices:
         return pixels.costs(self._kind, self._codewords, codes, pixel_regions)
 
     def _used(self, index_map: Indices, pixel_regions: Bytes) -> npt.NDArray[np.bool_]:
-        """Return which regions have pixels, once the maps fit together: (256,)."""
+        """Check that the maps fit together, and return which regions have pixels: (256,)."""
         if index_map.shape != pixel_regions.shape:
             raise ConfigError("pixel regions", f"shape {index_map.shape}", pixel_regions.shape)
         highest = int(pixel_regions.max(initial=0))
@@ -288,7 +287,7 @@ class ContextMixingIndices:
 
     @property
     def _order(self) -> npt.NDArray[np.int64]:
-        """Index, in its own codebook, of each codeword."""
+        """Index of each codeword in its own codebook."""
         return self._numbered[1]
 
     def _numbers(self, index_map: Indices, pixel_regions: Bytes) -> npt.NDArray[np.int32]:
@@ -317,7 +316,7 @@ def _kind(profile: str) -> type[Model]:
 
 
 def _look_up(values: Indices, places: npt.NDArray[np.int32]) -> Indices:
-    """Return ``values[places]``, a run at a time, so that no large array of places is made."""
+    """Return ``values[places]``, computed in runs to avoid a large temporary array of places."""
     found = np.empty(places.shape, dtype=np.uint16)
     rows = max(1, RUN // max(1, places.shape[1]))
     for top in range(0, len(places), rows):

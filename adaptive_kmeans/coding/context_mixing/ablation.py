@@ -1,8 +1,8 @@
-"""What groups of contexts are worth: index maps coded by a model that lacks one.
+"""Ablation of context groups: index maps coded by a model that lacks one group.
 
 Files are always written with all contexts; only sizes come from here. The groups are those of the
-strongest profile's table in `contexts`. A model without a group is a model of its own, with kernels
-of its own, which are compiled when it is first asked for.
+strongest profile's table in `contexts`. A model without a group is a separate model with its own
+kernels, which are compiled on first use.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _without(kind: str, group: str) -> Profile:
 
 
 def _models() -> dict[str, type[Model]]:
-    """Make the models by the names of the groups that they lack."""
+    """Make the models, keyed by the names of the groups that they lack."""
     models: dict[str, type[Model]] = {}
     for kind in ("run", "branch"):
         for group in _groups(getattr(STRONGEST, kind)):
@@ -62,7 +62,7 @@ def index_map_bytes(
     codebooks: tuple[npt.NDArray[np.uint8], ...],
     without: str | None = None,
 ) -> int:
-    """Return the bytes of an index map that is coded without a group of contexts.
+    """Return the size in bytes of an index map coded without one group of contexts.
 
     Parameters
     ----------

@@ -1,30 +1,30 @@
 # mypy: disable-error-code="operator,arg-type,assignment,call-overload"
-"""Codebooks: each codeword as its difference from the one before.
+"""Codebooks: each codeword is coded as its difference from the previous one.
 
-Every quantizer leaves codebooks in the order of luma, and a file's reader gets them so. That order
-is a poor one to code: neighbors in it share a brightness, not a color. (On bundled photographs 256
-codewords cost 15 to 19 % more in it.) So the codewords of such a codebook are coded as a set, in an
-order of the encoder's choice, and the decoder sorts them.
+Every quantizer produces codebooks in luma order, and a file's reader receives them in that order.
+Luma order is expensive to code, though: its neighbors share a brightness, not a color. (On bundled
+photographs, 256 codewords cost 15 to 19 % more in it.) The codewords of such a codebook are
+therefore coded as a set, in an order of the encoder's choice, and the decoder sorts them.
 
-The payload, if it has fewer than 3 k bytes, is range coded. One decision, of probability 64512 /
-65536, says whether the codebook is in the order of luma (299 R + 587 G + 114 B, then R, G, B); its
-codewords then follow in any order, else in their own. A payload of 3 k bytes is the codewords
-themselves.
+A payload of fewer than 3 k bytes is range coded. One decision, of probability 64512 / 65536, says
+whether the codebook is in luma order (299 R + 587 G + 114 B, then R, G, B). If it is, its codewords
+follow in any order, otherwise in their own. A payload of 3 k bytes is the codewords themselves.
 
-Green goes first; it is predicted to be that of the codeword before (128 for the first). Red and
-blue are predicted with the change of green added, within 0..255. A difference from the prediction,
-modulo 256 in
--128..127, is mapped to 0, 1, 2, … for 0, -1, 1, -2, …; ``n``, the number of bits of that value, is
-coded in unary by up to 8 decisions, "n is larger than 0, 1, …". The bits below its highest one
-follow from the top. The counters of these decisions, each of which codes alone, are indexed
+Green comes first; its prediction is the green of the previous codeword (128 for the first). Red and
+blue are predicted likewise with the change in green added, clamped to 0..255. A difference from the
+prediction, modulo 256 in -128..127, is mapped to 0, 1, 2, … for 0, -1, 1, -2, …; ``n``, the bit
+length of that value, is coded in unary by up to 8 decisions, "n is larger than 0, 1, …". The bits
+below the highest one follow, most significant first. Each of these decisions is predicted by one
+counter alone. The counters are indexed as follows:
 
-* unary: ``(channel * 9 + last) * 16 + step``, the channel being 0 green, 1 red, 2 blue, ``last``
-  the ``n`` of the channel coded before in this codeword (0 for green), and ``step`` 0..7;
+* unary: ``(channel * 9 + last) * 16 + step``, where the channel is 0 for green, 1 for red and 2 for
+  blue, ``last`` is the ``n`` of the previous channel of this codeword (0 for green), and ``step``
+  is 0..7;
 * first bit below the highest: ``432 + (channel * 16 + n) * 4``; second: the same plus 2 plus the
   first bit; others have probability 1/2 and no counter.
 
-A counter's probability, its highest 16 bits, is kept within 64..65472 to code; its count goes up to
-60.
+A counter's probability, its highest 16 bits, is clamped to 64..65472 for coding; its count goes up
+to 60.
 """
 
 from typing import Any
@@ -47,14 +47,14 @@ from adaptive_kmeans.luma import luma_order
 Bytes = NDArray[np.uint8]
 
 SORTED_CHANCE = 64512
-"""Probability that a codebook is in the order of luma: 63/64, since every quantizer's is."""
+"""Probability that a codebook is in luma order: 63/64, since every quantizer's is."""
 BELOW_HIGHEST = 3 * 9 * 16
 COUNTERS = BELOW_HIGHEST + 3 * 16 * 4
 LIMIT = 60
 
 
 def encode(codebook: Bytes) -> bytes:
-    """Payload of a (k, 3) codebook: coded differences, or its bytes where these are no more."""
+    """Return the payload of a (k, 3) codebook: coded differences, or its bytes if no longer."""
     is_sorted = bool((codebook[luma_order(codebook)] == codebook).all())
     colors = (codebook[chain(codebook)] if is_sorted else codebook).astype(np.int64, order="C")
     sink = encoder(4 * colors.size + 64)
@@ -65,12 +65,12 @@ def encode(codebook: Bytes) -> bytes:
 
 
 def decode(payload: bytes, k: int) -> Bytes:
-    """Codebook of a payload, (k, 3).
+    """Return the (k, 3) codebook of a payload.
 
     Raises
     ------
     CorruptError
-        No codebook of k codewords is coded as `payload`.
+        `payload` does not code a codebook of `k` codewords.
     """
     if len(payload) == 3 * k:
         return np.frombuffer(payload, dtype=np.uint8).reshape(k, 3).copy()
@@ -89,8 +89,8 @@ def decode(payload: bytes, k: int) -> Bytes:
 def chain(codebook: Bytes) -> NDArray[np.int64]:
     """Return an order in which a (k, 3) codebook costs few bytes.
 
-    From the darkest codeword on, each is followed by the nearest of those that are left (ties: the
-    lowest index). Only the encoder needs it.
+    From the darkest codeword on, each is followed by the nearest of the remaining ones (ties: the
+    lowest index). Only the encoder needs this order.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def code_codebook(
     codebook: NDArray[np.int64],  # (k, 3); OUT when decoding
     counters: NDArray[np.uint32],  # (COUNTERS,)
 ) -> None:
-    """Code the codewords in their order."""
+    """Code the codewords in the given order."""
     red, green, blue = np.int64(128), np.int64(128), np.int64(128)
     for i in range(codebook.shape[0]):
         shift = np.int64(0)

@@ -1,27 +1,27 @@
-"""The binary tree over a codebook in which near colors share prefixes, built in integers.
+"""The binary tree over a codebook in which similar colors share prefixes, built in integers.
 
-The **spacing** of a codeword is its distance to the nearest other one of its codebook, in
-sixteenths, ``floor(sqrt(256 d**2))``; that of a codebook is the mean of them, rounded down, at
-least 16, and 16 for one codeword.
+The **spacing** of a codeword is its distance to the nearest other codeword of its codebook, in
+sixteenths, ``floor(sqrt(256 d**2))``; that of a codebook is the mean over its codewords, rounded
+down, at least 16, and 16 for a single codeword.
 
 A node holds a set of n codewords. Its **axis** comes from the covariance matrix of their colors,
-``sum of (n c - s)(n c - s)^T`` with ``s`` the sum of the colors, whose largest diagonal element
-(the first of equal ones) is brought to at most 40 bits by shifting all elements right. It begins as
-the row of that element; 8 times it becomes the matrix times itself. At the beginning and each time
-it is shifted right until no component has more than 12 bits. It is negated if its components add up
-to less than 0. The codewords are ordered by their projection on it (ties: by index), and the lower
-half (``n // 2``) goes left. Leaves from left to right give the **tree order**; with codewords in
-this order a node is an interval ``lo..hi - 1`` and is named by the first codeword of its right
-half, which no other node shares.
+``sum of (n c - s)(n c - s)^T``, where ``s`` is the sum of the colors. All elements of the matrix
+are shifted right until the largest diagonal element (the first of equal ones) has at most 40 bits.
+The axis starts as the row of that element and is multiplied by the matrix 8 times. At the start and
+after each multiplication, it is shifted right until no component has more than 12 bits. It is
+negated if its components add up to less than 0. The codewords are ordered by their projections onto
+it (ties: by index), and the lower half (``n // 2``) goes left. The leaves from left to right give
+the **tree order**. With codewords in this order, a node is an interval ``lo..hi - 1`` and is named
+by the first codeword of its right half, which no other node shares.
 
-The node's plane has the normal ``floor(2**20 axis / (length * spacing))``, ``length`` being the
-integer square root of the axis' squared length, at least 1, and ``spacing`` the mean of the node's
-codewords', rounded down, at least 16. Its threshold is half of the normal's product with the sum of
-the two codewords at the cut, rounded down, and then times 4, since colors are looked at in quarters
-of levels.
+The node's plane has the normal ``floor(2**20 axis / (length * spacing))``, where ``length`` is the
+integer square root of the axis' squared length, at least 1, and ``spacing`` is the mean spacing of
+the node's codewords, rounded down, at least 16. Its threshold is half the dot product of the normal
+and the sum of the two codewords at the cut, rounded down, and then multiplied by 4, since colors
+are measured in quarters of a level.
 
-An image's codewords are numbered through: those of region 0 in tree order, then those of region 1,
-and so on. Nodes are numbered alike.
+An image's codewords are numbered consecutively: those of region 0 in tree order, then those of
+region 1, and so on. Nodes are numbered in the same way.
 """
 
 from typing import NamedTuple
@@ -35,10 +35,10 @@ Int64 = NDArray[np.int64]
 
 
 class Codewords(NamedTuple):
-    """All codewords of all regions and their trees, and what is looked up of them again and again.
+    """All codewords of all regions, their trees, and caches of nearest codewords.
 
-    The last two arrays remember answers that depend on nothing else, so that threads may share
-    them.
+    The entries of the two caches, the last two arrays, depend on nothing else, so that threads may
+    share them.
     """
 
     offsets: NDArray[np.int64]  # (regions + 1,) first codeword of each region
@@ -48,12 +48,12 @@ class Codewords(NamedTuple):
     right: NDArray[np.int64]  # (codewords,)
     planes: NDArray[np.int32]  # (codewords, 4) axis r, g, b, and the threshold times 4
     colors: NDArray[np.int32]  # (codewords, 4) r, g, b, and 0
-    cells: NDArray[np.int32]  # (regions << 15,) 1 + nearest codeword to a 5-bit color, 0 unknown
+    cells: NDArray[np.int32]  # (regions << 15,) 1 + codeword nearest to a 5-bit color, 0 unknown
     peers: NDArray[np.int32]  # (regions * codewords,) 1 + nearest codeword in a region, 0 unknown
 
 
 class Tree(NamedTuple):
-    """A codebook's tree; nodes are named by tree order, 0 stands for none."""
+    """A codebook's tree; nodes are named by tree order, and 0 means none."""
 
     order: Int64
     """(k,) index of each codeword in tree order."""
@@ -104,13 +104,13 @@ def build_tree(codebook: NDArray[np.uint8]) -> Tree:
 
 
 def number_codewords(codebooks: tuple[NDArray[np.uint8], ...]) -> tuple[Codewords, Int64]:
-    """Return the codewords of all codebooks, numbered through.
+    """Return the codewords of all codebooks, numbered consecutively.
 
     Returns
     -------
     codewords : Codewords
     order : (codewords,) int64
-        Index, in its own codebook, of each codeword.
+        Index of each codeword in its own codebook.
     """
     trees = [build_tree(codebook) for codebook in codebooks]
     offsets = np.cumsum([0, *(len(codebook) for codebook in codebooks)], dtype=np.int64)
@@ -150,7 +150,7 @@ def nearest(colors: NDArray[np.int32], lo: Int, hi: Int, r: Int, g: Int, b: Int)
 
 @inlined
 def nearest_to_color(codewords: Codewords, region: Int, r: Int, g: Int, b: Int) -> Int:
-    """Codeword of a region nearest to the middle of a color's cell, 5 bits a channel."""
+    """Codeword of a region nearest to the center of a color's cell, 5 bits per channel."""
     r, g, b = r >> 3, g >> 3, b >> 3
     cell = np.uint64((region << 15) | (r << 10) | (g << 5) | b)
     if codewords.cells[cell] == 0:
@@ -162,7 +162,7 @@ def nearest_to_color(codewords: Codewords, region: Int, r: Int, g: Int, b: Int) 
 
 @inlined
 def peer(codewords: Codewords, region: Int, code: Int) -> Int:
-    """Codeword of a region nearest to a codeword of another one."""
+    """Codeword of a region nearest to a codeword of another region."""
     at = np.uint64(region * codewords.left.size + code)
     if codewords.peers[at] == 0:
         colors = codewords.colors
@@ -185,10 +185,10 @@ def distance(codewords: Codewords, a: Int, b: Int) -> Int:
 
 
 def _spacing(colors: Int64) -> Int64:
-    """Distance of each color to the nearest other one, in sixteenths."""
+    """Distance from each color to the nearest other one, in sixteenths."""
     k = len(colors)
     nearest = np.empty(k, dtype=np.int64)
-    points = colors.astype(np.float64)  # whose products and sums are exact
+    points = colors.astype(np.float64)  # products and sums of these are exact
     norms = (points * points).sum(axis=1)
     for start in range(0, k, 256):
         part = points[start : start + 256]
@@ -199,7 +199,7 @@ def _spacing(colors: Int64) -> Int64:
 
 
 def _axes(colors: Int64, starts: Int64, sizes: Int64, node: Int64) -> Int64:
-    """Principal axis of each node, below 4096 in each component; zeros when all colors are one."""
+    """Principal axis of each node, each component below 4096; zeros if all colors are equal."""
     centered = colors * sizes[node, None] - np.add.reduceat(colors, starts)[node]
     products = centered[:, :, None] * centered[:, None, :]
     covariance = np.add.reduceat(products, starts)
@@ -226,12 +226,12 @@ def _planes(axes: Int64, ends: Int64, spacing: Int64) -> Int64:
 
 
 def _bit_length(values: Int64) -> Int64:
-    """Bits of each value from 0 on; those of a double, which is exact below 2**53, are the same."""
+    """Bit length of each non-negative value, taken from its double, which is exact below 2**53."""
     return np.frexp(values.astype(np.float64))[1].astype(np.int64)
 
 
 def _root(values: Int64) -> Int64:
-    """Integer square root of each value below 2**50, in which a double's root is never too large.
+    """Integer square root of each value below 2**50, where a double's root is never too large.
 
     >>> _root(np.array([0, 24, 25, 2**50 - 1])).tolist()
     [0, 4, 5, 33554431]

@@ -1,25 +1,25 @@
 """The context table: every context, feature and weight set of the coder, each declared once.
 
-A pixel costs decisions of two kinds: a *run* flag, whether a pixel between four equal neighbors (W,
-N, NW, NE) is equal too, and *branches*, left or right down the tree of its region's codewords. A
-`Decision` lists what a decision of a kind sees; a `Profile` is a decision of each kind. Sizes,
-masks and the groups of the ablation follow from these tables, and so does the code that computes
-slots, sets and inputs: it is generated for a profile, and compiled into its kernels. To add or
-remove a context is to add or remove a line here; to add something that it can see, a quantity in
-`PIXEL`, `RUN` or `BRANCH` and the line of `pixels` that computes it.
+A pixel is coded by decisions of two kinds: a *run* flag, which says whether a pixel between four
+equal neighbors (W, N, NW, NE) equals them, and *branches*, left or right down the tree of its
+region's codewords. A `Decision` lists what a decision of one kind sees; a `Profile` has one
+`Decision` of each kind. Sizes, masks and the ablation groups follow from these tables, and so does
+the code that computes slots, sets and inputs: it is generated for each profile and compiled into
+its kernels. To add or remove a context, add or remove a line here; to give contexts something new
+to see, add a quantity to `PIXEL`, `RUN` or `BRANCH` and the line of `pixels` that computes it.
 
-A *hashed* context has ``key = sum of quantity * MULTIPLIERS[j] + (i + 1) * 0x0D3F8C71 + salt`` with
-j counted through what it sees and i its place among the hashed contexts of its kind, modulo 2**63;
-``salt = region * 0x19E3779B``, plus 0x1A2B3C4D in a branch after a run flag of 0. Its hash is
-``scramble(key)``. A *direct* context numbers the combinations of what it sees: ``index = (…(q0 * n1
-+ q1) * n2 + q2…)``, ``n`` being the number of values of a quantity, and takes it modulo the size of
-its table, the next power of two of the number of combinations, at least 2**8 and at most 2**20. A
-*feature* is an input of the mixer itself. A weight set is numbered like a direct context, modulo
-`MAX_SETS`.
+A *hashed* context has ``key = sum of quantity * MULTIPLIERS[j] + (i + 1) * 0x0D3F8C71 + salt``,
+where j counts the quantities that it sees and i is its position among the hashed contexts of its
+kind, modulo 2**63; ``salt = region * 0x19E3779B``, plus 0x1A2B3C4D in a branch after a run flag of
+0. Its hash is ``scramble(key)``. A *direct* context numbers the combinations of what it sees,
+``index = (…(q0 * n1 + q1) * n2 + q2…)``, where ``n`` is the number of values of a quantity, and
+takes the index modulo the size of its table: the number of combinations, rounded up to a power of
+two, at least 2**8 and at most 2**20. A *feature* is itself an input of the mixer. A weight set is
+numbered like a direct context, modulo `MAX_SETS`.
 
 With ``depth = bit_length(pixels - 1)`` of the band, a hashed context has ``2**clip(depth - 3, 8,
-18)`` lines for a run flag, ``2**clip(depth - 5, 6, 16)`` for a branch. Nothing shares a counter but
-what has one index.
+18)`` lines for a run flag, ``2**clip(depth - 5, 6, 16)`` for a branch. Only contexts with the same
+index share a counter.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ from adaptive_kmeans.coding.context_mixing.neighborhood import Neighborhood
 from adaptive_kmeans.kernels import Int, inlined
 
 CODEWORDS = -1
-"""Number of values of a quantity that is a codeword or a node: as many as there are codewords."""
+"""Marks a quantity that is a codeword or a node: it has as many values as there are codewords."""
 
 PIXEL: dict[str, int] = {
-    # what keys begin with
+    # initial value of every key
     "salt": 0,
     # 1 after a run flag of 0
     "after run": 2,
-    # codewords of neighbors, as their nearest ones in the pixel's region
+    # codewords of neighbors, mapped to the nearest ones of the pixel's region
     "w": CODEWORDS,
     "n": CODEWORDS,
     "nw": CODEWORDS,
@@ -64,9 +64,9 @@ PIXEL: dict[str, int] = {
     "nearest 10": 0,
     "nearest 18": 0,
     "nearest 25": 0,
-    # 1 + the first neighbor's codeword that differs from W's; 0 if none does
+    # 1 + the codeword of the first neighbor that differs from W; 0 if none does
     "other": 0,
-    # bit i says whether neighbor i is W's codeword, or the other one: the first 18, or 6 of them
+    # bit i says whether neighbor i has W's codeword, or the other one; for the first 18, or 6
     "same as w": 1 << 18,
     "same as w 6": 64,
     "same as other": 1 << 18,
@@ -80,36 +80,36 @@ PIXEL: dict[str, int] = {
     "error": 12,
     # the codeword nearest to the linear prediction
     "linear": CODEWORDS,
-    # the match and its length; where nothing is predicted, the linear prediction's codeword and WW
+    # the match and its length; if nothing is predicted, the linear prediction's codeword and WW
     "predicted": 0,
 }
-"""What every decision of a pixel can see, by name: the number of its values, 0 for a mere hash."""
+"""What every decision of a pixel can see: the number of values by name, 0 for a plain hash."""
 
 EARLY = set(PIXEL) - {"linear", "predicted"}
-"""What is known before colors are predicted: its contexts' lines are prefetched."""
+"""Known before colors are predicted; the lines of contexts that see only these are prefetched."""
 
 RUN: dict[str, int] = {
-    # bits 4.. of "same as w", that is from WW on: 4, 6, 8, 10 or all 14 of them
+    # bits of "same as w" from bit 4 (WW) on: 4, 6, 8, 10 or all 14 of them
     "pattern 4": 16,
     "pattern 6": 64,
     "pattern 8": 256,
     "pattern 10": 1024,
     "pattern 14": 1 << 14,
     "other pattern 8": 256,
-    # class of the pixels to the left that equaled their left neighbor, 0..6, and the pixels past NE
-    # that equal W, up to 3
+    # class 0..6 of the number of pixels to the left that equaled their left neighbors, and the
+    # number of pixels past NE that equal W, up to 3
     "behind": 8,
     "ahead": 4,
     # where the linear prediction lies between W and the other codeword, in 16 classes
     "lean": 16,
-    # distance of W from the linear prediction's codeword, from the other codeword, and from WW, NN,
-    # NNE, NWW, NEE and NNW together, in 12 classes
+    # distance of W from the linear prediction's codeword, from the other codeword, and in total
+    # from WW, NN, NNE, NWW, NEE and NNW, in 12 classes
     "miss": 12,
     "gap": 12,
     "activity": 12,
     # the match predicts nothing, another codeword, or W's
     "match agrees": 3,
-    # 192 + 2 match length + (match agrees - 1), or lean × miss where nothing is predicted
+    # 192 + 2 match length + (match agrees - 1), or lean × miss if nothing is predicted
     "match or miss": 224,
     # hashes of W with the pattern of 6, and with behind and ahead
     "w pattern": 1 << 18,
@@ -127,18 +127,18 @@ RUN: dict[str, int] = {
     "activity feature": 0,
     "one": 0,
 }
-"""What a run flag can see besides."""
+"""What a run flag can see in addition."""
 
 BRANCH: dict[str, int] = {
     "node": CODEWORDS,
     "node size": 32,
     "node level": 4,
-    # whether W's codeword and the other one are outside of the node, left or right
+    # whether W's codeword and the other one are outside the node, on its left or on its right
     "sides": 9,
     "sides unless after run": 9,
-    # the match predicts nothing inside the node, left or right
+    # the match predicts nothing inside the node, its left or its right
     "match side": 3,
-    # 192 + 2 match length + (match side - 1), or error × linear distance where nothing is predicted
+    # 192 + 2 match length + (match side - 1), or error × linear distance if nothing is predicted
     "match or error": 224,
     # signed distances from the node's plane, in 16 classes
     "w distance": 16,
@@ -163,7 +163,7 @@ BRANCH: dict[str, int] = {
     "other side feature": 0,
     "one": 0,
 }
-"""What a branch can see besides."""
+"""What a branch can see in addition."""
 
 MULTIPLIERS = (
     0x2C1B3C6D, 0x297A2D39, 0x3A8F05C5, 0x1B56C4E9, 0x0D3F8C71, 0x19E3779B, 0x12FD5F35,
@@ -175,18 +175,18 @@ CONTEXT_SALT, REGION_SALT, AFTER_RUN_SALT = 0x0D3F8C71, 0x19E3779B, 0x1A2B3C4D
 
 
 MAX_SETS = 4096
-"""Weight sets among which one is selected, at most."""
+"""Largest number of weight sets from which one is selected."""
 SKIP_COUNTERS = 32 * 16 * 2 * 4
-"""Counters of the skip-mixing path: margin over spread, margin, side and size of the node."""
+"""Counters of the skip-mixing path, by margin over spread, margin, side and size of the node."""
 
 
 def place(name: str) -> int:
-    """Return where a pixel's quantity stands in the array of quantities."""
+    """Return the position of a pixel's quantity in the array of quantities."""
     return list(PIXEL).index(name)
 
 
 class Context(NamedTuple):
-    """What an input of the mixer, or a choice of its weights, depends on."""
+    """What an input of the mixer, or the selection of its weights, depends on."""
 
     group: str
     sees: tuple[str, ...]
@@ -201,11 +201,11 @@ class Decision:
     hashed, direct, features : tuple of Context
         The inputs of the mixer, in this order.
     sets : tuple of tuple of str
-        The weight sets that are selected, each by what it sees.
+        The selected weight sets, each given by what selects it.
     limit : int
         Count at which a counter's rate stops falling.
     line : int
-        Words of a hashed context's line: a check, and its counters.
+        Words in a line of a hashed context: a check, then counters.
     """
 
     hashed: tuple[Context, ...]
@@ -235,8 +235,8 @@ class Decision:
 class Profile:
     """A model of the coder: what its decisions see, and its fast path.
 
-    A branch whose counter of the skip-mixing path gives one outcome less than `skip_chance` / 65536
-    is coded by that counter alone.
+    A branch is coded by its counter of the skip-mixing path alone if that counter gives one outcome
+    a probability below `skip_chance` / 65536.
     """
 
     run: Decision
@@ -378,10 +378,10 @@ FAST = Profile(_FAST_RUN, _FAST_BRANCH, skip_chance=2048)
 
 
 class Tables(NamedTuple):
-    """Where the counters and weight sets of a kind of decision begin, and its contexts' hashes."""
+    """Where the counters and weight sets of a kind of decision start, and its contexts' hashes."""
 
-    hashed: NDArray[np.int64]  # (2,) first word of the lines, log2 of the lines of a context
-    direct: NDArray[np.int64]  # (2, direct contexts) first counter, size less one
+    hashed: NDArray[np.int64]  # (2,) first word of the lines, log2 of the lines per context
+    direct: NDArray[np.int64]  # (2, direct contexts) first counter, size minus one
     sets: NDArray[np.int64]  # (selected sets,) first set
     keys: NDArray[np.int64]  # (hashed contexts,)
 
@@ -401,14 +401,14 @@ class _Fields(NamedTuple):
     seen: NDArray[np.int64]  # (PIXEL,)
     lines: NDArray[np.int64]  # (16,) lines of a branch's contexts at this group of levels
     distances: NDArray[np.int32]  # (COLOR_LANES,) of the colors from a node's plane
-    errors: NDArray[np.int64]  # (w + 2,) of the linear prediction: in this row, then in that above
-    state: NDArray[np.int64]  # (STATE,) what the pixel loop remembers
-    decided: NDArray[np.int64]  # (DECISIONS, 4) and of each decision of a pixel
+    errors: NDArray[np.int64]  # (w + 2,) of the linear prediction: in this row, then the row above
+    state: NDArray[np.int64]  # (STATE,) state of the pixel loop
+    decided: NDArray[np.int64]  # (DECISIONS, 4) state of each decision of a pixel
     asked: NDArray[np.int64]  # (codewords, 2) inquiry and probability, by node
 
 
 class Model(_Fields):
-    """All that the coder knows while it codes a band; its subclass says by which profile."""
+    """The coder's state while it codes a band; each subclass stands for a profile."""
 
     profile: ClassVar[Profile]
 
@@ -426,7 +426,7 @@ class FastModel(Model):
 
 
 MODELS: dict[str, type[Model]] = {"strongest": StrongestModel, "fast": FastModel}
-"""The classes of models by the names of their profiles."""
+"""The model classes by profile name."""
 
 
 @inlined
@@ -439,7 +439,7 @@ def scramble(key: Int) -> Int:
 
 
 def _value(name: str, own: dict[str, int]) -> str:
-    """Write the expression of a quantity of a pixel, or of the decision's own."""
+    """Write the expression of a quantity, either the pixel's or the decision's own."""
     return f"seen[{place(name)}]" if name in PIXEL else f"own[{list(own).index(name)}]"
 
 
@@ -490,7 +490,7 @@ def _inputs_source(kind: str, decision: Decision) -> str:
 
 @functools.cache
 def _functions(profile: Profile) -> dict[str, Callable[..., Any]]:
-    """Generate what depends on a profile: functions of a model."""
+    """Generate the functions that depend on a profile; each takes a model."""
     functions: dict[str, Callable[..., Any]] = {}
     for kind, decision in (("run", profile.run), ("branch", profile.branch)):
         lanes = -(-decision.contexts // 8) * 8
@@ -545,7 +545,7 @@ def _combinations(sees: tuple[str, ...], own: dict[str, int], codewords: int) ->
 
 
 class Placed(NamedTuple):
-    """Where the counters and weight sets of a band are."""
+    """Layout of the counters and weight sets of a band."""
 
     run: Tables
     branch: Tables
@@ -557,7 +557,7 @@ class Placed(NamedTuple):
 
 @functools.lru_cache(maxsize=16)
 def place_tables(profile: Profile, pixels: int, codewords: int) -> Placed:
-    """Lay out the counters and weight sets of a band of so many pixels; bands share the result."""
+    """Lay out the counters and weight sets of a band of `pixels`; bands share the result."""
     depth = (pixels - 1).bit_length()
     bits = {"run": min(max(depth - 3, 8), 18), "branch": min(max(depth - 5, 6), 16)}
     tables, end, sets = [], 0, 0
@@ -581,6 +581,6 @@ def place_tables(profile: Profile, pixels: int, codewords: int) -> Placed:
 
 
 def table_bytes(kind: type[Model], pixels: int, codewords: int) -> int:
-    """Return the bytes of the counters, weights and matches of a band of so many pixels."""
+    """Return the size in bytes of the counters, weights and match table of a band of `pixels`."""
     placed = place_tables(kind.profile, pixels, codewords)
     return 4 * placed.counters + 4 * (LANES + 1) * placed.sets + match_bytes(pixels)

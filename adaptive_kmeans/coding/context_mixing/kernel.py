@@ -1,8 +1,8 @@
 # mypy: disable-error-code="attr-defined,no-untyped-call,call-arg"
-"""What the coder's kernels need of Numba: aligned memory, prefetching and vectors.
+"""Numba extensions for the coder's kernels: aligned memory, prefetching and vector operations.
 
-Two loops of the mixer are written as vector operations, since LLVM vectorizes neither as it stands;
-with the compiler off their plain loops run.
+Two loops of the mixer are written as vector operations, since LLVM vectorizes neither on its own;
+with the compiler off, the plain loops run.
 """
 
 import functools
@@ -23,9 +23,9 @@ SOURCES = sources(Path(__file__).parent)
 """An argument of every kernel: see `adaptive_kmeans.kernels.sources`."""
 
 LANES = 32
-"""Inputs of the mixer: counters and features, padded with zeros."""
+"""Number of mixer inputs: counters and features, padded with zeros."""
 FIRST_WEIGHT = 8192
-"""First weight of a counter's input, 0.125; that of a feature is 0."""
+"""Initial weight of a counter's input, 0.125; that of a feature is 0."""
 LARGEST_WEIGHT = 524287
 
 _CACHE_LINE = 64
@@ -34,7 +34,7 @@ _VECTOR = ir.VectorType(_WORD, LANES)
 
 
 def aligned_zeros(words: int) -> NDArray[np.uint32]:
-    """Return zeros that begin at a cache line, so that 16 of them need only one.
+    """Return zeros aligned to a cache line, so that 16 words fit in one line.
 
     >>> array = aligned_zeros(5)
     >>> len(array), array.ctypes.data % 64
@@ -46,7 +46,7 @@ def aligned_zeros(words: int) -> NDArray[np.uint32]:
 
 
 def prefetch(array: NDArray[Any], index: Any) -> None:
-    """Ask for an element's cache line before it is needed. No result depends on it."""
+    """Prefetch an element's cache line; no result depends on it."""
 
 
 def dot(
@@ -73,7 +73,7 @@ def adjust(
     row: Int,
     step: Int,
 ) -> None:
-    """Add ``(inputs[at:] * step + 8192) >> 14`` to the weights, within the largest weight."""
+    """Add ``(inputs[at:] * step + 8192) >> 14`` to the weights, clamped to the largest weight."""
     for i in range(LANES):
         weight = int(weights[start + i]) + int(first[row, i])
         weight += (int(inputs[at + i]) * int(step) + 8192) >> 14
@@ -82,7 +82,7 @@ def adjust(
 
 
 def claim_line(counters: NDArray[np.uint32], line: Int, check: Int) -> None:
-    """Clear a line of 16 words unless it begins with `check`, which it then does."""
+    """Clear a line of 16 words and begin it with `check`, unless it already does."""
     if int(counters[line]) != check:
         counters[line : line + 16] = 0
         counters[line] = check
@@ -90,10 +90,10 @@ def claim_line(counters: NDArray[np.uint32], line: Int, check: Int) -> None:
 
 @functools.cache
 def counter_learner(lanes: int) -> Callable[..., None]:
-    """Make the function that moves so many counters towards a decision.
+    """Make the function that moves `lanes` counters toward a decision.
 
-    ``values[at:]``, uint32, are counters as they are read, and as they are stored afterwards;
-    ``rates[at:]``, int32, how fast each moves.
+    ``values[at:]``, uint32, are the counters, first as read and then as stored; ``rates[at:]``,
+    int32, says how fast each moves.
     """
 
     def learn_all(
@@ -177,7 +177,7 @@ def _load(builder: Any, place: Any) -> Any:
 
 
 def _weight(context: Any, builder: Any, kinds: Any, values: Any) -> tuple[Any, Any, Any, Any]:
-    """Return the inputs, where the weights are, their first values, and the weights."""
+    """Return the inputs, the location of the weights, their initial values, and the weights."""
     zero = ir.Constant(ir.IntType(64), 0)
     inputs = _load(builder, _place(context, builder, kinds[0], values[0], values[1]))
     place = _place(context, builder, kinds[2], values[2], values[3])

@@ -1,13 +1,14 @@
 # mypy: disable-error-code="assignment"
-"""The match model: follows an earlier place whose surroundings were the same as the pixel's.
+"""The match model: follows an earlier position with the same surroundings as the pixel.
 
-Surroundings are a 31-bit hash of the 25 neighbors. A table of ``2**clip(bit_length(pixels - 1) - 3,
-8, 20)`` entries, indexed by the hash's lowest bits, holds the hash and the place of the last coded
-pixel that had it. At a coded pixel, after a prediction that was right, the place that was followed
-moves one to the right, through rows with their margins (`neighborhood`); else the entry's place is
-followed if its hash is the pixel's. Then the entry becomes this pixel's. What is predicted is the
-codeword at the place, if it is of the pixel's region. With ``n`` right predictions in a row, of
-whatever region, the *match length class* is ``min(n, 7) + min(n >> 3, 3) + min(n >> 5, 5)``, 0..15.
+The surroundings are a 31-bit hash of the 25 neighbors. A table of ``2**clip(bit_length(pixels - 1)
+- 3, 8, 20)`` entries, indexed by the lowest bits of the hash, holds the hash and the position of
+the last coded pixel that had it. At a coded pixel, if the last prediction was right, the followed
+position moves one to the right, through rows with their margins (`neighborhood`); otherwise the
+entry's position is followed if its hash is the pixel's. Then the entry becomes this pixel's. The
+prediction is the codeword at the position, if it is of the pixel's region. After ``n`` right
+predictions in a row, in whatever region, the *match length class* is ``min(n, 7) + min(n >> 3, 3) +
+min(n >> 5, 5)``, 0..15.
 """
 
 from typing import NamedTuple
@@ -22,14 +23,14 @@ PLACE, LENGTH, PREDICTED = 0, 1, 2
 
 
 class Match(NamedTuple):
-    """Where surroundings were seen last, and the place that is followed."""
+    """Where surroundings were last seen, and the position that is followed."""
 
-    places: NDArray[np.int64]  # (2**bits,) by hash: the hash above 32 bits of place, 0 none
-    followed: NDArray[np.int64]  # (3,) place (0 none), pixels predicted in a row, codeword there
+    places: NDArray[np.int64]  # (2**bits,) by hash: the hash above 32 bits of position, 0 none
+    followed: NDArray[np.int64]  # (3,) position (0 none), pixels predicted in a row, codeword there
 
 
 def new_match(pixels: int) -> Match:
-    """Return a match model of an image of so many pixels, which has seen nothing.
+    """Return an empty match model for an image of `pixels`.
 
     It has ``2 ** clip(bit_length(pixels - 1) - 3, 8, 20)`` entries.
     """
@@ -37,13 +38,13 @@ def new_match(pixels: int) -> Match:
 
 
 def match_bytes(pixels: int) -> int:
-    """Return the bytes of the match model of an image of so many pixels."""
+    """Return the size in bytes of the match model for an image of `pixels`."""
     return 8 << min(max((pixels - 1).bit_length() - 3, 8), 20)
 
 
 @leaf
 def prefetch_place(match: Match, surroundings: Int) -> None:
-    """Ask early for what `look_up` will read."""
+    """Prefetch what `look_up` will read."""
     prefetch(match.places, surroundings & (match.places.size - 1))
 
 
@@ -51,7 +52,7 @@ def prefetch_place(match: Match, surroundings: Int) -> None:
 def look_up(match: Match, codes: NDArray[np.int32], y: Int, x: Int, surroundings: Int) -> Int:
     """Return the predicted codeword for the pixel at ``codes[y, x]``, -1 for none.
 
-    `surroundings` is a 31-bit hash. The entry of the hash becomes this place.
+    `surroundings` is a 31-bit hash, whose entry becomes this position.
     """
     stride = np.int64(codes.shape[1])
     followed = match.followed
@@ -78,7 +79,7 @@ def length_class(match: Match) -> Int:
 
 @leaf
 def update(match: Match, code: Int) -> None:
-    """Note whether the prediction was the pixel's codeword; drop the place if not."""
+    """Record whether the prediction was the pixel's codeword; if not, drop the position."""
     followed = match.followed
     if followed[PREDICTED] == code:
         followed[LENGTH] += 1

@@ -1,38 +1,38 @@
 # mypy: disable-error-code="operator,arg-type,assignment,call-overload"
-"""Counters and the mixer: what a decision's probability is made of, and how it learns.
+"""Counters and the mixer: how a decision's probability is computed, and how it learns.
 
-A **counter** is a uint32: a 22-bit probability of a 1 above a 10-bit count of decisions seen, at
-first one half and 0. It is stored with its highest bit flipped, so that memory which was never
-written to holds new counters: a small image then costs little of the large tables.
+A **counter** is a uint32: a 22-bit probability of a 1 above a 10-bit count of decisions seen,
+initially one half and 0. It is stored with its highest bit flipped, so that memory that was never
+written to holds new counters: a small image then touches little of the large tables.
 
 To predict, the counters of a decision's contexts are read. Their logistic values are the first
-inputs of the mixer, its features are the others, and further ones are 0. Each selected weight set
-gives a logistic prediction, the sum of ``inputs * weights >> 8``, shifted right by 8 and limited to
-``-LIMIT..LIMIT``, ``LIMIT = 2815``. The final mixer weighs these with the weights of the decision's
-kind, first ``65536 / sets`` each: its sum, shifted right by 16, is the logistic value of the
-probability.
+inputs of the mixer, followed by its features; the rest are 0. Each selected weight set gives a
+logistic prediction, the sum of ``inputs * weights >> 8``, shifted right by 8 and clamped to
+``-LIMIT..LIMIT``, ``LIMIT = 2815``. The final mixer weights these with the weights of the
+decision's kind, initially ``65536 / sets`` each: its sum, shifted right by 16, is the logistic
+value of the probability.
 
-A pixel's decisions learn when all of them are coded, each from what it saw when it was predicted.
-(If two
-of them read one counter, what the second learned stays.) With ``e = 65536 bit - probability``:
+A pixel's decisions learn once all of them are coded, each from what it saw when it was predicted.
+(If two of them read the same counter, the update of the second one stays.) With ``e = 65536 bit -
+probability``:
 
 * a final weight moves by ``(output * e + 2**17) >> 18``;
 * the weights of a set move by ``(input * step + 2**13) >> 14``, with ``step = (65536 bit -
   squash(output)) * rate >> 8``, unless ``|step| < 96``; ``rate = 64 + (200 RECIPROCAL[age + 14] >>
   12)``, where ``age``, at most 1023, counts the decisions that the set has seen; weights have 16
-  fractional bits, begin at 0.125 for counters and 0 for features, and stay within ``-2**19..2**19 -
-  1``, so that no sum leaves 32 bits;
+  fractional bits, start at 0.125 for counters and 0 for features, and are clamped to
+  ``-2**19..2**19 - 1``, so that no sum exceeds 32 bits;
 * a counter with count ``n`` moves by ``(4194303 bit - chance) * RECIPROCAL[n] >> 16``, and counts
   up to a limit.
 
 The tables are computed in integers. Logistic values are ``256 ln(p / (1 - p))``. With
-``C = floor(2**60 e**(1/256))``, its series summed in integers, each term and each power rounded
-down, and ``E(0) = 2**60``, ``E(i + 1) = floor(E(i) C / 2**60)``:
+``C = floor(2**60 e**(1/256))``, whose series is summed in integers with each term and each power
+rounded down, and ``E(0) = 2**60``, ``E(i + 1) = floor(E(i) C / 2**60)``:
 
 * ``SQUASH[LIMIT + x] = floor(65536 E(x) / (E(x) + 2**60))`` for ``x >= 0``, and
   ``SQUASH[LIMIT - x] = 65536 - SQUASH[LIMIT + x]``: 16-bit probabilities;
-* ``STRETCH[p]`` of a 12-bit probability is the least ``x`` with ``SQUASH[LIMIT + x] >= 16 p + 8``
-  (``LIMIT`` if none);
+* ``STRETCH[p]`` of a 12-bit probability is the smallest ``x`` with ``SQUASH[LIMIT + x] >= 16 p +
+  8`` (``LIMIT`` if there is none);
 * ``RECIPROCAL[n] = floor(655360 / (10 n + 16))``.
 
 >>> int(SQUASH[LIMIT]), int(SQUASH[LIMIT + 256]), int(STRETCH[2048]), int(STRETCH[4095])
@@ -61,9 +61,9 @@ NEW_COUNTER = 1 << 31
 SLOW_RATE, FAST_RATE = 64, 200
 LEAST_STEP = 96
 SETS = 3
-"""Most weight sets selected at once."""
+"""Largest number of weight sets selected at once."""
 DECISIONS = 13
-"""Most decisions of a pixel: a run flag, and branches down a tree of 4096 codewords."""
+"""Most decisions per pixel: a run flag, and branches down a tree of 4096 codewords."""
 OLDEST = 1023
 
 
@@ -91,25 +91,25 @@ RECIPROCAL = (655360 // (10 * np.arange(OLDEST + 15) + 16)).astype(np.int32)
 
 
 class Mixer(NamedTuple):
-    """Everything that a pixel's decisions read and change, besides the counters.
+    """Everything that a pixel's decisions read and change, apart from the counters.
 
-    What a decision saw is kept until the pixel is coded, and all that learn then.
+    What a decision saw is kept until the pixel is coded, when all of them learn.
     """
 
     slots: NDArray[np.int64]  # (DECISIONS × LANES,) the counter of each context
-    values: NDArray[np.uint32]  # (DECISIONS × LANES,) as they are read, then as they are stored
+    values: NDArray[np.uint32]  # (DECISIONS × LANES,) as read, then as stored
     rates: NDArray[np.int32]  # (DECISIONS × LANES,) how fast they move
     inputs: NDArray[np.int32]  # (DECISIONS × LANES,)
     sets: NDArray[np.int64]  # (DECISIONS × SETS,) selected weight sets
     outputs: NDArray[np.int64]  # (DECISIONS × SETS,)
-    weights: NDArray[np.int32]  # (all sets × LANES,) less their first values
-    first: NDArray[np.int32]  # (kinds, LANES) first weights
+    weights: NDArray[np.int32]  # (all sets × LANES,) minus their initial values
+    first: NDArray[np.int32]  # (kinds, LANES) initial weights
     ages: NDArray[np.int32]  # (all sets,)
     final: NDArray[np.int64]  # (kinds, SETS) weights of the final mixer
 
 
 def new_mixer(contexts: tuple[int, ...], selected: int, total: int) -> Mixer:
-    """Return a mixer that has learned nothing.
+    """Return an untrained mixer.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def new_mixer(contexts: tuple[int, ...], selected: int, total: int) -> Mixer:
     selected : int
         Weight sets selected at once, at most `SETS`.
     total : int
-        Weight sets in all.
+        Total number of weight sets.
     """
     first = np.zeros((len(contexts), LANES), dtype=np.int32)
     for kind, count in enumerate(contexts):
@@ -151,7 +151,7 @@ def chance(counters: NDArray[np.uint32], slot: Int) -> Int:
 
 @leaf
 def moved(counter: Int, bit: Int, limit: Int) -> Int:
-    """Return a counter, its highest bit not flipped, after a decision."""
+    """Return a counter after a decision, both with the highest bit not flipped."""
     count = counter & 1023
     probability = counter >> 10
     rate = np.int64(RECIPROCAL[np.uint64(count)])
@@ -161,7 +161,7 @@ def moved(counter: Int, bit: Int, limit: Int) -> Int:
 
 @inlined
 def learn_alone(counters: NDArray[np.uint32], slot: Int, bit: Int, limit: Int) -> None:
-    """Move one counter towards a decision."""
+    """Move one counter toward a decision."""
     counter = np.int64(counters[np.uint64(slot)]) ^ NEW_COUNTER
     counters[np.uint64(slot)] = moved(counter, bit, limit) ^ NEW_COUNTER
 
@@ -191,7 +191,7 @@ def predict(
 def learn_weights(
     mixer: Mixer, decision: Int, kind: Int, sets: Int, bit: Int, probability: Int
 ) -> None:
-    """Move the weights that gave a probability towards the decision."""
+    """Adjust the weights that gave a probability toward the decision."""
     target = bit << 16
     for s in range(sets):
         output = mixer.outputs[decision * SETS + s]
@@ -211,6 +211,6 @@ def learn_weights(
 def store_counters(
     mixer: Mixer, counters: NDArray[np.uint32], decision: Int, contexts: Int
 ) -> None:
-    """Put counters that have learned back where they were read."""
+    """Write the updated counters back to where they were read."""
     for i in range(decision * LANES, decision * LANES + contexts):
         counters[np.uint64(mixer.slots[i])] = mixer.values[i]

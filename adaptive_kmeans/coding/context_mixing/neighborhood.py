@@ -1,33 +1,34 @@
 # mypy: disable-error-code="assignment"
 """What the coder sees around a pixel: 25 earlier pixels, and three colors predicted from them.
 
-Numbered from W = 0, in rows above the pixel's own and columns to the right of it, they are::
+Numbered from W = 0, in rows counted upward from the pixel's own and columns to the right of it (in
+parentheses), they are::
 
     row 0: 18 (-4) 10 (-3) 4 (-2) 0 (-1)
     row 1: 19 (-4) 15 (-3) 7 (-2) 2 (-1) 1 (0) 3 (1) 8 (2) 14 (3) 20 (4)
     row 2: 22 (-3) 13 (-2) 9 (-1) 5 (0) 6 (1) 12 (2) 21 (3)
     row 3: 24 (-2) 17 (-1) 11 (0) 16 (1) 23 (2)
 
-W, N, NW, NE, WW, NN, NNE, NWW and NEE are neighbors 0 to 8. The map has margins of 4 columns: left
-of the image lies the first pixel of the row above, right of it the last pixel of the same row.
-Above it lies codeword 0. A codeword of another region counts as the nearest one of the pixel's
-region (squared RGB distance, ties to the lowest number); its color is kept.
+W, N, NW, NE, WW, NN, NNE, NWW and NEE are neighbors 0 to 8. The map has margins of 4 columns: to
+the left of the image is the first pixel of the row above, to its right the last pixel of the same
+row. Above the image is codeword 0. A codeword of another region is replaced by the nearest one of
+the pixel's region (squared RGB distance, ties to the lowest number), but its color is kept.
 
-Colors are counted in quarters of a level. The **median edge** is the median of W, N and ``W + N -
-NW``; the **gradient** is ``W + ((NE - NW) >> 1)``, kept within 0..1020. The **linear** prediction
-is W plus the weighted differences of the 17 neighbors from N on from W: in sixteenths, ``16 W +
-(sum of difference * weight >> 12)``; in quarters, that plus 2, shifted right by 2, kept within
-0..1020. Its weights have 16 fractional bits, are first 30000, -10000, 16000 for N, NW and NE, and
-are shared by the channels.
+Colors are measured in quarters of a level. The **median edge** is the median of W, N and ``W + N -
+NW``; the **gradient** is ``W + ((NE - NW) >> 1)``, clamped to 0..1020. The **linear** prediction is
+W plus the weighted differences from W of the 17 neighbors from N on: in sixteenths, ``16 W + (sum
+of difference * weight >> 12)``; in quarters, that plus 2, shifted right by 2, clamped to 0..1020.
+Its weights have 16 fractional bits, start at 30000, -10000 and 16000 for N, NW and NE, and are
+shared by the channels.
 
-They learn by normalized least mean squares. With ``S`` the sum of the squared differences of all
-channels, unless that is 0, ``gain = floor(2**24 / (S + 64 spacing))`` and each channel's ``error``,
-the pixel's color less the linear prediction shifted right by 4 from sixteenths and kept within
--511..511, a weight moves by ``(sum over channels of error * difference) * gain + 2**13 >> 14``, and
-stays within ``-2**18..2**18``.
+They learn by normalized least mean squares. Let ``S`` be the sum of the squared differences of all
+channels and ``gain = floor(2**24 / (S + 64 spacing))``. Each channel's ``error`` is the pixel's
+color minus the linear prediction (shifted right by 4 from sixteenths), clamped to -511..511. Unless
+``S`` is 0, a weight moves by ``(sum over channels of error * difference) * gain + 2**13 >> 14``,
+and is clamped to ``-2**18..2**18``.
 
-The codeword nearest to the linear prediction is the one nearest to the middle of its cell: with
-each channel cut to 5 bits, ``8 cell + 4``, by squared distance, ties to the lowest number.
+The codeword nearest to the linear prediction is the one nearest to the center of its cell, ``8 cell
++ 4`` with each channel reduced to 5 bits, by squared distance, ties to the lowest number.
 """
 
 from typing import NamedTuple
@@ -52,7 +53,7 @@ ACROSS = np.array(
 W, N, NW, NE, WW, NN, NNE, NWW, NEE = range(9)
 TRAINED = 17
 LINEAR_LANES = 24
-"""The trained neighbors, with some of weight 0, so that they fill vectors."""
+"""The trained neighbors, padded with some of weight 0 to fill vectors."""
 LARGEST_ERROR = 511
 LARGEST_LINEAR_WEIGHT = 262144
 LEARNING_SHIFT = 14
@@ -66,8 +67,8 @@ COLOR_LANES = 16
 class Neighborhood(NamedTuple):
     """A pixel's surroundings, and the linear prediction."""
 
-    codes: NDArray[np.int64]  # (NEIGHBORS,) codewords, as their nearest in the pixel's region
-    own: NDArray[np.int64]  # (NEIGHBORS,) codewords as they are; the same array for one region
+    codes: NDArray[np.int64]  # (NEIGHBORS,) codewords, mapped to the nearest of the pixel's region
+    own: NDArray[np.int64]  # (NEIGHBORS,) unmapped codewords; the same array for one region
     colors: NDArray[np.int32]  # (3, COLOR_LANES) in quarters
     differences: NDArray[np.int32]  # (3, LINEAR_LANES) of neighbors' colors from W's, then zeros
     weights: NDArray[np.int32]  # (LINEAR_LANES,)
@@ -75,7 +76,7 @@ class Neighborhood(NamedTuple):
 
 
 def new_neighborhood(regions: int) -> Neighborhood:
-    """Return a neighborhood whose linear prediction has learned nothing."""
+    """Return a neighborhood with an untrained linear prediction."""
     weights = np.zeros(LINEAR_LANES, dtype=np.int32)
     weights[:3] = 30000, -10000, 16000
     codes = np.zeros(NEIGHBORS, dtype=np.int64)
@@ -90,7 +91,7 @@ def new_neighborhood(regions: int) -> Neighborhood:
 
 
 def with_margins(codes: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Put (h, w) codewords below three rows and between margins of codeword 0."""
+    """Pad (h, w) codewords with codeword 0: three rows above, and margins on either side."""
     height, width = codes.shape
     framed = np.zeros((height + ABOVE_MARGIN, width + 2 * ACROSS_MARGIN), dtype=np.int32)
     framed[ABOVE_MARGIN:, ACROSS_MARGIN : ACROSS_MARGIN + width] = codes
@@ -106,7 +107,7 @@ def look(
     x: Int,
     region: Int,
 ) -> None:
-    """Read the neighbors of the pixel at ``codes[y, x]``, margins counted."""
+    """Read the neighbors of the pixel at ``codes[y, x]``, where y and x include the margins."""
     for i in range(NEIGHBORS):
         around.own[i] = codes[np.uint64(y - DOWN[i]), np.uint64(x + ACROSS[i])]
     lo, hi = codewords.offsets[region], codewords.offsets[region + 1]
@@ -120,7 +121,7 @@ def look(
 
 @inlined
 def predict_colors(around: Neighborhood, codewords: Codewords) -> None:
-    """Fill the colors that decisions look at, predicted ones among them."""
+    """Fill in the colors that decisions look at, including the predicted ones."""
     colors, differences, weights = around.colors, around.differences, around.weights
     for c in range(3):
         west = codewords.colors[np.uint64(around.own[W]), c]
@@ -158,7 +159,7 @@ def _error(around: Neighborhood, codewords: Codewords, code: Int, channel: Int) 
 
 @inlined
 def train(around: Neighborhood, codewords: Codewords, code: Int, spacing: Int) -> None:
-    """Move the linear prediction's weights against its error at this pixel."""
+    """Adjust the linear prediction's weights to reduce its error at this pixel."""
     squares = around.linear[3]
     if squares == 0:
         return

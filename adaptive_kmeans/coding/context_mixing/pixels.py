@@ -1,58 +1,58 @@
 # mypy: disable-error-code="operator,arg-type,assignment,call-overload"
 """The pixel loop: what a pixel's decisions see, how they are coded, and what they would cost.
 
-For a pixel of region r, whose codewords have the spacing ``s`` (`codeword_tree`, in sixteenths), a
-length in color levels is measured by ``unit = 2**20 / s``. ``distance`` is the sum of the absolute
-differences of two codewords' channels. Lengths fall into 12 classes, ``min(length, 255)`` by the
-bounds 1, 5, 9, 13, 18, 24, 32, 44, 60, 90, 140: the number of bounds that it reaches. Signed
-lengths, within 2047 of 0, fall into 16: with ``i = (length >> 4) + 128``, ``c`` the number of the
-bounds 32, 90, 160, 240, 350, 520, 900 that ``|16 (i - 128) + 8|`` reaches, the class is ``8 + c``
-for ``i >= 128``, else ``7 - c``.
+For a pixel of region r, whose codewords have the spacing ``s`` (`codeword_tree`, in sixteenths),
+lengths in color levels are measured in terms of ``unit = 2**20 / s``. ``distance`` is the sum of
+the absolute differences of two codewords' channels. Lengths fall into 12 classes: the class is the
+number of the bounds 1, 5, 9, 13, 18, 24, 32, 44, 60, 90, 140 that ``min(length, 255)`` reaches.
+Signed lengths, clamped to -2047..2047, fall into 16: with ``i = (length >> 4) + 128`` and ``c`` the
+number of the bounds 32, 90, 160, 240, 350, 520, 900 that ``|16 (i - 128) + 8|`` reaches, the class
+is ``8 + c`` for ``i >= 128``, else ``7 - c``.
 
 **Neighbors.** ``nearest n`` is the sum of the first n codewords times `MULTIPLIERS`, modulo 2**32;
-``scramble(nearest 25) >> 1`` is what `match` hashes by. ``error`` is the class of ``(2 E(W) + 2
+``scramble(nearest 25) >> 1`` is the hash that `match` uses. ``error`` is the class of ``(2 E(W) + 2
 E(N) + E(NW) + E(NE)) * unit >> 16``. Here ``E``, the error of the linear prediction at a pixel, is
 the sum over channels of ``|16 color - linear|``, shifted right by 2. E(W), E(N) and E(NE) are those
-of the last coded pixels of the columns at x - 1, x and x + 1, 0 where there is none; E(NW) is what
-E(N) was for the last coded pixel of this row, 0 for the first. ``patterns = scramble((same as w &
-1023) * M0 + same as other 6 * M1 + after run) & 16383``. ``predicted`` is ``(match * 16 + match
-length) + 2**24``, or ``linear * 4096 + (ww & 4095)`` where nothing is predicted.
+of the last coded pixels in columns x - 1, x and x + 1, 0 where there is none; E(NW) is what E(N)
+was for the last coded pixel of this row, 0 for the first. ``patterns = scramble((same as w & 1023)
+* M0 + same as other 6 * M1 + after run) & 16383``. ``predicted`` is ``(match * 16 + match length) +
+2**24``, or ``linear * 4096 + (ww & 4095)`` where nothing is predicted.
 
-**Run flag.** ``gap = distance(W, other)``, 0 without another codeword. ``lean``, 0 without one,
-else from ``L = sum over channels of (w - o) * ((linear >> 3) - (w + o))``, w and o being the two
-codewords' levels: ``L * (2**24 / ((gap + 1) s)) >> 13`` within -2047..2047. ``miss = distance(W,
-linear) * unit >> 14``; the class of gap is that of ``gap * unit >> 14``; ``activity``, the sum of
-the six ``distance(W, neighbor) * unit >> 14`` of WW, NN, NNE, NWW, NEE and NNW (neighbors 4 to 9),
-has the class of ``activity >> 1``. ``behind = min(n, 3) + (n > 7) + (n > 15) + (n > 40)`` for n
-coded pixels to the left in this row that each equaled their W. ``ahead`` is 0 if NEE is not W's
-codeword, else 1, 2 if neighbor 14 is, 3 if neighbor 20 is, too. ``w pattern = scramble(W * M0 +
-pattern 6) & (2**18 - 1)``, ``w run`` the same of ``W * M0 + 4 behind + ahead``. Features: 32 times
-miss and the six distances, each at most 40; lean, and 4 lean within -1023..1023; 16 times activity,
-at most 60; and 256.
+**Run flag.** ``gap = distance(W, other)``, or 0 if there is no other codeword. ``lean`` is also 0
+in that case; otherwise, with ``L = sum over channels of (w - o) * ((linear >> 3) - (w + o))``,
+where w and o are the two codewords' levels, it is ``L * (2**24 / ((gap + 1) s)) >> 13``, clamped to
+-2047..2047. ``miss = distance(W, linear) * unit >> 14``; the class of gap is that of ``gap * unit
+>> 14``; ``activity``, the sum of the six ``distance(W, neighbor) * unit >> 14`` for WW, NN, NNE,
+NWW, NEE and NNW (neighbors 4 to 9), has the class of ``activity >> 1``. ``behind = min(n, 3) + (n >
+7) + (n > 15) + (n > 40)``, where n is the number of consecutive coded pixels to the left in this
+row that each equaled their W. ``ahead`` is 0 if NEE is not W's codeword, else 1, or 2 if neighbor
+14 is, or 3 if neighbor 20 is, too. ``w pattern = scramble(W * M0 + pattern 6) & (2**18 - 1)``; ``w
+run`` is the same of ``W * M0 + 4 behind + ahead``. Features: 32 times miss and the six distances,
+each at most 40; lean, and 4 lean clamped to -1023..1023; 16 times activity, at most 60; and 256.
 
-**Branch.** At a node that holds the codewords ``lo..hi - 1``, ``node`` being the first of its right
-side, a color's distance from the plane ``(a, b, c, t)`` is ``(a R + b G + c B - t) >> 10`` in
-quarters of levels, in 32 bits, within -2047..2047. ``node size = min(hi - lo, 31)``, ``node level =
-(size > 2) + (size > 8) + (size > 64)``. A side is 0 outside, 1 left, 2 right; ``sides = 3 * (side
-of W) + side of other``. Features: the distances of W, N, NW, NE, WW, NN, NNE, median edge and
-linear; 4 times that of W and linear within -1023..1023; for W and other 256 on the right, -256 on
-the left; and 256.
+**Branch.** At a node that holds the codewords ``lo..hi - 1``, where ``node`` is the first of its
+right side, a color's distance from the plane ``(a, b, c, t)`` is ``(a R + b G + c B - t) >> 10``,
+with colors in quarters of a level, in 32 bits, clamped to -2047..2047. ``node size = min(hi - lo,
+31)``, ``node level = (size > 2) + (size > 8) + (size > 64)``. A side is 0 outside, 1 left, 2 right;
+``sides = 3 * (side of W) + side of other``. Features: the distances of W, N, NW, NE, WW, NN, NNE,
+median edge and linear; 4 times those of W and linear, clamped to -1023..1023; for W and other, 256
+on the right and -256 on the left; and 256.
 
-**Skip-mixing path.** If W, N, NW, NE, linear and gradient lie on one side of the plane, the least
-of their distances is ``margin``, and ``spread`` is the largest less the smallest of the signed
-distances. If margin is above 128, nothing is predicted by the match, and no run flag preceded, a
-counter is selected: ``((min(4 margin / (spread + 64), 31) * 16 + min(margin >> 7, 15)) * 2 +
-(right)) * 4 + (size > 4) + (size > 16) + (size > 64)``. If its 16-bit probability p gives one
-outcome less than the profile's ``skip_chance``, p within 16..65520 codes the branch alone. The
-counter learns either way, from what it is by then, up to a count of 1000.
+**Skip-mixing path.** If W, N, NW, NE, linear and gradient lie on one side of the plane, ``margin``
+is the smallest of their distances, and ``spread`` is the largest minus the smallest of the signed
+distances. If margin is above 128, the match predicts nothing, and no run flag preceded, a counter
+is selected: ``((min(4 margin / (spread + 64), 31) * 16 + min(margin >> 7, 15)) * 2 + (right)) * 4 +
+(size > 4) + (size > 16) + (size > 64)``. If its 16-bit probability p gives one outcome less than
+the profile's ``skip_chance``, p, clamped to 16..65520, codes the branch alone. The counter learns
+in either case, from its value at that time, up to a count of 1000.
 
-**Lines.** Hashed contexts own lines of counters: a check, then counters. A run flag's line has one.
-A branch's has 15, for four levels of the tree: with the group's topmost node at 1, the children of
-place i are 2 i and 2 i + 1. The key of a line is the context's hash, for a branch xored with
-``scramble(topmost * M3)``. Context i's line is number ``key & (2**bits - 1)`` of its own
-``2**bits``; its check is ``(key >> 8) + 1``. A line with another check is cleared when a decision
-that is not skipped first needs it, at which moment the decisions of this pixel have not learned
-yet.
+**Lines.** Each hashed context has its own lines: a check, then counters. A run flag's line has one
+counter. A branch's has 15, for four levels of the tree: with the group's topmost node at position
+1, the children of position i are 2 i and 2 i + 1. The key of a line is the context's hash, for a
+branch xored with ``scramble(topmost * M3)``. Context i's line is number ``key & (2**bits - 1)`` of
+its own ``2**bits``; its check is ``(key >> 8) + 1``. A line with a different check is cleared when
+a decision that is not skipped first needs it; at that time, the decisions of this pixel have not
+learned yet.
 """
 
 from typing import Any
@@ -126,20 +126,20 @@ from adaptive_kmeans.errors import CorruptError
 from adaptive_kmeans.kernels import Int, inlined, kernel, leaf
 
 RUN, BRANCH = np.int64(0), np.int64(1)
-"""The kinds of decisions, as the final mixer knows them."""
+"""The kinds of decisions, as numbered in the final mixer."""
 PRICING, LEARNING = np.int64(0), np.int64(1)
 
 GROUP_LEVELS = 4
 """Levels of the tree whose counters share a line."""
 
-# what the pixel loop remembers, in Model.state
+# state of the pixel loop, in Model.state
 RUN_LENGTH, CORNER_ERROR, SKIP_SLOT, IS_MIXED, GROUP, REGION, INQUIRY, RUN_CHANCE = range(8)
 STATE = 8
-# what is remembered of a decision, in Model.decided
+# state of a decision, in Model.decided
 BIT, PROBABILITY, MIXED, SLOT = range(4)
 
 SKIP_MARGIN = 128
-"""Half a spacing: nearer planes are always decided by the whole mixer."""
+"""Half a spacing: with nearer planes, the full mixer always decides."""
 SKIP_LIMIT = 1000
 
 MULTIPLIER = np.array(MULTIPLIERS, dtype=np.int64)
@@ -159,7 +159,7 @@ def _classes(bounds: tuple[int, ...], lengths: NDArray[np.int64]) -> NDArray[np.
 
 
 def _signed_classes() -> NDArray[np.int32]:
-    """Class 0..15 of ``16 (i - 128)``, a signed length of 256 a codeword spacing."""
+    """Class 0..15 of ``16 (i - 128)``, a signed length in units of 1/256 codeword spacing."""
     i = np.arange(256)
     length = np.abs(16 * (i - 128) + 8)
     rank = _classes((32, 90, 160, 240, 350, 520, 900), length)
@@ -184,7 +184,7 @@ def length_class(length: Int) -> Int:
 
 @inlined
 def equalities(codes: NDArray[np.int64], codeword: Int) -> Int:
-    """Bit i says whether neighbor i is the codeword, for the first 18."""
+    """Bit mask whose bit i says whether neighbor i has the codeword, for the first 18."""
     bits = np.int64(0)
     for i in range(18):
         bits |= np.int64(codes[i] == codeword) << i
@@ -193,14 +193,14 @@ def equalities(codes: NDArray[np.int64], codeword: Int) -> Int:
 
 @leaf
 def side_of(codeword: Int, lo: Int, node: Int, hi: Int) -> Int:
-    """Whether a codeword is outside of a node (0), left (1) or right (2)."""
+    """Whether a codeword is outside a node (0), on its left (1) or on its right (2)."""
     inside = np.int64(codeword >= lo) & np.int64(codeword < hi)
     return inside * (np.int64(1) + np.int64(codeword >= node))
 
 
 @inlined
 def prefetch_lines(model: Model, tables: Tables, shift: Int, count: Int, words: Int) -> None:
-    """Ask early for the lines that `find_lines` will want."""
+    """Prefetch the lines that `find_lines` will need."""
     start, bits = tables.hashed[0], tables.hashed[1]
     mask = (np.int64(1) << bits) - 1
     for i in range(count):
@@ -220,8 +220,8 @@ def find_lines(
 ) -> None:
     """Find the lines of hashed contexts.
 
-    A line that holds another key's counters is cleared when it is claimed for learning; for a price
-    a line that is never written to stands in for it.
+    A line that holds another key's counters is cleared when it is claimed for learning; for a
+    price, a line that is never written to takes its place.
     """
     counters = model.counters
     start, bits = tables.hashed[0], tables.hashed[1]
@@ -245,7 +245,7 @@ def find_lines(
 
 @inlined
 def begin_pixel(model: Model, y: Int, x: Int) -> None:
-    """Look around a pixel: all that is known before its first decision."""
+    """Gather everything that is known before a pixel's first decision."""
     around, seen, codewords, state = model.around, model.seen, model.codewords, model.state
     row, column = y + ABOVE_MARGIN, x + ACROSS_MARGIN
     region = np.int64(model.regions[y, x])
@@ -313,7 +313,7 @@ def begin_pixel(model: Model, y: Int, x: Int) -> None:
 
 @leaf
 def is_flat(model: Model) -> Any:
-    """Whether W, N, NW and NE are one codeword: then the pixel has a run flag."""
+    """Whether W, N, NW and NE are one codeword, so that the pixel has a run flag."""
     return model.seen[SAME] & 15 == 15
 
 
@@ -379,7 +379,7 @@ def run_probability(model: Model, purpose: Int) -> Int:
 
 @inlined
 def prepare_branches(model: Model) -> None:
-    """Hash the contexts of a pixel's branches that are known early, and ask for their lines."""
+    """Hash the contexts of a pixel's branches that are known early, and prefetch their lines."""
     seen, region, after_run = model.seen, model.state[REGION], model.seen[AFTER_RUN]
     seen[SALT] = region * REGION_SALT + after_run * AFTER_RUN_SALT
     hashed = (seen[SAME] & 1023) * MULTIPLIERS[0] + seen[SAME_OTHER_6] * MULTIPLIERS[1] + after_run
@@ -469,7 +469,7 @@ def branch_probability(
 
 @inlined
 def take(model: Model, sink: Any, codeword: Int) -> Int:
-    """Code a pixel's codeword, or whatever the sink decodes, and learn from its decisions."""
+    """Code a pixel's codeword, or the one that the sink decodes, and learn from its decisions."""
     seen, state, codewords, decided = model.seen, model.state, model.codewords, model.decided
     first = seen[WEST]
     excluded = np.int64(-1)
@@ -538,7 +538,7 @@ def take(model: Model, sink: Any, codeword: Int) -> Int:
 
 @inlined
 def begin_prices(model: Model) -> None:
-    """Prepare for prices of the pixel's codewords, each of which a call of `price` tells."""
+    """Prepare for calls of `price`, one for each of the pixel's codewords to be priced."""
     seen, state = model.seen, model.state
     state[INQUIRY] += 1
     if is_flat(model):
@@ -553,7 +553,7 @@ def begin_prices(model: Model) -> None:
 def price(model: Model, codeword: Int) -> Int:
     """Return what a pixel's codeword would cost, in 1/65536 of a bit; nothing is learned.
 
-    What one codeword asks of a node is remembered for the others: near ones share most of the tree.
+    A node's probability is cached for other codewords: similar ones share most of the tree.
     """
     state, codewords, asked = model.state, model.codewords, model.asked
     excluded = np.int64(-1)
@@ -600,7 +600,7 @@ def end_prices(model: Model) -> None:
 
 @inlined
 def end_pixel(model: Model, y: Int, x: Int, codeword: Int) -> None:
-    """Learn from a pixel, once it is coded."""
+    """Learn from a pixel that has been coded."""
     around, codewords, state, errors = model.around, model.codewords, model.state, model.errors
     model.codes[y + ABOVE_MARGIN, x + ACROSS_MARGIN] = codeword
     missed = np.int64(0)
@@ -615,7 +615,7 @@ def end_pixel(model: Model, y: Int, x: Int, codeword: Int) -> None:
 
 @leaf
 def begin_row(model: Model, y: Int) -> None:
-    """Fill the margin left of a row."""
+    """Fill the margin to the left of a row."""
     codes, row = model.codes, y + ABOVE_MARGIN
     for i in range(ACROSS_MARGIN):
         codes[row, i] = codes[row - 1, ACROSS_MARGIN]
@@ -625,7 +625,7 @@ def begin_row(model: Model, y: Int) -> None:
 
 @leaf
 def end_row(model: Model, y: Int) -> None:
-    """Fill the margin right of a row."""
+    """Fill the margin to the right of a row."""
     codes, row = model.codes, y + ABOVE_MARGIN
     end = codes.shape[1] - ACROSS_MARGIN
     for i in range(ACROSS_MARGIN):
@@ -634,9 +634,9 @@ def end_row(model: Model, y: Int) -> None:
 
 @kernel
 def code_pixels(model: Model, sink: Any, rows_done: NDArray[np.int64]) -> None:
-    """Code all pixels in reading order; a decoder stops where its data is over.
+    """Code all pixels in raster order; a decoder stops when its data is exhausted.
 
-    Both stop where the rows done are set below 0: see `adaptive_kmeans.threads.count_rows`.
+    Both stop when the rows done are set below 0: see `adaptive_kmeans.threads.count_rows`.
     """
     height, width = model.regions.shape
     offsets = model.codewords.offsets
@@ -661,7 +661,7 @@ def code_pixels(model: Model, sink: Any, rows_done: NDArray[np.int64]) -> None:
 
 @kernel
 def price_pixels(model: Model, sink: Any, costs: NDArray[np.int64]) -> None:
-    """Ask for the price of every pixel's codeword before it is taken: ``costs``, (h, w), is OUT."""
+    """Price every pixel's codeword before it is coded: ``costs``, (h, w), is OUT."""
     height, width = model.regions.shape
     offsets = model.codewords.offsets
     for y in range(height):
@@ -687,7 +687,7 @@ def new_model(
     Parameters
     ----------
     kind : type
-        The model's class, and so its profile.
+        The model's class, which determines its profile.
     codewords : Codewords
         All codewords of the file.
     regions : (h, w) uint8
@@ -727,7 +727,7 @@ def encode(
     regions: NDArray[np.uint8],
     rows_done: NDArray[np.int64],
 ) -> bytes:
-    """Payload of (h, w) codewords by a model of a kind."""
+    """Return the payload of (h, w) codewords, coded by a model of a kind."""
     room = 2 * codes.size + 4096
     while True:
         sink = encoder(room)
@@ -745,7 +745,7 @@ def decode(
     regions: NDArray[np.uint8],
     rows_done: NDArray[np.int64],
 ) -> NDArray[np.int32]:
-    """Codewords of a payload, (h, w).
+    """Return the (h, w) codewords of a payload.
 
     Raises
     ------
@@ -765,7 +765,7 @@ def decode(
 def costs(
     kind: type[Model], codewords: Codewords, codes: NDArray[np.int32], regions: NDArray[np.uint8]
 ) -> NDArray[np.float64]:
-    """Return what each pixel costs in bits: (h, w)."""
+    """Return the cost of each pixel in bits: (h, w)."""
     found = np.zeros(codes.shape, dtype=np.int64)
     price_pixels(new_model(kind, codewords, regions, codes), meter(), found)
     return found / (1 << COST_BITS)

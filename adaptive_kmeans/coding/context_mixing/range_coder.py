@@ -1,18 +1,18 @@
-"""Binary range coder, carryless, 32 bits of state, 16-bit probabilities; and what a bit costs.
+"""Carryless binary range coder with 32-bit state and 16-bit probabilities, and the cost of a bit.
 
-The coder holds an interval ``low..high`` of 32-bit numbers, first all of them. A decision whose
+The coder holds an interval ``low..high`` of 32-bit numbers, initially all of them. A decision whose
 probability of being 1 is ``p / 65536`` splits it at
 
     ``middle = low + (range >> 16) p + ((range & 65535) p >> 16)``,  ``range = high - low``
 
 and a 1 keeps ``low..middle``, a 0 keeps ``middle + 1..high``. While both ends agree in their
-highest byte, that byte is written, and both shift left by 8 bits, low filled with zeros and high
-with ones. The flush writes the fewest bytes (none to four) that, followed by zeros, name a number
-inside the interval. The decoder begins with the first four bytes and reads zeros past the end of
-its data.
+highest byte, that byte is written, and both are shifted left by 8 bits, low filled with zeros and
+high with ones. The flush writes the fewest bytes (none to four) that, followed by zeros, represent
+a number inside the interval. The decoder starts with the first four bytes and reads zeros past the
+end of its data.
 
 A model codes its decisions into a *sink*: an `Encoder` writes them, a `Decoder` reads them, a
-`Meter` adds up what they cost. Kernels are compiled for the sink that they are called with.
+`Meter` adds up what they cost. Kernels are compiled for each type of sink.
 """
 
 from typing import Any, NamedTuple
@@ -27,21 +27,21 @@ from adaptive_kmeans.kernels import Int
 LOW, HIGH, POSITION, CODE = 0, 1, 2, 3
 
 COST_BITS = 16
-"""Fractional bits of a cost: it is counted in 1/65536 of a bit."""
+"""Fractional bits of a cost, which is in units of 1/65536 bit."""
 
 
 class Encoder(NamedTuple):
     """Writes decisions."""
 
     interval: NDArray[np.int64]  # (3,) low, high, and the bytes written
-    stream: NDArray[np.uint8]  # written as far as it reaches
+    stream: NDArray[np.uint8]  # bytes past its end are dropped
     sources: NDArray[np.void] = SOURCES
 
 
 class Decoder(NamedTuple):
     """Reads decisions."""
 
-    interval: NDArray[np.int64]  # (4,) low, high, the bytes read, and the four last of them
+    interval: NDArray[np.int64]  # (4,) low, high, the bytes read, and the last four of them
     stream: NDArray[np.uint8]
     sources: NDArray[np.void] = SOURCES
 
@@ -65,15 +65,15 @@ COST = _costs()
 
 
 def code(sink: Any, bit: Int, probability: Int) -> Int:
-    """Code one decision with a 16-bit probability of being 1; the decision is returned.
+    """Code one decision with a 16-bit probability of being 1, and return the decision.
 
-    `bit` is what is encoded or metered; a decoder does not look at it.
+    `bit` is what is encoded or metered; a decoder ignores it.
     """
     return _CODE[type(sink)](sink, bit, probability)
 
 
 def exhausted(sink: Any) -> Any:
-    """Whether a decoder has read past its data, so that it need not go on."""
+    """Whether a decoder has read past its data, so that it can stop."""
     return _EXHAUSTED[type(sink)](sink)
 
 
@@ -155,25 +155,25 @@ def _compiled_exhausted(sink: Any) -> Any:
 
 
 def encoder(room: int) -> Encoder:
-    """Return an encoder that has written nothing and has room for so many bytes."""
+    """Return an empty encoder with room for `room` bytes."""
     interval = np.array([0, 0xFFFFFFFF, 0], dtype=np.int64)
     return Encoder(interval, np.zeros(room, dtype=np.uint8))
 
 
 def decoder(payload: bytes) -> Decoder:
-    """Return a decoder that has looked at the first four bytes of `payload`."""
+    """Return a decoder that has read the first four bytes of `payload`."""
     first = int.from_bytes(payload[:4].ljust(4, b"\0"), "big")
     stream = np.frombuffer(payload, dtype=np.uint8).copy()
     return Decoder(np.array([0, 0xFFFFFFFF, 4, first], dtype=np.int64), stream)
 
 
 def meter() -> Meter:
-    """Return a meter that stands at zero."""
+    """Return a meter that reads zero."""
     return Meter(np.zeros(1, dtype=np.int64))
 
 
 def flush(low: int, high: int) -> bytes:
-    """Return the last bytes of a stream, which name a number inside its interval.
+    """Return the last bytes of a stream, which represent a number inside its interval.
 
     >>> flush(0, 0xFFFFFFFF), flush(0x12345678, 0x12FFFFFF).hex()
     (b'', '1235')
@@ -187,7 +187,7 @@ def flush(low: int, high: int) -> bytes:
 
 
 def written(sink: Encoder) -> bytes | None:
-    """Return all that an encoder has written, flushed; None if its room was too small."""
+    """Return all that an encoder has written, flushed, or None if it ran out of room."""
     low, high, position = (int(value) for value in sink.interval)
     if position > sink.stream.size:
         return None
