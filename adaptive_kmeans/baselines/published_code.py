@@ -207,6 +207,7 @@ def first_centroids(
     start, _ = kmeans_plusplus(
         colors[candidates],
         k,
+        # Without weights, a color that was drawn n times is n candidates.
         sample_weight=pixels if weighted else drawn[candidates],
         random_state=int(rng.integers(2**32)),
         n_local_trials=2 + math.ceil(math.log(k)),

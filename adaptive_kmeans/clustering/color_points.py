@@ -148,7 +148,7 @@ class ColorPoints:
         return np.flatnonzero(empty if self.fixed is None else empty & np.isnan(self.fixed[:, 0]))
 
     def distortion(self) -> float:
-        """Return the mean squared error per channel, in levels, of the labels and their means."""
+        """Return the mean squared error per channel, in levels², of the labels and their means."""
         sums = self.sums[:, :3].astype(np.float64)
         explained = (sums[:, 0] ** 2 + sums[:, 1] ** 2 + sums[:, 2] ** 2) / np.maximum(
             self.sums[:, 3], 1
