@@ -74,6 +74,9 @@ ENCODER_VERSION = 4
 """Incremented whenever the same image and settings give different pixels or bytes, so that
 experiments measure their stored trials again."""
 
+TWO_CODEBOOKS_VERSION = 2
+"""Likewise, if only files with two codebooks differ: trials with one stay valid."""
+
 _PLAIN = "plain K-means (k, or k1 and k2, and no price of bits)"
 """What dithering needs."""
 
@@ -926,12 +929,15 @@ class AdaptiveKMeans:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """All settings, and the version of the encoder."""
+        """All settings, and the versions of the encoder."""
         settings = dataclasses.asdict(self.settings)
         for name in _LATER:  # as in trials that were stored before these existed
             if settings[name] == getattr(Settings, name):
                 del settings[name]
-        return {**settings, "version": ENCODER_VERSION}
+        versions = {"version": ENCODER_VERSION}
+        if self.settings.k2 is not None:
+            versions["two_codebooks_version"] = TWO_CODEBOOKS_VERSION
+        return settings | versions
 
     def encode(self, image: npt.NDArray[np.uint8]) -> bytes:
         """Encode an image at these settings; see `encode`."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import adaptive_kmeans as akm
-from adaptive_kmeans.codec import ENCODER_VERSION
+from adaptive_kmeans.codec import ENCODER_VERSION, TWO_CODEBOOKS_VERSION
 from adaptive_kmeans.datasets import ImageSource
 
 SETTINGS = {
@@ -34,6 +34,9 @@ DIGESTS = {
     }
 }
 """The first letters of each file's SHA-256, by version."""
+OF_TWO_CODEBOOKS = {
+    (4, 2): {"two regions": "289ceced4890f039", "one of them empty": "a006e278f592e11a"}
+}
 
 
 @pytest.fixture(scope="module")
@@ -54,4 +57,18 @@ def test_other_bytes_have_another_version(picture):
     known = DIGESTS.get(ENCODER_VERSION)
     assert made == known, (
         "the encoder's bytes have changed: raise ENCODER_VERSION, and hold these under it"
+    )
+
+
+def test_other_bytes_of_two_codebooks_have_another_version(picture):
+    flat = picture["opaque"].copy()
+    flat[20:] = 90  # so that all blocks are of high detail
+    images = {"two regions": picture["opaque"], "one of them empty": flat}
+    settings = akm.Settings.published(k1=5, k2=20)
+    made = {
+        name: hashlib.sha256(akm.encode(image, settings)).hexdigest()[:16]
+        for name, image in images.items()
+    }
+    assert made == OF_TWO_CODEBOOKS.get((ENCODER_VERSION, TWO_CODEBOOKS_VERSION)), (
+        "the bytes of two codebooks have changed: raise TWO_CODEBOOKS_VERSION"
     )

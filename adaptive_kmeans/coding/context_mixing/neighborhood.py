@@ -68,21 +68,21 @@ class Neighborhood(NamedTuple):
     """A pixel's surroundings, and the linear prediction."""
 
     codes: NDArray[np.int64]  # (NEIGHBORS,) codewords, mapped to the nearest of the pixel's region
-    own: NDArray[np.int64]  # (NEIGHBORS,) unmapped codewords; the same array for one region
+    own: NDArray[np.int64]  # (NEIGHBORS,) unmapped codewords; the same array for one codebook
     colors: NDArray[np.int32]  # (3, COLOR_LANES) in quarters
     differences: NDArray[np.int32]  # (3, LINEAR_LANES) of neighbors' colors from W's, then zeros
     weights: NDArray[np.int32]  # (LINEAR_LANES,)
     linear: NDArray[np.int64]  # (4,) linear prediction in sixteenths; sum of squared differences
 
 
-def new_neighborhood(regions: int) -> Neighborhood:
-    """Return a neighborhood with an untrained linear prediction."""
+def new_neighborhood(codebooks: int) -> Neighborhood:
+    """Return a neighborhood with an untrained linear prediction; empty codebooks do not count."""
     weights = np.zeros(LINEAR_LANES, dtype=np.int32)
     weights[:3] = 30000, -10000, 16000
     codes = np.zeros(NEIGHBORS, dtype=np.int64)
     return Neighborhood(
         codes,
-        codes if regions == 1 else codes.copy(),
+        codes if codebooks == 1 else codes.copy(),
         aligned_zeros(3 * COLOR_LANES).view(np.int32).reshape(3, COLOR_LANES),
         aligned_zeros(3 * LINEAR_LANES).view(np.int32).reshape(3, LINEAR_LANES),
         weights,

@@ -702,7 +702,7 @@ def new_model(
         codes=neighborhood.with_margins(codes),
         regions=np.ascontiguousarray(regions),
         codewords=codewords,
-        around=neighborhood.new_neighborhood(len(codewords.roots)),
+        around=neighborhood.new_neighborhood(np.count_nonzero(np.diff(codewords.offsets))),
         match=match.new_match(regions.size),
         mixer=mixer.new_mixer(contexts, len(profile.branch.sets), placed.sets),
         counters=aligned_zeros(placed.counters),
