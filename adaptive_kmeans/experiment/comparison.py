@@ -187,16 +187,14 @@ def summary(compared: pd.DataFrame) -> pd.DataFrame:
     return cells if cells.empty else cells.sort_values("set", kind="stable")
 
 
-def left_out(compared: pd.DataFrame, table: pd.DataFrame) -> str:
-    """Return a sentence that names the series that are not compared, "" if all are."""
-    told = {*compared["series"], *compared["anchor"]}
-    names = [str(name) for name in table["series"].unique() if name not in told]
+def left_out(table: pd.DataFrame) -> str:
+    """Return a sentence on the series with too few files to be compared; "" if there are none."""
+    files = table.groupby(["series", "image"], sort=False).size().groupby("series", sort=False)
+    names = [str(name) for name, most in files.max().items() if most < MIN_POINTS]
     if not names:
         return ""
-    return (
-        f"Not compared, because they or their anchors have fewer than {MIN_POINTS} files of each "
-        f"image: {'; '.join(names)}."
-    )
+    few = f"fewer than {MIN_POINTS} files of each image"
+    return f"Not compared, because they have {few}: {'; '.join(names)}."
 
 
 def _cell(delta: Delta, digits: str) -> str:

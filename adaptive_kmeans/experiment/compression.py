@@ -89,9 +89,7 @@ def find(config: CompressionConfig, measured: Measured, shown: Shown) -> Finding
     own = measured._replace(table=published.without_repeats(table, paper))
     compared = comparison.compare(own.table, config.figures.anchor)
     summaries = {
-        "summary": Summary(
-            "", [comparison.summary(compared)], comparison.left_out(compared, own.table)
-        ),
+        "summary": Summary("", [comparison.summary(compared)], comparison.left_out(own.table)),
         "published": published.summary(table, paper),
     }
     csv = "" if compared.empty else tables.to_csv(compared, comparison.COLUMNS)
