@@ -181,4 +181,4 @@ def test_a_background_flattens_what_a_format_cannot_hold(command, photo, name):
 
 def test_help_tells_the_quality_of_jpeg(command):
     out = " ".join(command("man")[1].split())
-    assert f"Of JPEG, by default {image.DEFAULT_JPEG_QUALITY}" in out
+    assert f"Quality of JPEG (by default {image.DEFAULT_JPEG_QUALITY}," in out
