@@ -117,16 +117,15 @@ def _move_from_curves(axes: Axes, names: Sequence[Text], ends: Sequence[Any]) ->
     for end in ends:
         side = axes.transAxes.transform(end.get_position())
         paths.append(MplPath([axes.transData.transform(end.xy), side]))
-    crossed = []
-    for is_top in (False, True):
+
+    def crossed_at(edge: str) -> int:
+        """Move the names to an edge, and return how many curves cross them there."""
         for text in names:
-            y = 1 - EDGE if is_top else EDGE
-            text.set(y=y, verticalalignment="top" if is_top else "bottom")
+            text.set(y=EDGE if edge == "bottom" else 1 - EDGE, verticalalignment=edge)
         boxes = [text.get_window_extent() for text in names]
-        crossed.append(sum(path.intersects_bbox(box, False) for path in paths for box in boxes))
-    if crossed[0] <= crossed[1]:
-        for text in names:
-            text.set(y=EDGE, verticalalignment="bottom")
+        return sum(path.intersects_bbox(box, False) for path in paths for box in boxes)
+
+    crossed_at(min(("bottom", "top"), key=crossed_at))
 
 
 def spread(
