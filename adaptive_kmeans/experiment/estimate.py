@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from adaptive_kmeans.threads import thread_count
 
 SAMPLES = 5
 SAMPLES_S = 1.0
-"""Seconds after which no further trial is sampled."""
+"""Seconds after which no further trial is sampled; loading the first one's kernels does not count."""
 CORNER = 16
 """Side of the crop of an image that shows whether a codec accepts it."""
 
@@ -140,13 +141,13 @@ def _sample(trials: Sequence[Trial], unreadable: Collection[str]) -> list[float]
     found: list[float] = []
     with trial_bar(len(chosen)) as bar:
         bar.load()
-        spent = 0.0
+        end: float | None = None
         for trial in chosen:
             run_trial(trial)  # loads its kernels
+            end = end or time.monotonic() + SAMPLES_S
             outcome = run_trial(trial)
             found += [] if outcome.errors else [outcome.seconds]
-            spent += outcome.seconds
-            if spent > SAMPLES_S:
+            if time.monotonic() > end:
                 break
         bar.stop()
     return found
