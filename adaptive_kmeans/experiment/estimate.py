@@ -23,7 +23,7 @@ from adaptive_kmeans.threads import thread_count
 
 SAMPLES = 5
 SAMPLES_S = 1.0
-"""Seconds after which no further trial is sampled; loading the first one's kernels does not count."""
+"""Seconds after which no further trial is sampled, not counting the first warm-up."""
 CORNER = 16
 """Side of the crop of an image that shows whether a codec accepts it."""
 
