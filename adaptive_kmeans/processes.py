@@ -55,7 +55,8 @@ class Processes:
         try:
             yield Pool(executor, lambda: jobs + 1, (BrokenExecutor,), lambda: None)
         except BaseException:
-            executor.shutdown(kill_workers=True)
+            with _silent_manager():
+                executor.shutdown(kill_workers=True)
             raise
         executor.shutdown()
 
@@ -92,6 +93,26 @@ def _quiet_tracker() -> Iterator[None]:
         yield
     finally:
         sys.warnoptions.remove(option)
+
+
+@contextmanager
+def _silent_manager() -> Iterator[None]:
+    """Let loky's thread that hands out calls end without a traceback.
+
+    When it drops the calls that are left, it may still look one of them up by its number.
+    """
+    before = threading.excepthook
+
+    def hook(failure: threading.ExceptHookArgs) -> None:
+        thread = failure.thread and failure.thread.name
+        if (thread, failure.exc_type) != ("ExecutorManagerThread", KeyError):
+            before(failure)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _end_with(driver: int) -> None:

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -114,6 +115,17 @@ def test_the_call_that_kills_its_process_is_found_and_the_others_complete(tmp_pa
     assert str(found[3]) == "its process died (SIGKILL(-9))"
     assert said[0].startswith("a process died")
     assert str(os.getpid()) not in {path.name for path in tmp_path.iterdir()}
+
+
+def test_processes_end_silently_with_a_call_just_submitted(monkeypatch):
+    failures = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    with pytest.raises(KeyboardInterrupt), Processes(1, 1).open(print, alone=False) as pool:
+        pool.executor.submit(time.sleep, 0.1).result()
+        pool.executor.submit(time.sleep, 60)
+        raise KeyboardInterrupt
+    assert not failures
+    assert threading.excepthook == failures.append
 
 
 def rows_or_death(source, background, k: int, pids: str) -> Measurement:
