@@ -77,6 +77,9 @@ experiments measure their stored trials again."""
 TWO_CODEBOOKS_VERSION = 2
 """Likewise, if only files with two codebooks differ: trials with one stay valid."""
 
+VERSIONS = {"encoder": ENCODER_VERSION, "encoder_of_two_codebooks": TWO_CODEBOOKS_VERSION}
+"""Both, as experiments record them."""
+
 _PLAIN = "plain K-means (k, or k1 and k2, and no price of bits)"
 """What dithering needs."""
 

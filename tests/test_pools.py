@@ -117,13 +117,18 @@ def test_the_call_that_kills_its_process_is_found_and_the_others_complete(tmp_pa
     assert str(os.getpid()) not in {path.name for path in tmp_path.iterdir()}
 
 
-def test_processes_end_silently_with_a_call_just_submitted(monkeypatch):
-    failures = []
-    monkeypatch.setattr(threading, "excepthook", failures.append)
-    with pytest.raises(KeyboardInterrupt), Processes(1, 1).open(print, alone=False) as pool:
+def interrupted_after_submitting():
+    with Processes(1, 1).open(print, alone=False) as pool:
         pool.executor.submit(time.sleep, 0.1).result()
         pool.executor.submit(time.sleep, 60)
         raise KeyboardInterrupt
+
+
+def test_processes_end_silently_with_a_call_just_submitted(monkeypatch):
+    failures = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_after_submitting()
     assert not failures
     assert threading.excepthook == failures.append
 

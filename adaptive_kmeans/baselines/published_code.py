@@ -41,7 +41,7 @@ from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.clustering import Workers, count_colors, kmeans
 from adaptive_kmeans.clustering.color_points import EIGHTHS, ColorPoints
 from adaptive_kmeans.clustering.histogram import ColorSet
-from adaptive_kmeans.codec import ENCODER_VERSION
+from adaptive_kmeans.codec import ENCODER_VERSION, TWO_CODEBOOKS_VERSION
 from adaptive_kmeans.detail import measures
 from adaptive_kmeans.limits import MAX_CODEWORDS
 from adaptive_kmeans.luma import luma_order
@@ -97,7 +97,8 @@ class PublishedCode:
     def version(self) -> str:
         """Names and versions of the software that makes the files."""
         libraries = f"{version_of('numpy')}, {version_of('scikit-learn')}"
-        return f"repeat 1, {libraries}, adaptive-kmeans encoder {ENCODER_VERSION}"
+        two = "" if self.detail is None else f", of two codebooks {TWO_CODEBOOKS_VERSION}"
+        return f"repeat 1, {libraries}, adaptive-kmeans encoder {ENCODER_VERSION}{two}"
 
     def encode(self, image: Pixels) -> bytes:
         """Quantize pixels and write the file."""

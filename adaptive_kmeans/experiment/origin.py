@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptive_kmeans import files
-from adaptive_kmeans.codec import ENCODER_VERSION
+from adaptive_kmeans.codec import VERSIONS
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError
 from adaptive_kmeans.experiment.config import MAX_CONFIG_BYTES, check_config
@@ -116,8 +116,11 @@ def _images(
 
 
 def _versions(facts: Mapping[str, Any]) -> list[str]:
-    encoder = facts.get("encoder", ENCODER_VERSION)
-    found = [] if encoder == ENCODER_VERSION else [f"encoder {ENCODER_VERSION} for {encoder}"]
+    found = [
+        f"{name.replace('_', ' ')} {now} for {facts[name]}"
+        for name, now in VERSIONS.items()
+        if facts.get(name, now) != now
+    ]
     for name, settings in facts.get("metrics", {}).items():
         if name in METRICS and METRICS[name].settings != settings:
             found.append(f"another version of the metric {name}")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from adaptive_kmeans import files
-from adaptive_kmeans.codec import ENCODER_VERSION
+from adaptive_kmeans.codec import VERSIONS
 from adaptive_kmeans.datasets import ImageSource, find_images
 from adaptive_kmeans.errors import (
     AdaptiveKMeansError,
@@ -215,7 +215,7 @@ class _RunRecord:
             "seconds": round(seconds, 2),
             "jobs": self.jobs,
             "trial_seconds": round(seen.seconds, 2),
-            "encoder": ENCODER_VERSION,
+            **VERSIONS,
             **seen.findings.facts,
         }
         return {

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from adaptive_kmeans.codec import ENCODER_VERSION
+from adaptive_kmeans.codec import VERSIONS
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import (
     AdaptiveKMeansError,
@@ -114,7 +114,7 @@ class StudyTrial:
         """Return a hash of everything that the trial's numbers depend on."""
         depends = {
             "study": [self.study, self.version],
-            "encoder": ENCODER_VERSION,
+            **VERSIONS,
             "image": image_hash,
             "arguments": dict(self.arguments),
         }
