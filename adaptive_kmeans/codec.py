@@ -272,18 +272,8 @@ class Settings:
 
     def _spell_specs(self) -> None:
         """Write each spec in its canonical form, so that settings that mean the same are equal."""
-        from adaptive_kmeans.detail import measures
-        from adaptive_kmeans.regions import thresholds
-
         coders.create(self.coder)
-        families: dict[str, Registry[Any]] = {
-            "coder": coders,
-            "detail": measures,
-            "threshold": thresholds,
-            "dither": ditherings,
-            "restoration": restoration.restorations,
-        }
-        for key, family in families.items():
+        for key, family in _families().items():
             spec = getattr(self, key)
             if (key, spec) != ("restoration", restoration.AUTO):
                 object.__setattr__(self, key, family.spec(spec))
@@ -864,6 +854,20 @@ class NamedCodec(Codec, Hashable, Protocol):
         ...
 
 
+def _families() -> dict[str, Registry[Any]]:
+    """Return the families of the settings that are specs."""
+    from adaptive_kmeans.detail import measures
+    from adaptive_kmeans.regions import thresholds
+
+    return {
+        "coder": coders,
+        "detail": measures,
+        "threshold": thresholds,
+        "dither": ditherings,
+        "restoration": restoration.restorations,
+    }
+
+
 @dataclass(frozen=True)
 class AdaptiveKMeans:
     """Our codec as a `NamedCodec`, at given settings.
@@ -932,14 +936,19 @@ class AdaptiveKMeans:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """All settings, and the versions of the encoder."""
+        """All settings, and the versions of the encoder and of other packages that take part."""
         settings = dataclasses.asdict(self.settings)
         for name in _LATER:  # as in trials that were stored before these existed
             if settings[name] == getattr(Settings, name):
                 del settings[name]
-        versions = {"version": ENCODER_VERSION}
+        versions: dict[str, Any] = {"version": ENCODER_VERSION}
         if self.settings.k2 is not None:
             versions["two_codebooks_version"] = TWO_CODEBOOKS_VERSION
+        members = {
+            key: family.version(getattr(self.settings, key)) for key, family in _families().items()
+        }
+        if packages := {key: version for key, version in members.items() if version}:
+            versions["packages"] = packages
         return settings | versions
 
     def encode(self, image: npt.NDArray[np.uint8]) -> bytes:

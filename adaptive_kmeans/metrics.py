@@ -31,7 +31,7 @@ from adaptive_kmeans.errors import ConfigError, ImageError, MissingDependencyErr
 from adaptive_kmeans.image import as_pixels
 from adaptive_kmeans.limits import MAX_PIXELS, check_integer
 from adaptive_kmeans.progress import say
-from adaptive_kmeans.registry import blaming, group
+from adaptive_kmeans.registry import blaming, group, version_of
 from adaptive_kmeans.threads import Workers
 
 Image = npt.NDArray[np.uint8]
@@ -448,6 +448,13 @@ class Metric:
     def scale_label(self) -> str:
         """The label of the axis on which curves are drawn."""
         return self.axis or self.score_label
+
+    @property
+    def declared(self) -> Mapping[str, Any]:
+        """The settings, with the version of the library if it needs one."""
+        if self.package is None:
+            return self.settings
+        return {**self.settings, "library": version_of(self.package)}
 
     @property
     def is_installed(self) -> bool:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
@@ -54,6 +55,21 @@ def group(family: str) -> str:
 def installed(family: str) -> tuple[str, ...]:
     """Return the names that installed packages add to a family; nothing is imported."""
     return tuple(sorted(entry.name for entry in metadata.entry_points(group=group(family))))
+
+
+@functools.cache
+def version_of(package: str) -> str:
+    """Return the name and version of an installed package.
+
+    Examples
+    --------
+    >>> version_of("no-such-package")
+    'no-such-package, not installed'
+    """
+    try:
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:
+        return f"{package}, not installed"
 
 
 @contextlib.contextmanager
@@ -117,6 +133,7 @@ class Registry(Generic[Member]):
         self.own = tuple(members)
         """Names of the members of this package."""
         self._members: dict[str, type[Member] | _Later] = {}
+        self._versions: dict[str, str] = {}
         self._group = entry_point_group
         self._pending = entry_point_group is not None
         for name, member in members.items():
@@ -229,6 +246,13 @@ class Registry(Generic[Member]):
             specs.add(texts, key, specs.to_text(checked), settings, owner)
         return specs.join(name, texts, settings, owner)
 
+    def version(self, spec: str) -> str:
+        """Return the name and version of the package that adds a member, "" for one of our own."""
+        name = spec.partition(":")[0]
+        if name not in self.own:
+            self._find_entry_points()
+        return self._versions.get(name, "")
+
     def _owner(self, name: str) -> str:
         """Return what a member is called in messages."""
         return f"{self.family} {name}"
@@ -263,4 +287,6 @@ class Registry(Generic[Member]):
             return
         self._pending = False
         for entry_point in metadata.entry_points(group=self._group):
+            package = getattr(getattr(entry_point, "dist", None), "name", None)
+            self._versions[entry_point.name] = "" if package is None else version_of(package)
             self.register(entry_point.name, _Later(entry_point.load))

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[np.uint8]
 
 MAX_TRIES = 8
+SEARCH_VERSION = 2
+"""Incremented whenever a search finds other files, so that experiments measure trials again."""
 START = 0.7
 """Where on the dial a search begins."""
 UNITS = {"": 1, "B": 1, "kB": 1000, "KiB": 1 << 10, "MB": 1000**2, "MiB": 1 << 20}
@@ -84,10 +86,6 @@ def _budget(
     return Kind(name, text, True, measure, (least, 1e12), math.log, slope=0.027, tolerance=0.02)
 
 
-def _similarity_db(ssim: float) -> float:
-    return -10 * math.log10(1 - ssim) if ssim < 1 else math.inf
-
-
 KINDS = {
     "size": _budget("size", "{:,.0f} B", lambda _, data, __: len(data), 1),
     "bpp": _budget(
@@ -112,7 +110,7 @@ KINDS = {
         False,
         lambda image, _, decoded: metrics.ssim(image, decoded),
         (0, 0.99999),
-        scale=_similarity_db,
+        scale=metrics.ssim_db,
         slope=0.13,
         tolerance=0.2,
     ),
@@ -331,8 +329,14 @@ class Targeted:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The parameters of the codec, and the target."""
-        return {**self.codec.parameters, "target": dataclasses.astuple(self.target)}
+        """The parameters of the codec, and the target; the versions of the search and its score."""
+        score = metrics.METRICS.get(self.target.kind)
+        return {
+            **self.codec.parameters,
+            "target": dataclasses.astuple(self.target),
+            "search": SEARCH_VERSION,
+            "score": None if score is None else score.declared,
+        }
 
     def find(self, image: Pixels) -> Found:
         """Return the file that the target asks for.
@@ -401,7 +405,7 @@ def search(
     while len(tries) < MAX_TRIES:
         low = 0 if below is None else below.place + 1
         high = last if above is None else above.place - 1
-        if low > high or (below and above and slope * (high - low) < kind.tolerance / 4):
+        if low > high or (below and above and slope * (high - low + 1) < kind.tolerance / 4):
             break  # only a jump is left in between
         place = min(max(_guess(tries, below, above, kind, slope, last), low), high)
         if len(tries) == MAX_TRIES - 1 and not any(one.fits for one in tries):
@@ -503,7 +507,7 @@ def _best(tries: Sequence[_Try], dial: Sequence[float], target: Target) -> Found
 def _number(value: object) -> float:
     try:
         return math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan
 
 

@@ -161,6 +161,15 @@ def test_settings_with_codebooks_and_small_images_are_refused(photo):
         encode_to(photo[:9], Target("ssim", 0.9), QUICK)
 
 
+@pytest.mark.parametrize("wanted", range(150, 1200, 13))
+def test_the_next_quality_of_a_dial_in_whole_steps_does_not_fit(wanted):
+    sizes = [100, 120, 150, 190, 240, 310, 390, 500, 650, 820, 1050]
+    found = search(dial(sizes.__getitem__), range(11), Target("size", wanted), GRAY)
+    best = max(place for place in range(11) if sizes[place] <= wanted)
+    close = 0.98 * wanted <= len(found.data) <= wanted
+    assert found.quality == best or close
+
+
 def test_progress_counts_the_tries(photo):
     said = []
     found = encode_to(

@@ -132,8 +132,8 @@ class Baseline:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The spec and the declared version."""
-        return {"baseline": self.label, "version": self.version}
+        """The spec with all settings, including defaults, and the declared version."""
+        return {"baseline": self.full_spec, "version": self.version}
 
     def encode(self, image: Pixels) -> bytes:
         """Encode (H, W, 3) pixels, or (H, W, 4) if the codec supports alpha, as a file's bytes.

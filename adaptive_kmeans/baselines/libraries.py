@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
-from importlib import metadata
 from types import ModuleType
 
 from adaptive_kmeans.errors import MissingDependencyError
@@ -28,18 +26,3 @@ def library(name: str, package: str) -> ModuleType:
     except ImportError as error:
         expected = "it to be installed: pip install 'adaptive-kmeans[peers]'"
         raise MissingDependencyError(f"library {package}", expected, str(error)) from error
-
-
-@functools.cache
-def version_of(package: str) -> str:
-    """Return the name and version of an installed package.
-
-    Examples
-    --------
-    >>> version_of("no-such-package")
-    'no-such-package, not installed'
-    """
-    try:
-        return f"{package} {metadata.version(package)}"
-    except metadata.PackageNotFoundError:
-        return f"{package}, not installed"

@@ -19,7 +19,7 @@ from adaptive_kmeans.baselines.formats import (
     encode_palette_png,
     optimize_png,
 )
-from adaptive_kmeans.baselines.libraries import library, version_of
+from adaptive_kmeans.baselines.libraries import library
 from adaptive_kmeans.baselines.lossless import palette_and_indices
 from adaptive_kmeans.baselines.pixel_codecs import WebPLossless
 from adaptive_kmeans.blocks import BlockGrid
@@ -27,6 +27,7 @@ from adaptive_kmeans.codec import ENCODER_VERSION, Settings, quantize
 from adaptive_kmeans.limits import MAX_BLOCK_SIZE, MAX_CODEWORDS
 from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.quantize import Quantized
+from adaptive_kmeans.registry import version_of
 from adaptive_kmeans.specs import Within, check_settings
 
 

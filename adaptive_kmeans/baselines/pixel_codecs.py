@@ -16,8 +16,9 @@ from adaptive_kmeans.baselines.formats import (
     encode_jpeg_xl,
     optimize_png,
 )
-from adaptive_kmeans.baselines.libraries import library, version_of
+from adaptive_kmeans.baselines.libraries import library
 from adaptive_kmeans.errors import MissingDependencyError
+from adaptive_kmeans.registry import version_of
 from adaptive_kmeans.specs import Within, check_settings
 
 

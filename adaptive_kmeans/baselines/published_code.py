@@ -36,7 +36,6 @@ import numpy.typing as npt
 
 from adaptive_kmeans import codec, container
 from adaptive_kmeans.baselines.formats import Pixels
-from adaptive_kmeans.baselines.libraries import version_of
 from adaptive_kmeans.blocks import BlockGrid
 from adaptive_kmeans.clustering import Workers, count_colors, kmeans
 from adaptive_kmeans.clustering.color_points import EIGHTHS, ColorPoints
@@ -47,6 +46,7 @@ from adaptive_kmeans.limits import MAX_CODEWORDS
 from adaptive_kmeans.luma import luma_order
 from adaptive_kmeans.quantize import Quantized
 from adaptive_kmeans.regions import Median, classify
+from adaptive_kmeans.registry import version_of
 from adaptive_kmeans.specs import Within, check_settings
 
 BLOCK_SIZE = 4

@@ -61,7 +61,7 @@ class CodecTrial:
         depends = {
             "image": image_hash,
             "codec": self.codec.parameters,
-            "metrics": {name: METRICS[name].settings for name in sorted(self.metrics)},
+            "metrics": {name: METRICS[name].declared for name in sorted(self.metrics)},
             "repeats": self.repeats,
         }
         return hash_of(depends)

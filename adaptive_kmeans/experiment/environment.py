@@ -34,6 +34,15 @@ LIBRARIES = (
 )
 
 
+def libraries() -> dict[str, str]:
+    """Return the versions of those of `LIBRARIES` that are installed."""
+    found = {}
+    for name in LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
 def resolved(config: Experiment, sources: Sequence[ImageSource]) -> str:
     """Return the config as TOML, with all defaults filled in and images by name."""
     import tomli_w
@@ -66,10 +75,6 @@ def environment(sources: Sequence[ImageSource], background: str | None, **run: A
                 "sha256": pixel_hash(picture.pixels),
                 "converted": list(picture.notes),
             }
-    libraries = {}
-    for name in LIBRARIES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            libraries[name] = importlib.metadata.version(name)
     facts = {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **run,
@@ -77,6 +82,6 @@ def environment(sources: Sequence[ImageSource], background: str | None, **run: A
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count(),
-        "libraries": libraries,
+        "libraries": libraries(),
     }
     return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"

@@ -12,7 +12,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -91,6 +91,8 @@ class StudyTrial:
         background and the arguments, and returns a `Measurement`.
     arguments : mapping
         Further arguments, which JSON can hold.
+    versions : mapping
+        Versions of other libraries that the numbers depend on.
     """
 
     study: str
@@ -99,6 +101,7 @@ class StudyTrial:
     background: str | None
     function: Callable[..., Measurement]
     arguments: Mapping[str, Any]
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -117,6 +120,7 @@ class StudyTrial:
             **VERSIONS,
             "image": image_hash,
             "arguments": dict(self.arguments),
+            "libraries": dict(self.versions),
         }
         return hash_of(depends)
 

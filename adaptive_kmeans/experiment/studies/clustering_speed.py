@@ -35,6 +35,7 @@ from adaptive_kmeans.errors import (
     one_line,
 )
 from adaptive_kmeans.experiment.columns import columns_of, derived, measured, parameter, timed
+from adaptive_kmeans.experiment.environment import libraries
 from adaptive_kmeans.experiment.keys import Integers, Ks, OneOf, Strict
 from adaptive_kmeans.experiment.kind import always, study
 from adaptive_kmeans.experiment.memory import PeakMemory
@@ -143,10 +144,17 @@ def plan(config: ClusteringSpeedConfig, sources: Sequence[ImageSource]) -> list[
                     advance("")
                 except MissingDependencyError as error:
                     advance(f"skipped: {error}")
+    versions = libraries()
     fixed = {"contestants": contestants, "repeats": config.repeats, "budget_s": config.budget_s}
     return [
         StudyTrial(
-            "clustering-speed", VERSION, source, config.background, _measure, {"k": k} | fixed
+            "clustering-speed",
+            VERSION,
+            source,
+            config.background,
+            _measure,
+            {"k": k} | fixed,
+            versions,
         )
         for source in sources
         for k in config.k

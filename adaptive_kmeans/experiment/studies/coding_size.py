@@ -34,6 +34,7 @@ from adaptive_kmeans.experiment.columns import (
     parameter,
     timed,
 )
+from adaptive_kmeans.experiment.environment import libraries
 from adaptive_kmeans.experiment.keys import Coders, Ks, OneOf, listed
 from adaptive_kmeans.experiment.kind import study
 from adaptive_kmeans.experiment.schema import Experiment, check_once
@@ -144,6 +145,7 @@ def plan(config: CodingSizeConfig, sources: Sequence[ImageSource]) -> list[Study
             config.background,
             _measure,
             {"k": k, "codec": name, "repeats": config.repeats},
+            libraries() if _is_peer(name) else {},
         )
         for source in opaque_images(sources, config.background)
         for k in config.k
