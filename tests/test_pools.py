@@ -17,7 +17,7 @@ from PIL import Image
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.experiment import runner
 from adaptive_kmeans.experiment.store import Store
-from adaptive_kmeans.experiment.trials import Measurement, StudyTrial
+from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, hash_images
 from adaptive_kmeans.pools import Died, run_calls
 from adaptive_kmeans.processes import Processes
 from adaptive_kmeans.progress import LOADING
@@ -139,19 +139,22 @@ def rows_or_death(source, background, k: int, pids: str) -> Measurement:
 
 def test_a_study_keeps_what_did_not_die_and_what_is_no_bug(tmp_path, capfd):
     arguments = [{"k": k, "pids": str(tmp_path)} for k in (8, 1, 2)]
-    trials = {
-        str(number): StudyTrial("numbers", 1, ImageSource("image"), None, rows_or_death, each)
-        for number, each in enumerate([*arguments, {"k": "?", "pids": str(tmp_path)}])
-    }
+    source = ImageSource("chelsea")
+    each = [
+        StudyTrial("numbers", 1, source, None, rows_or_death, given)
+        for given in [*arguments, {"k": "?", "pids": str(tmp_path)}]
+    ]
+    hashes = hash_images([source], None)
+    trials = {trial.key(hashes["chelsea"]): trial for trial in each}
     with Store(tmp_path) as store:
         store.add((key, trial.summary) for key, trial in trials.items())
         runner.run_stored(trials, store, jobs=2)
         over = store.over(list(trials))
     assert [row["value"] for trial in over.values() for row in trial.rows] == [4, 8, 1, 2]
     errors = [error.replace(str(tmp_path), "") for trial in over.values() for error in trial.errors]
-    assert errors[0] == "image, k 1, pids : its process died (SIGKILL(-9))"
-    assert errors[1].startswith("image, k ?, pids : TypeError: ")
-    assert "failed: image, k 1" in capfd.readouterr().err
+    assert errors[0] == "chelsea, k 1, pids : its process died (SIGKILL(-9))"
+    assert errors[1].startswith("chelsea, k ?, pids : TypeError: ")
+    assert "failed: chelsea, k 1" in capfd.readouterr().err
 
 
 def test_a_trial_that_kills_its_process_is_stored_as_failed(folder):

@@ -337,6 +337,62 @@ def test_an_image_that_changed_is_measured_again(folder, photo):
     assert list(first["psnr_db"]) != list(second["psnr_db"])
 
 
+def test_an_image_that_changes_while_the_run_goes_on_is_not_measured(folder, photo, monkeypatch):
+    from adaptive_kmeans.experiment import view
+
+    run_stored = view.run_stored
+
+    def replaced(*arguments, **named):
+        Image.fromarray(photo[15:55]).save("0.png")  # after its pixels were hashed
+        run_stored(*arguments, **named)
+
+    monkeypatch.setattr(view, "run_stored", replaced)
+    run = run_experiment(Path("many.toml"), jobs=1)
+    assert "0" not in set(run.table["image"])
+    assert all("the pixels and the software that the run" in str(one) for one in run.failures)
+    assert len(run.failures) == 10
+
+
+CODED = """
+kind = "coding-size"
+name = "coded"
+images = ["0.png"]
+k = 8
+"""
+
+
+def test_studies_in_one_process_measure_a_replaced_file(folder, photo):
+    Path("coded.toml").write_text(CODED)
+    first = run_experiment(Path("coded.toml"), jobs=1).table
+    Image.fromarray(photo[15:55]).save("0.png")
+    second = run_experiment(Path("coded.toml"), jobs=1, force=True).table
+    assert list(first["bytes"]) != list(second["bytes"])
+
+
+TRAINED = """
+kind = "filter-training"
+name = "trained"
+images = ["chelsea", "text"]
+k = 8
+"""
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE files SET data = x'00' WHERE key IN (SELECT key FROM trials LIMIT 1)",
+        "DELETE FROM files WHERE key IN (SELECT key FROM trials LIMIT 1)",
+    ],
+)
+def test_a_study_measures_again_what_lost_its_data(folder, damage):
+    Path("trained.toml").write_text(TRAINED)
+    before = run_experiment(Path("trained.toml"), jobs=1).table
+    with sqlite3.connect("results/trained/trials.sqlite") as database:
+        database.execute(damage)
+    after = run_experiment(Path("trained.toml"), jobs=1, repair=True).table
+    pd.testing.assert_frame_equal(before, after)
+
+
 def test_unusual_names_and_shapes_work_in_tables_and_figures(folder):
     names = [r"a$\frac$", "p|q", "tall"]
     for name, shape in zip(names, [(9, 9, 3), (8, 9, 3), (1500, 1, 3)], strict=True):
@@ -448,9 +504,9 @@ def test_a_log_mentions_loading_only_if_it_takes_long(folder, monkeypatch, capfd
     monkeypatch.setattr(progress, "LOADING_S", 0.2)
     run_trial = runner.run_trial
 
-    def slow(trial):
+    def slow(trial, key):
         time.sleep(1.0)
-        return run_trial(trial)
+        return run_trial(trial, key)
 
     monkeypatch.setattr(runner, "run_trial", slow)
     changes = ["methods.0.k=[21, 22]", 'methods.0.coder="deflate"']

@@ -52,6 +52,8 @@ class Kind:
         Like `plan`, but trials may be made on demand, and some may be equal.
     shows_picture : bool
         Whether figures show an image; if not, the data of all trials are kept.
+    needs_data : bool
+        Whether the table is made from the data of all trials.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Kind:
     is_timed: Callable[[Any], bool] = never
     survey: Plan | None = None
     shows_picture: bool = False
+    needs_data: bool = False
 
 
 def draw_nothing(table: pd.DataFrame) -> Iterable[tuple[str, Drawn]]:
@@ -106,4 +109,4 @@ def study(
         draws = partial(style.save, draw=partial(draw, table), config=config.name)
         return Findings(table, draws, {"summary": summary})
 
-    return Kind(name, config, columns, plan, find, is_timed)
+    return Kind(name, config, columns, plan, find, is_timed, needs_data=combine is not None)

@@ -116,7 +116,7 @@ def _outcomes(
 ) -> Iterator[tuple[str, Outcome]]:
     """Run claimed trials, claiming more as processes become free, and yield the outcomes."""
     if scheduler is None and jobs == 1:
-        yield from ((key, run_trial(trial)) for key, trial in claimed)
+        yield from ((key, run_trial(trial, key)) for key, trial in claimed)
         return
     threads = 1 if scheduler is not None else max(1, thread_count() // jobs)
     place = Processes(jobs, threads) if scheduler is None else Cluster(scheduler)
@@ -128,7 +128,7 @@ def _outcomes(
         yield key, outcome
 
 
-def _run_capped(_: str, trial: Trial, threads: int) -> Outcome:
+def _run_capped(key: str, trial: Trial, threads: int) -> Outcome:
     """Run a trial with a share of the machine's threads."""
     os.environ["NUMBA_NUM_THREADS"] = str(threads)
-    return run_trial(trial)
+    return run_trial(trial, key)

@@ -258,6 +258,10 @@ class Store:
                 if not _is_file(key, data, checksum):
                     dropped.append(f"the file {_short(key)}")
                     run("DELETE FROM files WHERE rowid = ?", (number,))
+                    run(
+                        "UPDATE trials SET state = 'waiting', checksum = NULL WHERE key IS ?",
+                        (key,),
+                    )
         return dropped
 
     def _ended(self) -> dict[str, tuple[Any, ...]]:

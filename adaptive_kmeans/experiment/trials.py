@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ from adaptive_kmeans.errors import (
 )
 
 Pixels = npt.NDArray[np.uint8]
+Result = TypeVar("Result")
 
 UNREADABLE = "unreadable"
 """Prefix of the hash of an image that cannot be read."""
@@ -57,6 +58,11 @@ class Trial(Protocol):
     @property
     def image(self) -> ImageSource:
         """The image."""
+        ...
+
+    @property
+    def background(self) -> str | None:
+        """Color over which a translucent image is flattened; None keeps its alpha."""
         ...
 
     @property
@@ -143,11 +149,20 @@ class Outcome:
         return [" ".join(str(error).split()) for error in self.measured.errors]
 
 
-def run_trial(trial: Trial) -> Outcome:
-    """Run a trial; an error becomes part of the outcome."""
+def run_trial(trial: Trial, key: str | None = None) -> Outcome:
+    """Run a trial; an error becomes part of the outcome.
+
+    One that does not have its key, because an image's file has changed since the key was made, or
+    because another machine has other versions of what it depends on, is an error too.
+    """
     start = time.perf_counter()
     try:
-        return Outcome(trial, trial.measure(), time.perf_counter() - start)
+        measured = trial.measure()
+        seconds = time.perf_counter() - start
+        if key is not None and trial.key(_hash(trial.image, trial.background)) != key:
+            expected = "the pixels and the software that the run started with; run it again"
+            raise TrialsFailedError(trial.summary, expected, "others")
+        return Outcome(trial, measured, seconds)
     except AdaptiveKMeansError as error:
         failure = error
     except MemoryError:
@@ -179,16 +194,33 @@ def _hash(source: ImageSource, background: str | None) -> str:
         return f"{UNREADABLE}: {error}"  # its trials will report it
 
 
-def load(image: ImageSource, background: str | None) -> Pixels:
-    """Load an image; the last one is cached, since trials come image by image."""
-    changed = None
+def cached(maxsize: int) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Cache a function of an image, a background and further arguments until the file changes."""
+
+    def decorate(function: Callable[..., Result]) -> Callable[..., Result]:
+        @functools.lru_cache(maxsize)
+        def stamped(_: Any, image: ImageSource, *arguments: Any) -> Result:
+            return function(image, *arguments)
+
+        @functools.wraps(function)
+        def call(image: ImageSource, *arguments: Any) -> Result:
+            return stamped(_stamp(image), image, *arguments)
+
+        return call
+
+    return decorate
+
+
+def _stamp(image: ImageSource) -> tuple[int, int] | None:
+    """Return the time and the size of an image's file; None without one."""
     if image.path is not None:
         with contextlib.suppress(OSError):  # loading will report it
             status = image.path.stat()
-            changed = status.st_mtime_ns, status.st_size
-    return _load(image, background, changed)
+            return status.st_mtime_ns, status.st_size
+    return None
 
 
-@functools.lru_cache(maxsize=1)
-def _load(image: ImageSource, background: str | None, _changed: tuple[int, int] | None) -> Pixels:
+@cached(1)  # trials come image by image
+def load(image: ImageSource, background: str | None) -> Pixels:
+    """Load an image; the last one is cached."""
     return image.load(background)

@@ -107,13 +107,13 @@ def run(
     hashes = hash_images(sources, config.background)
     shown: list[tuple[str, str, str]] = []
     trials: dict[str, Trial] = {}
-    planned = KINDS[config.kind].plan(config, sources)
-    for trial in with_bar("listing trials", planned):
+    kind = KINDS[config.kind]
+    for trial in with_bar("listing trials", kind.plan(config, sources)):
         key = trial.key(hashes[trial.image.name])
         shown.append((key, trial.image.name, trial.image.set_name))
         trials.setdefault(key, trial if scheduler is None else _absolute(trial))
     picture, original = None, None
-    if KINDS[config.kind].shows_picture:
+    if kind.shows_picture:
         picture, original = _store_picture(config, sources, hashes, store)
     originals = _store_originals(config, sources, hashes, store) if keep_files else {}
     view = View(config.model_dump(mode="json"), shown, picture, original, originals, others)
@@ -121,7 +121,7 @@ def run(
     store.add(with_bar("storing trials", summaries))
     store.put_file(VIEW, json.dumps(dataclasses.asdict(view)).encode())
     kept = _kept(view)
-    if picture is not None:
+    if picture is not None or kind.needs_data:
         store.require_files(list(kept))
     if retry_failed:
         store.retry_failed(list(trials))

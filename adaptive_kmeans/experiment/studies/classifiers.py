@@ -13,7 +13,6 @@ the best choice at this rate takes blocks in that order until it has the same sh
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -41,7 +40,7 @@ from adaptive_kmeans.experiment.schema import Experiment, check_once
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.style import TWO_COLUMNS, Drawn, blank, label_doubling, looks
 from adaptive_kmeans.experiment.tables import pivoted
-from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
+from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, cached, load
 from adaptive_kmeans.regions import HIGH_DETAIL, LOW_DETAIL, classify, thresholds
 
 VERSION = 1
@@ -145,7 +144,7 @@ def _measure(
     return Measurement([asdict(row) for row in rows])
 
 
-@functools.lru_cache(maxsize=2)
+@cached(2)  # two codebook sizes
 def _squared_errors(source: ImageSource, background: str | None, k: int) -> Blocks:
     """Return each pixel's squared error under regular K-means: (H, W) int64."""
     image = load(source, background)

@@ -49,7 +49,7 @@ from adaptive_kmeans.experiment.style import (
     number_axis,
 )
 from adaptive_kmeans.experiment.tables import pivoted
-from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
+from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, cached, load
 from adaptive_kmeans.metrics import bits_per_pixel
 from adaptive_kmeans.progress import trial_bar
 from adaptive_kmeans.quantize import Quantized
@@ -184,9 +184,9 @@ def _measure(
     return Measurement([asdict(row)])
 
 
-@functools.lru_cache(maxsize=1)
+@cached(1)  # trials come codec by codec
 def _quantized(source: ImageSource, background: str | None, k: int) -> Quantized:
-    """Quantize an image; the last one is cached, since trials come codec by codec."""
+    """Quantize an image."""
     return quantize(load(source, background), Settings.regular(k))
 
 
