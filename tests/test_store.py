@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -375,6 +376,38 @@ name = "trained"
 images = ["chelsea", "text"]
 k = 8
 """
+
+
+def test_timed_runs_of_two_runners_take_turns(tmp_path, store):
+    store.add([("a", ""), ("b", ""), ("c", "")])
+    with Store(tmp_path) as other:
+        assert other.claim("a")
+        assert not store.claim("b", alone=True)
+        other.finish("a", [])
+        assert store.claim("b", alone=True)
+        assert store.claim("c", alone=True)  # its own claims do not matter
+
+
+def test_the_report_of_a_run_that_was_stopped_does_not_mix_it_with_the_last_one(
+    folder, monkeypatch
+):
+    from adaptive_kmeans.experiment import view
+
+    run_experiment(Path("many.toml"), images=["0.png"], jobs=1)
+    run_stored = view.run_stored
+
+    def stopped(trials, *arguments, **named):
+        run_stored(dict(list(trials.items())[:3]), *arguments, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(view, "run_stored", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(Path("many.toml"), images=["1.png"], jobs=1, force=True)
+    write_report(Path("results/many"))
+    made_of = tomllib.loads(Path("results/many/config.toml").read_text())["images"]
+    facts = json.loads(Path("results/many/environment.json").read_text())
+    assert set(table()["image"].astype(str)) == {"1"} == set(made_of) == set(facts["images"])
+    assert "finished" not in facts
 
 
 @pytest.mark.parametrize(

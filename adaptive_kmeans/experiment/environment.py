@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import json
 import os
 import platform
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from adaptive_kmeans.codec import VERSIONS
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError
 from adaptive_kmeans.experiment.schema import Experiment
@@ -52,8 +51,8 @@ def resolved(config: Experiment, sources: Sequence[ImageSource]) -> str:
     return tomli_w.dumps(document)
 
 
-def environment(sources: Sequence[ImageSource], background: str | None, **run: Any) -> str:
-    """Return as JSON what the numbers depend on besides the config.
+def environment(sources: Sequence[ImageSource], background: str | None) -> dict[str, Any]:
+    """Return what the numbers depend on besides the config, as JSON can hold it.
 
     Parameters
     ----------
@@ -61,8 +60,6 @@ def environment(sources: Sequence[ImageSource], background: str | None, **run: A
         The images; unreadable ones are left out.
     background : str or None
         Color for translucent images.
-    **run
-        Facts about the run, such as its seconds and the settings of its metrics.
     """
     images = {}
     for source in sources:
@@ -75,13 +72,11 @@ def environment(sources: Sequence[ImageSource], background: str | None, **run: A
                 "sha256": pixel_hash(picture.pixels),
                 "converted": list(picture.notes),
             }
-    facts = {
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        **run,
+    return {
+        **VERSIONS,
         "images": images,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count(),
         "libraries": libraries(),
     }
-    return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from adaptive_kmeans import files
 from adaptive_kmeans.errors import ReadError, TrialsFailedError
 from adaptive_kmeans.experiment import page, results, view
-from adaptive_kmeans.experiment.store import FILE_NAME, Store
+from adaptive_kmeans.experiment.store import FILE_NAME
 from adaptive_kmeans.progress import say
 
 FILE = "report.html"
@@ -44,7 +42,7 @@ def write_report(folder: Path) -> list[Path]:
     pages: list[Path] = []
     for place in folders:
         try:
-            with _locked(place):
+            with results.locked(place):
                 seen = view.see_folder(place)
                 results.publish_again(place, seen)
         except TrialsFailedError as error:  # no trial is finished
@@ -59,14 +57,3 @@ def write_report(folder: Path) -> list[Path]:
 
 def _has_results(folder: Path) -> bool:
     return (folder / FILE_NAME).exists() or (folder / view.TABLE).exists()
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep other runners from writing tables and figures, if there is a store."""
-    results.finish_replacing(folder)
-    if not (folder / FILE_NAME).exists():
-        yield
-        return
-    with Store(folder, create=False) as store, results.publishing(store, folder):
-        yield

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import json
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
 from adaptive_kmeans import files
-from adaptive_kmeans.codec import VERSIONS
 from adaptive_kmeans.datasets import ImageSource, find_images
 from adaptive_kmeans.errors import (
     AdaptiveKMeansError,
@@ -22,7 +24,7 @@ from adaptive_kmeans.errors import (
     TrialsFailedError,
     counted,
 )
-from adaptive_kmeans.experiment import environment, origin, tables, view
+from adaptive_kmeans.experiment import origin, tables, view
 from adaptive_kmeans.experiment.columns import Columns
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.kinds import KINDS
@@ -156,7 +158,18 @@ def run_experiment(
         )
         with publishing(store, folder):
             seen = view.see(store, shown)
-            return _publish(folder, seen, start, _RunRecord(config, sources, jobs))
+            facts = {
+                "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+                "trials": seen.trials,
+                "failures": len(seen.failures),
+                "seconds": round(time.perf_counter() - start, 2),
+                "jobs": jobs,
+                "trial_seconds": round(seen.seconds, 2),
+                **seen.findings.facts,
+            }
+            ended = dataclasses.replace(shown, environment=facts | shown.environment)
+            view.write(store, ended)
+            return _publish(folder, dataclasses.replace(seen, view=ended), start)
 
 
 def read_experiment(
@@ -189,6 +202,18 @@ def publishing(store: Store, folder: Path) -> Iterator[None]:
     with store.publishing():
         for left in folder.glob(f"{_STAGED}*"):
             shutil.rmtree(left, ignore_errors=True)
+        _finish_replacing(folder)
+        yield
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other runners from writing tables and figures, if there is a store."""
+    if not (folder / FILE_NAME).exists():
+        _finish_replacing(folder)
+        yield
+        return
+    with Store(folder, create=False) as store, publishing(store, folder):
         yield
 
 
@@ -200,34 +225,8 @@ def publish_again(folder: Path, seen: view.Seen) -> Results:
     return _publish(folder, seen, time.perf_counter())
 
 
-@dataclass(frozen=True)
-class _RunRecord:
-    """What a run records about itself besides its rows: its config and its environment."""
-
-    config: Experiment
-    sources: Sequence[ImageSource]
-    jobs: int
-
-    def texts(self, seen: view.Seen, seconds: float) -> dict[str, str]:
-        facts = {
-            "trials": seen.trials,
-            "failures": len(seen.failures),
-            "seconds": round(seconds, 2),
-            "jobs": self.jobs,
-            "trial_seconds": round(seen.seconds, 2),
-            **VERSIONS,
-            **seen.findings.facts,
-        }
-        return {
-            origin.CONFIG: environment.resolved(self.config, self.sources),
-            origin.ENVIRONMENT: environment.environment(
-                self.sources, self.config.background, **facts
-            ),
-        }
-
-
-def _publish(folder: Path, seen: view.Seen, start: float, run: _RunRecord | None = None) -> Results:
-    """Write tables and figures, and after a run its config and environment."""
+def _publish(folder: Path, seen: view.Seen, start: float) -> Results:
+    """Write tables and figures, and the config and environment that the store has."""
     found, failures = seen.findings, seen.failures
     table, columns = found.table, KINDS[seen.config.kind].columns
     with _staging(folder) as staged:
@@ -252,8 +251,10 @@ def _publish(folder: Path, seen: view.Seen, start: float, run: _RunRecord | None
             **{f"{name}.md": summary.to_markdown() for name, summary in found.summaries.items()},
             **{f"{name}.tex": summary.to_latex() for name, summary in found.summaries.items()},
             **found.csvs,
-            **({} if run is None else run.texts(seen, time.perf_counter() - start)),
         }
+        if seen.view is not None and seen.view.resolved:
+            facts = json.dumps(seen.view.environment, indent=2, ensure_ascii=False)
+            texts |= {origin.CONFIG: seen.view.resolved, origin.ENVIRONMENT: f"{facts}\n"}
         for name, text in texts.items():
             if text:
                 (staged / name).write_text(text, encoding="utf-8")
@@ -291,7 +292,6 @@ def _check_others(config: CompressionConfig, sources: list[ImageSource]) -> None
 def _staging(folder: Path) -> Iterator[Path]:
     """Provide a folder to write to, whose files replace those of `folder` on success."""
     try:
-        finish_replacing(folder)
         staged = Path(tempfile.mkdtemp(prefix=_STAGED, dir=folder))
         try:
             yield staged
@@ -312,6 +312,12 @@ def _staging(folder: Path) -> Iterator[Path]:
 
 def finish_replacing(folder: Path) -> None:
     """Finish what a killed run began: put complete results in place."""
+    if (folder / _COMPLETE).is_dir():
+        with locked(folder):
+            pass
+
+
+def _finish_replacing(folder: Path) -> None:
     complete = folder / _COMPLETE
     if complete.is_dir():
         _put_in_place(complete, folder)

@@ -44,6 +44,7 @@ def run_stored(
     jobs: int = 1,
     scheduler: str | None = None,
     kept: Collection[str] = (),
+    alone: bool = False,
 ) -> None:
     """Run the trials that have not ended yet, and store their outcomes.
 
@@ -61,6 +62,9 @@ def run_stored(
         Address of a Dask scheduler, whose workers run them instead.
     kept : collection of str
         Keys of the trials whose data are stored too, for figures.
+    alone : bool
+        Whether no other runner on the same store may run a trial meanwhile, since times are
+        measured.
 
     Raises
     ------
@@ -83,15 +87,18 @@ def run_stored(
                 time.sleep(POLL_S)
                 continue
             bar.load()
-            claimed = ((key, trials[key]) for key in waiting if store.claim(key))
+            claimed = ((key, trials[key]) for key in waiting if store.claim(key, alone=alone))
+            has_run = False
             for key, outcome in _outcomes(claimed, jobs, scheduler, bar.say):
-                measured = outcome.measured
+                has_run, measured = True, outcome.measured
                 data = measured.data if key in kept and measured.data else None
                 store.finish(key, measured.rows, outcome.errors, data, outcome.seconds)
                 _report(bar, outcome)
                 if time.monotonic() - counted > RECOUNT_S:
                     _count(bar, store.states(keys))
                     counted = time.monotonic()
+            if not has_run:  # another runner was faster
+                time.sleep(POLL_S)
 
 
 def _count(bar: TrialBar, states: Mapping[str, str]) -> collections.Counter[str]:

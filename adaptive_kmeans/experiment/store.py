@@ -149,16 +149,20 @@ class Store:
                 raise self._damaged(f"the state of {_short(key)}")
         return {key: states[key] for key in keys}
 
-    def claim(self, key: str) -> bool:
-        """Claim a waiting trial for this runner; False if it is no longer waiting."""
+    def claim(self, key: str, *, alone: bool = False) -> bool:
+        """Claim a waiting trial for this runner; False if it is no longer waiting.
+
+        If `alone`, it is not claimed either while another runner has a claim.
+        """
         self._start_heartbeat()
         with self._transaction() as run:
             # A claim without a heartbeat of its runner would expire at once.
             run("INSERT OR IGNORE INTO runners VALUES (?, ?, ?, ?)", self._runner_row())
             claimed = run(
                 "UPDATE trials SET state = 'running', runner = ? "
-                "WHERE key = ? AND state = 'waiting'",
-                (self.runner, key),
+                "WHERE key = ? AND state = 'waiting' AND NOT (? AND EXISTS "
+                "(SELECT 1 FROM trials WHERE state = 'running' AND runner != ?))",
+                (self.runner, key, alone, self.runner),
             )
             return bool(claimed.rowcount)
 

@@ -19,6 +19,7 @@ import pandas as pd
 from adaptive_kmeans import files, image
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import AdaptiveKMeansError, ReadError, TrialsFailedError, one_line
+from adaptive_kmeans.experiment import environment
 from adaptive_kmeans.experiment.columns import KEY, Column, from_csv, required, table_of
 from adaptive_kmeans.experiment.config import check_config, read_config
 from adaptive_kmeans.experiment.findings import (
@@ -62,6 +63,10 @@ class View:
         Keys of the originals of all images by their names, if all files are kept.
     others : list of dict
         Curves that others have published; see `OtherCurve`.
+    resolved : str
+        The config as TOML, with the names of the images.
+    environment : dict
+        What the numbers depend on besides the config, and facts about the run when it has ended.
     """
 
     config: dict[str, Any]
@@ -70,6 +75,8 @@ class View:
     original: str | None = None
     originals: dict[str, str] = field(default_factory=dict)
     others: list[dict[str, Any]] = field(default_factory=list)
+    resolved: str = ""
+    environment: dict[str, Any] = field(default_factory=dict)
 
 
 def run(
@@ -102,7 +109,7 @@ def run(
     """
     others = [dataclasses.asdict(curve) for curve in read_others(config, sources)]
     keep_files = keep_files or bool(
-        store.file(VIEW) and _read(store).originals
+        store.file(VIEW) and read(store).originals
     )  # files once kept stay kept
     hashes = hash_images(sources, config.background)
     shown: list[tuple[str, str, str]] = []
@@ -116,17 +123,32 @@ def run(
     if kind.shows_picture:
         picture, original = _store_picture(config, sources, hashes, store)
     originals = _store_originals(config, sources, hashes, store) if keep_files else {}
-    view = View(config.model_dump(mode="json"), shown, picture, original, originals, others)
+    view = View(
+        config.model_dump(mode="json"),
+        shown,
+        picture,
+        original,
+        originals,
+        others,
+        environment.resolved(config, sources),
+        environment.environment(sources, config.background),
+    )
     summaries = [(key, trial.summary) for key, trial in trials.items()]
     store.add(with_bar("storing trials", summaries))
-    store.put_file(VIEW, json.dumps(dataclasses.asdict(view)).encode())
+    write(store, view)
     kept = _kept(view)
     if picture is not None or kind.needs_data:
         store.require_files(list(kept))
     if retry_failed:
         store.retry_failed(list(trials))
-    run_stored(trials, store, jobs=jobs, scheduler=scheduler, kept=kept)
+    is_timed = kind.is_timed(config)
+    run_stored(trials, store, jobs=jobs, scheduler=scheduler, kept=kept, alone=is_timed)
     return view
+
+
+def write(store: Store, view: View) -> None:
+    """Store a view."""
+    store.put_file(VIEW, json.dumps(dataclasses.asdict(view)).encode())
 
 
 def _kept(view: View) -> Collection[str]:
@@ -149,8 +171,8 @@ class Seen:
         How many trials have ended.
     seconds : float
         Total time of all trials, including those of earlier runs.
-    originals : dict of str to str
-        The stored originals, if all files are kept; see `View`.
+    view : View or None
+        The view; None without a store.
     """
 
     config: Experiment
@@ -158,7 +180,7 @@ class Seen:
     failures: list[AdaptiveKMeansError]
     trials: int
     seconds: float
-    originals: dict[str, str] = field(default_factory=dict)
+    view: View | None = None
 
 
 def see(store: Store, view: View | None = None) -> Seen:
@@ -170,7 +192,7 @@ def see(store: Store, view: View | None = None) -> Seen:
         No experiment has stored a view, or the store is damaged or of another version.
     """
     if view is None:
-        view = _read(store)
+        view = read(store)
     try:
         config = check_config(view.config, str(store.path))
     except AdaptiveKMeansError as error:
@@ -190,7 +212,7 @@ def see(store: Store, view: View | None = None) -> Seen:
         shown = Shown(view.picture, pixels, _others(view, store))
     seconds = sum(trial.seconds for trial in over.values())
     findings = kind.find(config, measured, shown)
-    return Seen(config, findings, failures, len(over), seconds, view.originals)
+    return Seen(config, findings, failures, len(over), seconds, view)
 
 
 def see_folder(folder: Path) -> Seen:
@@ -235,7 +257,14 @@ def _read_table(path: Path, kind: Kind) -> pd.DataFrame:
     return table
 
 
-def _read(store: Store) -> View:
+def read(store: Store) -> View:
+    """Return the view of the last run.
+
+    Raises
+    ------
+    ReadError
+        No experiment has stored a view, or it is of another version.
+    """
     document = store.file(VIEW)
     if document is None:
         raise ReadError(str(store.path), "a store that an experiment has used", "no view")

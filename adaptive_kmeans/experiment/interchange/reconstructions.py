@@ -72,7 +72,7 @@ def plan(
     if not (results / FILE_NAME).exists():
         raise ReadError(str(results), expected, "no store")
     with Store(results, create=False) as store:
-        originals = {name: store.file(key) for name, key in view.see(store).originals.items()}
+        originals = {name: store.file(key) for name, key in view.read(store).originals.items()}
         files = {key: store.file(key) for key in found.files["key"]}
     data = {key: file for key, file in files.items() if file is not None}
     if len(data) < len(files) or not originals:
