@@ -2,6 +2,7 @@ import math
 
 import pandas as pd
 
+from adaptive_kmeans.experiment.bars import quality_bars, split_of
 from adaptive_kmeans.experiment.columns import table_of
 from adaptive_kmeans.experiment.curves import against_rate
 from adaptive_kmeans.experiment.rows import COLUMNS
@@ -82,3 +83,46 @@ def test_ditherings_are_series_of_their_own():
     measured = table(rows)
     assert list(measured["series"]) == ["regular", "regular, diffusion:0.5"]
     assert list(measured["setting"]) == ["4", "4, diffusion:0.5"]
+
+
+def some_images_missing() -> pd.DataFrame:
+    """Six images; JPEG, which is as good as regular K-means, lacks the three hard ones."""
+    rows = []
+    for i in range(6):
+        quality = 20.0 if i < 3 else 30.0
+        rows += [row(f"{i}", "regular", quality + k, k / 10, k=k) for k in (4, 8, 16)]
+        if i >= 3:
+            rows += [row(f"{i}", "jpeg", quality + k, k / 10, quality=k) for k in (4, 8, 16)]
+    return table(rows)
+
+
+def test_only_images_that_every_series_has_are_averaged():
+    every = some_images_missing()
+    ((title, members),) = panels(every, every["psnr_db"]).items()
+    assert title == "set, mean of 3 images (3 not in every series left out)"
+    curves = [curve(of_one, of_one["psnr_db"]) for _, of_one in members.groupby("series")]
+    assert curves[0] == curves[1]
+    assert [value for _, value in curves[0]] == [34.0, 38.0, 46.0]
+
+
+def test_a_bar_needs_a_file_of_every_image():
+    every = some_images_missing()
+    ours = every[every["is_ours"] & ~((every["k"] == 16) & (every["image"] == "0"))]
+    bars = quality_bars(ours, None)[0].figure.axes[0].containers
+    assert [bar.get_label() for bar in bars] == ["4", "8", "16"]
+    assert [bar.patches[0].get_height() for bar in bars][:2] == [29.0, 33.0]
+    assert math.isnan(bars[2].patches[0].get_height())
+    assert "set" not in split_of(ours, "title").index
+    assert list(split_of(ours.assign(index_map_bytes=1), "title").index) == [
+        "regular, k = 4",
+        "regular, k = 8",
+    ]
+
+
+def test_bars_of_several_k2_beside_one_k1_are_told_apart():
+    given = {"coder": "deflate", "detail": "variance", "threshold": "median", "k1": 16}
+    of_k2 = [(30.0, 64), (40.0, 256)]
+    every = table([row("0", "region-adaptive", psnr, k2=k2, **given) for psnr, k2 in of_k2])
+    bars = quality_bars(every, None)[0].figure.axes[0].containers
+    heights = {bar.get_label(): bar.patches[0].get_height() for bar in bars}
+    assert heights == {"16+64": 30.0, "16+256": 40.0}

@@ -19,7 +19,7 @@ from adaptive_kmeans.experiment.families import shortened
 from adaptive_kmeans.experiment.published import find
 from adaptive_kmeans.experiment.rows import SPLIT
 from adaptive_kmeans.experiment.schema import Published
-from adaptive_kmeans.experiment.series import groups, panels
+from adaptive_kmeans.experiment.series import complete, groups, panels
 from adaptive_kmeans.experiment.style import (
     COLORS,
     HATCHES,
@@ -52,6 +52,10 @@ _Thing = TypeVar("_Thing")
 def quality_bars(table: pd.DataFrame, published: Published | None) -> list[Drawn]:
     """Draw PSNR above SSIM, with a group of bars for each method and a bar for each codebook size.
 
+    A bar is named by k or k1 alone, unless a method has several k2 beside one k1. If several images
+    are averaged, a bar needs a file of each of them.
+
+
     As many images are side by side as leave room for the names of the groups. Files coded by
     quality have no codebook size; only the curves show them. A black line across a bar marks the
     published number. Each panel has its own axis, whose label says where it starts; a lossless file
@@ -61,8 +65,11 @@ def quality_bars(table: pd.DataFrame, published: Published | None) -> list[Drawn
     by_paper = table["ssim_published"].notna().any()
     similarity = METRICS["ssim-published" if by_paper else "ssim"]
     metrics = [each for each in (METRICS["psnr"], similarity) if _finite(table[each.column]).any()]
-    ks = table["smaller_codebook"].nunique()
-    if not metrics or not ks or ks > len(COLORS):
+    is_by_smaller = (table.groupby(["series", "smaller_codebook"])["sizes"].nunique() == 1).all()
+    table = table.assign(
+        bar=table["smaller_codebook"].map(str) if is_by_smaller else table["sizes"]
+    )
+    if not metrics or not 0 < table["bar"].nunique() <= len(COLORS):
         return []
     bars = _Bars.of(table, published)
     grouped = [list(panels(table, table[each.column]).items()) for each in metrics]
@@ -120,7 +127,7 @@ class _Bars:
         What the names of all groups have in common.
     names : dict of str to str
         Names of the groups without the common parts, by their series.
-    ks : list of int
+    sizes : list of str
         Codebook sizes; each has its own color.
     published : Published or None
         Published numbers.
@@ -129,15 +136,16 @@ class _Bars:
     images: int
     common: list[str]
     names: dict[str, str]
-    ks: list[int]
+    sizes: list[str]
     published: Published | None
 
     @classmethod
     def of(cls, table: pd.DataFrame, published: Published | None) -> _Bars:
         """Return what the panels of a table share."""
         shared = shortened(list(groups(table, "series")))
-        ks = sorted(set(table["smaller_codebook"]))
-        return cls(table["image"].nunique(), *shared, ks, published)
+        first = table.drop_duplicates("bar").sort_values(["k1", "k", "k2"], kind="stable")
+        sizes = list(first.sort_values("smaller_codebook", kind="stable")["bar"])
+        return cls(table["image"].nunique(), *shared, sizes, published)
 
     def draw(
         self,
@@ -165,27 +173,28 @@ class _Bars:
         axes: Axes,
         files: pd.DataFrame,
         column: str,
-        marks: Mapping[tuple[str, int], float],
+        marks: Mapping[tuple[str, str], float],
         names: Sequence[str],
     ) -> list[float]:
         """Draw a group of bars for each name, and return the bar heights of all files."""
-        width = min(0.8 / len(self.ks), 0.25)
-        by = ["series", "smaller_codebook"]
-        means = files[_finite(files[column])].groupby(by)[column].mean()
+        width = min(0.8 / len(self.sizes), 0.25)
+        by = ["series", "bar"]
+        finite = files[_finite(files[column])].groupby(by)
+        means = finite[column].mean()[finite["image"].nunique() == files["image"].nunique()]
         lossless = files[files[column] == math.inf].groupby(by).size()
-        for i, k in enumerate(self.ks):
-            offset = (i - (len(self.ks) - 1) / 2) * width
+        for i, size in enumerate(self.sizes):
+            offset = (i - (len(self.sizes) - 1) / 2) * width
             places = [place + offset for place in range(len(names))]
-            heights = [means.get((name, k), math.nan) for name in names]
+            heights = [means.get((name, size), math.nan) for name in names]
             for place, name in zip(places, names, strict=True):
-                if (name, k) in lossless and (name, k) not in means:
+                if (name, size) in lossless and (name, size) not in means:
                     _write_lossless(axes, place)
-                if (name, k) in marks:
+                if (name, size) in marks:
                     ends = place - width / 2, place + width / 2
                     look: dict[str, Any] = {"color": "black", "linewidth": 1.5, "label": PUBLISHED}
-                    axes.hlines(marks[name, k], *ends, **look)
+                    axes.hlines(marks[name, size], *ends, **look)
             look = {"color": COLORS[i], "hatch": HATCHES[i], "edgecolor": "white"}
-            axes.bar(places, heights, width, label=str(k), **look)
+            axes.bar(places, heights, width, label=size, **look)
         return list(means)
 
     def finish(self, figure: Figure, titles: Sequence[str]) -> Drawn:
@@ -200,7 +209,7 @@ class _Bars:
             published_last,
             loc="outside lower center",
             ncols=len(published_last),
-            title="k or k1",
+            title="k or k1 + k2" if any("+" in size for size in self.sizes) else "k or k1",
         )
         starts = any(STARTS in axes.get_ylabel() for axes in figure.axes)
         notes = [
@@ -222,14 +231,14 @@ def _finite(values: pd.Series[Any]) -> pd.Series[Any]:
 
 def _marks(
     files: pd.DataFrame, column: str, published: Published | None
-) -> dict[tuple[str, int], float]:
+) -> dict[tuple[str, str], float]:
     """Return the published number of each series and codebook size that has one."""
     marks = {}
     for row in rows_of(files):
         printed = find(published, row)
         level = None if printed is None else getattr(printed, column)
         if level is not None:
-            marks[row.series, row.smaller_codebook] = level
+            marks[row.series, row.bar] = level
     return marks
 
 
@@ -264,9 +273,11 @@ def _set_range(axes: Axes, shown: Sequence[float]) -> None:
 def split_of(table: pd.DataFrame, by: str) -> pd.DataFrame:
     """Return the bits per pixel of each part of our files, as means over groups of files.
 
-    Parts that no file has and groups without one of our files are left out.
+    Parts that no file has, groups without one of our files, and those without one of every image
+    are left out.
     """
-    ours = table[table["is_ours"]]
+    ours = complete(table, by)
+    ours = ours[ours["is_ours"]]
     bits = ours[list(SPLIT)].astype("float64").mul(ours["bits_per_pixel"] / ours["bytes"], axis=0)
     means = bits.fillna(0.0).groupby(ours[by], sort=False).mean()
     return means.loc[:, (means > 0).any()]
@@ -278,6 +289,8 @@ def rate_split(table: pd.DataFrame, published: Published | None = None) -> list[
     Files of other codecs and published sizes are undivided bars, if everything fits into one
     figure; otherwise they are left out.
     """
+    named = table["title"].nunique()
+    table = complete(table, "title")
     split = split_of(table, "title")
     rates = table.groupby("title", sort=False)["bits_per_pixel"].mean()
     whole = rates[~rates.index.isin(split.index)]
@@ -291,6 +304,8 @@ def rate_split(table: pd.DataFrame, published: Published | None = None) -> list[
         return []
     images = counted(table["image"].nunique(), "image")
     source = f" Published: {_source(published)}." if sizes else ""
+    if failed := named - table["title"].nunique():
+        left_out += f" Left out: {failed} without a file of every image."
     caption = (
         f"How the bits of the files divide up: means over {images}; the number at the end of a "
         f"bar is the rate of the whole file.{left_out}{source}"

@@ -7,7 +7,8 @@ kept apart.
 A comparison is a table of `COLUMNS`: a series and its anchor on one image, with a delta for each
 metric. A BD-rate below zero means that the series needs fewer bytes than the anchor at equal
 quality. Deltas are missing where the two curves barely overlap or have fewer than three points, and
-for metrics that were not measured.
+for metrics that were not measured. An image of which a series has no files counts as one that
+cannot be compared.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import pandas as pd
 
 from adaptive_kmeans.experiment.columns import Column, rows_of, table_of
 from adaptive_kmeans.experiment.rows import METRICS
-from adaptive_kmeans.experiment.series import curve, groups, is_restored, quality
+from adaptive_kmeans.experiment.series import OPTIONAL, curve, groups, is_restored, quality
 from adaptive_kmeans.experiment.statistics import Delta, summarize
 from adaptive_kmeans.metrics import MIN_POINTS, Curve, Metric, bd_psnr, bd_rate
 from adaptive_kmeans.progress import say
@@ -107,13 +108,16 @@ def _compare_with(series: dict[str, pd.DataFrame], anchor: str) -> Iterator[dict
         if name in anchors:
             continue
         beside = max(anchors, key=lambda each: _alike(first[each], first[name]))
-        of_anchor = groups(series[beside], "image")
-        for image, mine in groups(files, "image").items():
-            others = of_anchor.get(image)
-            if others is None or min(len(mine), len(others)) < MIN_POINTS:
-                continue
-            place = {"image_set": mine["image_set"].iloc[0], "image": image}
-            yield place | {"series": name, "anchor": beside} | _deltas(others, mine)
+        of_mine = groups(files, "image")
+        rows = []
+        for image, others in groups(series[beside], "image").items():
+            place = {"image_set": others["image_set"].iloc[0], "image": image}
+            mine = of_mine.get(image, others[:0])
+            is_enough = min(len(mine), len(others)) >= MIN_POINTS
+            deltas = _deltas(others, mine) if is_enough else dict.fromkeys(DELTAS)
+            rows.append((is_enough, place | {"series": name, "anchor": beside} | deltas))
+        if any(is_enough for is_enough, _ in rows):
+            yield from (row for _, row in rows)
 
 
 def _deltas(anchor: pd.DataFrame, mine: pd.DataFrame) -> dict[str, float | None]:
@@ -124,13 +128,10 @@ def _deltas(anchor: pd.DataFrame, mine: pd.DataFrame) -> dict[str, float | None]
     return found
 
 
-def _alike(anchor: Any, row: Any) -> tuple[bool, bool, bool]:
+def _alike(anchor: Any, row: Any) -> tuple[bool, ...]:
     """Return which settings an anchor shares with a series, the most important first."""
-    return (
-        anchor.coder == row.coder,
-        anchor.color_space == row.color_space,
-        anchor.block_size == row.block_size,
-    )
+    names = ("coder", "color_space", "block_size", *OPTIONAL)
+    return tuple(getattr(anchor, name) == getattr(row, name) for name in names)
 
 
 def main_rows(compared: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

@@ -22,7 +22,14 @@ from adaptive_kmeans.experiment.families import Family, families
 from adaptive_kmeans.experiment.findings import OtherCurve
 from adaptive_kmeans.experiment.labels import EDGE, FONT_SIZE, WIDTH, End, label_ends
 from adaptive_kmeans.experiment.others import comparable, draw_others
-from adaptive_kmeans.experiment.series import curve, groups, is_lossless, panels, quality
+from adaptive_kmeans.experiment.series import (
+    curve,
+    groups,
+    is_lossless,
+    panels,
+    quality,
+    shared_images,
+)
 from adaptive_kmeans.experiment.style import (
     BACKED,
     CONTEXT,
@@ -111,10 +118,11 @@ def against_rate(
 
 def time_against_rate(table: pd.DataFrame) -> list[Drawn]:
     """Plot seconds to encode against bits per pixel, if times were measured."""
-    timed = table[table["encode_s"] > 0]
+    timed, absent = shared_images(table[table["encode_s"] > 0])
     if timed.empty:
         return []
     of = f"mean of {counted(timed['image'].nunique(), 'image')}"
+    of += f" ({absent} left out)" if absent else ""
     grid = _Grid(timed, {of: timed}, "Seconds to encode an image, against the rate of the files")
     own = {name: curve(files, files["encode_s"]) for name, files in groups(timed, "series").items()}
     said: dict[str, None] = {}

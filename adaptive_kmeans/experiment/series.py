@@ -215,8 +215,28 @@ def curve(files: pd.DataFrame, values: pd.Series[Any]) -> Curve:
     return sorted(zip(means["bits_per_pixel"], means["value"], strict=True))
 
 
+def shared_images(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Keep the images of which every series has a file, and say how many others there are.
+
+    Means over other images could not be compared. If no image is left, all are kept.
+    """
+    series = table.groupby("image")["series"].nunique()
+    shared = series.index[series == table["series"].nunique()]
+    if not len(shared) or len(shared) == len(series):
+        return table, ""
+    return table[table["image"].isin(shared)], f"{len(series) - len(shared)} not in every series"
+
+
+def complete(table: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Keep the groups of files that have one of every image of the table."""
+    images = table.groupby(by)["image"].transform("nunique")
+    return table[images == table["image"].nunique()]
+
+
 def panels(table: pd.DataFrame, values: pd.Series[Any]) -> dict[str, pd.DataFrame]:
     """Group by image or, if there are more than `MAX_IMAGES`, by set, to be averaged.
+
+    Only the images of which every series has a file are averaged; see `shared_images`.
 
     Infinite quality has no mean. An image that some lossy series codes losslessly at some choice of
     parameters is therefore excluded from the averages of all series, and the title says so. A
@@ -233,7 +253,8 @@ def panels(table: pd.DataFrame, values: pd.Series[Any]) -> dict[str, pd.DataFram
     if table["image"].nunique() <= MAX_IMAGES:
         return groups(table, "image")
     titled = {}
-    for name, files in groups(table, "image_set").items():
+    for name, every in groups(table, "image_set").items():
+        files, absent = shared_images(every)
         infinite = values[files.index] == math.inf
         is_lossy = ~infinite.groupby(files["series"]).transform("all")
         perfect = set(files.loc[infinite & is_lossy, "image"])
@@ -242,8 +263,8 @@ def panels(table: pd.DataFrame, values: pd.Series[Any]) -> dict[str, pd.DataFram
             kept, perfect = files, set()
         images = kept["image"].nunique()
         mean = f"mean of {images} images" if images > 1 else "1 image"
-        left_out = f" ({len(perfect)} lossless left out)" if perfect else ""
-        titled[f"{name}, {mean}{left_out}"] = kept
+        reasons = ", ".join(filter(None, [f"{len(perfect)} lossless" if perfect else "", absent]))
+        titled[f"{name}, {mean}" + (f" ({reasons} left out)" if reasons else "")] = kept
     return titled
 
 

@@ -57,7 +57,8 @@ def answer(files: pd.DataFrame, compared: pd.DataFrame, anchors: Sequence[str]) 
     """Say what each series needs at equal quality, or why that cannot be said.
 
     The series are those of `comparison.main_rows`. If there are too many, the best against each
-    anchor come first, so that a weak anchor does not crowd out a strong one.
+    anchor come first, so that a weak anchor does not crowd out a strong one. Series that cannot be
+    compared on every image come last: their means are over other images.
 
     Parameters
     ----------
@@ -73,7 +74,7 @@ def answer(files: pd.DataFrame, compared: pd.DataFrame, anchors: Sequence[str]) 
         return Answer([], 0, _why_not(files, compared, anchors))
     compared = main_rows(compared, files)
     sets = compared["image_set"].nunique()
-    found: dict[tuple[str, str], list[tuple[float, Claim]]] = {}
+    found: dict[tuple[str, str], list[tuple[tuple[bool, float], Claim]]] = {}
     for (name, series, anchor), members in compared.groupby(
         ["image_set", "series", "anchor"], sort=False
     ):
@@ -82,7 +83,9 @@ def answer(files: pd.DataFrame, compared: pd.DataFrame, anchors: Sequence[str]) 
         if first.images:
             place = f" on {name}" if sets > 1 else ""
             claim = _claim(f"{series}{place}", str(anchor), deltas)
-            found.setdefault((str(name), str(anchor)), []).append((first.mean, claim))
+            found.setdefault((str(name), str(anchor)), []).append(
+                ((first.refused > 0, first.mean), claim)
+            )
     ranked = [
         (rank, mean, claim)
         for members in found.values()

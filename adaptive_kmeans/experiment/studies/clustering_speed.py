@@ -211,10 +211,14 @@ def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def mean_points(table: pd.DataFrame) -> pd.DataFrame:
-    """Return each engine's geometric mean time in seconds and mean error by engine, threads, k."""
-    found = table.assign(seconds=np.log(table["seconds"])).groupby(
-        ["engine", "threads", "k"], sort=False
-    )
+    """Return each engine's geometric mean time in seconds and mean error by engine, threads, k.
+
+    One that failed on an image has none: its means would be over easier or smaller images.
+    """
+    by = ["engine", "threads", "k"]
+    images = table.groupby(by)["image"].transform("nunique")
+    kept = table[images == table.groupby("k")["image"].transform("nunique")]
+    found = kept.assign(seconds=np.log(kept["seconds"])).groupby(by, sort=False)
     means = found[["seconds", "mse"]].mean()
     return means.assign(seconds=np.exp(means["seconds"]))
 
