@@ -20,7 +20,12 @@ from adaptive_kmeans.experiment.curves import against_rate
 from adaptive_kmeans.experiment.families import families, shortened
 from adaptive_kmeans.experiment.forest import bd_rate
 from adaptive_kmeans.experiment.labels import spread
-from adaptive_kmeans.experiment.pictures import reconstructions
+from adaptive_kmeans.experiment.pictures import (
+    _error_map,
+    classification_maps,
+    details,
+    reconstructions,
+)
 from adaptive_kmeans.experiment.rows import COLUMNS
 from adaptive_kmeans.experiment.schema import Published, PublishedRow
 from adaptive_kmeans.experiment.series import named
@@ -305,3 +310,29 @@ def test_names_stay_text_in_vector_files():
     with rc_context({"svg.fonttype": "none"}):
         drawn.figure.savefig(written, format="svg")
     assert all(f">{name}</" in written.getvalue() for name in ("webp-lossless", "regular"))
+
+
+def test_titles_of_pictures_fit_and_each_block_size_has_a_map():
+    original = np.random.default_rng(0).integers(0, 256, (64, 48, 4), dtype=np.uint8)
+    codecs = [
+        AdaptiveKMeans(Settings(k1=2, k2=4, detail="total-variation", block_size=size, coder=coder))
+        for size in (4, 8, 16)
+        for coder in ("deflate", "context-mixing:fast")
+    ]
+    place = {"image": "a", "image_set": "", "psnr_db": 30.0, "bits_per_pixel": 1.0}
+    rows = [{"key": str(i), **place, **codec.columns} for i, codec in enumerate(codecs)]
+    every = named(table_of(rows, {**COLUMNS, "key": Column("name")}))
+    files = {str(i): codec.encode(original) for i, codec in enumerate(codecs)}
+    (maps,) = classification_maps(original, every, files)
+    titles = [text.get_text().split("\n")[0] for text in maps.figure.texts]
+    assert titles == ["original", *(f"total-variation, {size}×{size}" for size in (4, 8, 16))]
+    for draw in (classification_maps, reconstructions, details):
+        for drawn in draw(original, every, files):
+            assert [f for f in faults(drawn.figure) if not f.startswith("small")] == []
+
+
+def test_an_error_map_shows_what_is_seen():
+    original = np.zeros((4, 4, 4), dtype=np.uint8)
+    hidden = original + np.array([200, 0, 0, 0], dtype=np.uint8)
+    assert np.array_equal(_error_map(original, hidden), _error_map(original, original))
+    assert not np.array_equal(_error_map(original, hidden + 255), _error_map(original, original))

@@ -85,6 +85,20 @@ def test_ditherings_are_series_of_their_own():
     assert list(measured["setting"]) == ["4", "4, diffusion:0.5"]
 
 
+def test_a_price_at_given_k_and_a_quality_are_series_of_their_own():
+    by_quality = row("0", "rate-distortion", 30.0, coder="deflate", quality=50.0)
+    by_price = row("0", "rate-distortion", 29.0, coder="deflate", k=16, price=100.0)
+    assert list(table([by_quality, by_price])["series"]) == [
+        "rate-distortion",
+        "rate-distortion at given k",
+    ]
+
+
+def test_a_target_is_told_from_what_is_tuned_for():
+    found = row("0", "rate-distortion", 34.2, coder="deflate", target="psnr", target_value=34.0)
+    assert list(table([found])["title"]) == ["rate-distortion, PSNR ≥ 34.00 dB"]
+
+
 def some_images_missing() -> pd.DataFrame:
     """Six images; JPEG, which is as good as regular K-means, lacks the three hard ones."""
     rows = []

@@ -15,7 +15,9 @@ import adaptive_kmeans as akm
 from adaptive_kmeans import container, targets
 from adaptive_kmeans.baselines.checked import Baseline
 from adaptive_kmeans.codec import QUALITIES, AdaptiveKMeans
+from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import ConfigError, ImageError, UnknownNameError, UnreachableError
+from adaptive_kmeans.experiment.codec_trials import CodecTrial
 from adaptive_kmeans.targets import MAX_TRIES, Target, Targeted, encode_to, search
 
 GRAY = np.full((16, 16, 3), 100, dtype=np.uint8)
@@ -188,6 +190,17 @@ def test_codecs_are_driven_to_equal_bytes(photo, codec):
     assert np.array_equal(aimed.decode(found.data), found.decoded)
     assert aimed.encode(photo) == found.data
     assert "quality" not in aimed.columns
+
+
+def test_times_of_a_target_are_those_of_the_quality_found(tmp_path, photo, monkeypatch):
+    akm.save(tmp_path / "cat.png", photo)
+    searched, find = [], Targeted.find
+    monkeypatch.setattr(Targeted, "find", lambda *given: searched.append(1) or find(*given))
+    codec = Targeted(Baseline.create("jpeg"), Target("size", 1500))
+    row = CodecTrial(ImageSource("cat", tmp_path / "cat.png"), codec, repeats=3).measure().rows[0]
+    assert len(searched) == 2  # one of them to warm up
+    assert row["encode_s"] > 0
+    assert (row["bytes"], row["tries"]) == (len(codec.encode(photo)), codec.find(photo).tries)
 
 
 # On the command line.

@@ -137,7 +137,7 @@ def _alike(anchor: Any, row: Any) -> tuple[bool, ...]:
 def main_rows(compared: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that figures and the page show; the full table has the others, too.
 
-    If other codecs are the anchors, only our series and the anchors' codecs at other settings are
+    Beside an anchor that is another codec, only our series and that codec at other settings are
     shown.
 
     Parameters
@@ -148,10 +148,10 @@ def main_rows(compared: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
         The files, which tell which series are ours.
     """
     ours = set(table.loc[table["is_ours"], "series"])
-    if not ours or compared["anchor"].isin(ours).all():
+    if not ours:
         return compared
     is_same = compared["series"].map(_codec) == compared["anchor"].map(_codec)
-    return compared[compared["series"].isin(ours) | is_same]
+    return compared[compared["anchor"].isin(ours) | compared["series"].isin(ours) | is_same]
 
 
 def _codec(series: str) -> str:

@@ -6,6 +6,7 @@ columns of a paper; its titles are text, and its pictures are aligned to whole p
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,25 +19,30 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextPath
 from PIL import Image
 
 from adaptive_kmeans import container
+from adaptive_kmeans.alpha import BACKGROUNDS, OPAQUE, flatten
 from adaptive_kmeans.experiment.columns import rows_of
 from adaptive_kmeans.experiment.series import decode, groups
-from adaptive_kmeans.experiment.style import TWO_COLUMNS, Drawn, plain
+from adaptive_kmeans.experiment.style import PAGE, TWO_COLUMNS, Drawn, plain
 from adaptive_kmeans.regions import LOW_DETAIL
 
 Pixels = npt.NDArray[np.uint8]
 
 PICTURE_DPI = 200
 
-LINE_HEIGHT, GAP, LETTER = 21, 10, 8
-"""In pixels: a line of a title, the gap between pictures, a letter's width."""
+LINE_HEIGHT, GAP = 21, 10
+"""In pixels: a line of a title, the gap between pictures."""
 
 FONT_SIZE = 6.0
 
-MAX_WIDTH, MAX_HEIGHT = 440, 480
-"""Maximum size of a picture in a grid, in pixels."""
+MAX_WIDTH, MAX_HEIGHT, MIN_HEIGHT = 440, 480, 160
+"""Limits of the size of a picture in a grid, in pixels."""
+
+TITLE_LINES = 3
+"""Lines of a title for which a page has room."""
 
 MAX_COLUMNS, MAX_CELLS = 6, 36
 """Limits of a grid; a figure that needs more is left out."""
@@ -62,17 +68,25 @@ Files = Mapping[str, bytes]
 
 
 def classification_maps(original: Pixels, table: pd.DataFrame, files: Files) -> list[Drawn]:
-    """Draw the original, and for each measure the image with its low-detail blocks in black."""
+    """Draw the original, and for each way to split it the image with low-detail blocks in black.
+
+    The ways are those of a measure, a threshold and a block size.
+    """
+    by = ["detail", "threshold", "block_size"]
     adaptive = table[table["method"] == "region-adaptive"]
-    names = adaptive["label"].where(adaptive["threshold"] == "median", adaptive["series"])
-    first = adaptive.assign(name=names).drop_duplicates("name").sort_values("name")
+    first = adaptive.drop_duplicates(by).sort_values(by, kind="stable")
     if not 0 < len(first) < MAX_CELLS:
         return []
     cells = [Cell("original", original)]
     for row in rows_of(first):
         low = container.read(files[row.key]).pixel_regions == LOW_DETAIL
-        title = f"{row.name}\n{100 * low.mean():.1f} % low detail"
-        cells.append(Cell(title, np.where(low[..., None], np.uint8(0), original)))
+        names = [row.detail] + ([] if row.threshold == "median" else [row.threshold])
+        if first["block_size"].nunique() > 1:
+            names.append(f"{row.block_size}×{row.block_size}")
+        title = f"{', '.join(names)}\n{100 * low.mean():.1f} % low detail"
+        shown = original.copy()
+        shown[low] = (0, 0, 0, OPAQUE)[: original.shape[2]]
+        cells.append(Cell(title, shown))
     what = f"Regions of {first['image'].iloc[0]}: blocks of low detail are black."
     return [Drawn(grid_of(_wrapped(cells)), what)]
 
@@ -92,7 +106,7 @@ def reconstructions(original: Pixels, table: pd.DataFrame, files: Files) -> list
         cells.setdefault(row.series, {}).setdefault(row.target_value or key, row)
     common = set.intersection(*(set(of_series) for of_series in cells.values()))
     first = Cell("original", original)
-    image = f"{ours['image'].iloc[0]} and its decoded files"
+    image = f"{ours['image'].iloc[0]} and our files of it, decoded"
     if common and len(cells) < MAX_COLUMNS and len(common) * (1 + len(cells)) <= MAX_CELLS:
         keys = [key for key in next(iter(cells.values())) if key in common]
         shown = [[_cell(of_series[key], files) for of_series in cells.values()] for key in keys]
@@ -160,7 +174,12 @@ def _busiest(original: Pixels) -> tuple[int, int]:
 
 
 def _error_map(original: Pixels, decoded: Pixels) -> Pixels:
-    error = np.abs(original.astype(np.int16) - decoded).max(axis=-1)
+    """Color the largest error of the three channels; with alpha, over the worse background."""
+    errors = [
+        np.abs(flatten(original, color).astype(np.int16) - flatten(decoded, color)).max(axis=-1)
+        for color in BACKGROUNDS.values()
+    ]
+    error = np.maximum(*errors)
     shades = colormaps[ERRORS](np.minimum(error / MAX_ERROR, 1.0), bytes=True)
     return np.ascontiguousarray(shades[..., :3])
 
@@ -203,7 +222,10 @@ def grid_of(
     height, width = (first.picture.shape if shape is None else shape)[:2]
     columns = len(rows[0])
     pitch = int(TWO_COLUMNS * PICTURE_DPI / columns)
-    wanted = min(pitch - GAP, MAX_WIDTH, MAX_HEIGHT * width / height)
+    bar = 4 * LINE_HEIGHT if has_errors else 0
+    room = (PAGE * PICTURE_DPI - bar) / len(rows) - 2 * GAP - TITLE_LINES * LINE_HEIGHT
+    highest = min(MAX_HEIGHT, max(room, MIN_HEIGHT))
+    wanted = min(pitch - GAP, MAX_WIDTH, highest * width / height)
     scale = _scale(width, wanted)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     pitch = min(pitch, max(size[0], MAX_WIDTH // 2) + GAP)
@@ -215,7 +237,6 @@ def grid_of(
         LINE_HEIGHT * max(0 if title is None else title.count("\n") + 1 for _, title in row)
         for row in placed
     ]
-    bar = 4 * LINE_HEIGHT if has_errors else 0
     pixels = columns * pitch, sum(heads) + len(rows) * (size[1] + 2 * GAP) + bar
     figure = Figure(figsize=(pixels[0] / PICTURE_DPI, pixels[1] / PICTURE_DPI), dpi=PICTURE_DPI)
     top = pixels[1]
@@ -235,18 +256,29 @@ def _scale(width: int, wanted: float) -> float:
 
 
 def _broken(title: str, pitch: int) -> str:
-    """Break the lines of a title at commas if they are wider than a picture."""
+    """Break the lines of a title that are wider than a picture: at commas, or else at spaces."""
     lines: list[str] = []
     for line in title.split("\n"):
-        lines.append("")
+        words: list[tuple[str, str]] = []  # each with what joins it to the one before
         for part in line.split(", "):
-            joined = f"{lines[-1]}, {part}" if lines[-1] else part
-            if lines[-1] and LETTER * len(joined) > pitch:
-                lines[-1] += ","
-                lines.append(part)
+            first, *others = part.split(" ") if _width(part) > pitch else [part]
+            words += [(", ", first), *((" ", word) for word in others)]
+        current = words[0][1]
+        for joint, word in words[1:]:
+            if _width(current + joint + word) <= pitch:
+                current += joint + word
             else:
-                lines[-1] = joined
+                lines.append(current + joint.rstrip())
+                current = word
+        lines.append(current)
     return "\n".join(lines)
+
+
+@functools.cache
+def _width(text: str) -> float:
+    """Return the width of a text in pixels."""
+    extents = TextPath((0, 0), plain(text), size=FONT_SIZE, usetex=False).get_extents()
+    return float(extents.width) * PICTURE_DPI / 72
 
 
 def _place(

@@ -21,6 +21,7 @@ from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.experiment.columns import rows_of
 from adaptive_kmeans.metrics import Curve, Metric
 from adaptive_kmeans.restoration import AUTO, NONE
+from adaptive_kmeans.targets import KINDS
 
 SERIES_COLUMNS = (
     "threshold",
@@ -66,7 +67,7 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
         - `is_ours`: whether our codec wrote the file;
         - `label`: the method in figures and terminals, "regular", or the detail measure;
         - `sizes`: the codebook sizes, "64" or "64+256", "" without a codebook;
-        - `aim`: the target, such as "psnr 38", None without one;
+        - `aim`: the target, such as "PSNR ≥ 38.00 dB", None without one;
         - `setting`: the sizes and what else tells a file apart within its label, such as "q 75";
         - `smaller_codebook`: k of regular K-means, else k1, which published tables have;
         - `series` and `title`: the name of the series, without and with codebook sizes or quality;
@@ -101,7 +102,10 @@ def is_restored(row: Any) -> bool:
 
 def _label(row: Any) -> str:
     if row.method == "rate-distortion":
-        return row.method if row.k1 is None else f"{row.method} with two codebooks"
+        kind = (
+            " with two codebooks" if row.k1 is not None else "" if row.k is None else " at given k"
+        )
+        return f"{row.method}{kind}"
     return str(row.detail or row.method)
 
 
@@ -112,7 +116,10 @@ def _sizes(row: Any) -> str:
 
 
 def _aim(row: Any) -> str | None:
-    return None if row.target is None else f"{row.target} {row.target_value:g}"
+    if row.target is None:
+        return None
+    kind = KINDS[row.target]
+    return f"{kind.name} {'≤' if kind.is_budget else '≥'} {kind.text.format(row.target_value)}"
 
 
 def _setting(row: Any) -> str:
