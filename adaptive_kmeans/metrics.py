@@ -528,7 +528,7 @@ METRICS = {
         tolerance=0.001,
         settings={"version": 1, "mean": "over pixels"},
         scale=_ciede2000_scale,
-        axis="CIEDE2000, negated mean over pixels",
+        axis="negated mean CIEDE2000",
     ),
     "ssimulacra2": Metric(
         column="ssimulacra2",

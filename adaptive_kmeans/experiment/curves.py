@@ -56,9 +56,6 @@ ALONE_WIDTH = 44
 MAX_BANDS = 4
 """Maximum number of series with bands in a panel; more would cover each other."""
 
-LABEL_WIDTH = 32
-"""Maximum number of letters in a line of an axis's label."""
-
 GRAY = "Gray: the series of the other panels."
 
 
@@ -115,7 +112,7 @@ def against_rate(
                 _draw_band(axes, of_series, values[of_series.index], look["color"])
                 said["Bands: the middle half of the images."] = None
         _set_rate_axis(axes, is_wide)
-        axes.set_ylabel(wrapped(metric.scale_label, LABEL_WIDTH))
+        axes.set_ylabel(metric.scale_label)
     return grid.drawn(said)
 
 
