@@ -51,7 +51,7 @@ def test_a_run_of_something_else_is_refused(kept, command, options, received):
     typed = ("run", "small.toml", "--jobs", "1", *options)
     code, out, err = command(*typed)
     assert (code, out) == (2, "")
-    assert err.endswith(f"--force replaces them, received {received}\n")
+    assert err.endswith(f"does not repeat trials that both have, received {received}\n")
     assert content() == kept
     assert command(*typed, "--results", "mine")[0] == 0
     assert content() == kept

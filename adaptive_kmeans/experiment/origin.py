@@ -50,7 +50,10 @@ def require_same(folder: Path, config: Experiment, sources: Sequence[ImageSource
         return
     found = differences(folder, config, sources)
     if found:
-        expected = "a run of the same; --results DIR keeps these results, --force replaces them"
+        expected = (
+            "a run of the same; --results DIR keeps these results, --force replaces them, and does "
+            "not repeat trials that both have"
+        )
         raise ConfigError(f"{folder} has results", expected, ", ".join(found))
 
 
