@@ -95,7 +95,7 @@ def test_run_then_report_then_reproduce(folder):
     assert [folder.name, "jpeg", "regular"] in cells
     latex = Path("results/small/table.tex").read_text()
     assert latex.count(r"\\") == TRIALS + 1
-    assert r"psnr\_db" in latex
+    assert latex.splitlines()[2].startswith("image & method & k & ")
 
     table = Path("results/small/table.csv").read_bytes()
     report = typed("report", "results")
@@ -398,4 +398,4 @@ def test_names_with_brackets_are_printed_unchanged(folder):
     run = typed("run", "small.toml")
     assert run.returncode == 0
     assert "all: image x[red]y[0]" in run.stdout
-    assert Path("results/small/table.tex").read_text().count("x{[}red]y{[}0]") == TRIALS
+    assert "% all: image x[red]y[0]\n" in Path("results/small/table.tex").read_text()

@@ -242,7 +242,7 @@ def _publish(folder: Path, seen: view.Seen, start: float) -> Results:
             cells = tables.rounded(table, columns)
             texts["table.csv"] = tables.to_csv(table, columns)
             texts["table.md"] = tables.to_markdown(cells) + _failure_list(failures)
-            texts["table.tex"] = tables.to_latex(cells)
+            texts["table.tex"] = tables.of_paper(table, columns)
         else:
             _copy(folder, staged, ["table.csv", "table.md", "table.tex"])
             _copy(folder / "figures", drawn, [path.name for path in folder.glob("figures/*.*")])

@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 _NUMERIC = re.compile(r"[+\-−]?\d|[–∞]?$")
 """How numeric cells begin, or what they consist of."""
 
-_LATEX = {"[": "{[}", "∞": r"$\infty$", "–": "--", "×": r"$\times$", "→": r"$\to$", "−": "$-$"}
+_LATEX = {
+    "[": "{[}",
+    "–": "--",
+    "−": "$-$",
+    "×": r"$\times$",
+    "∞": r"$\infty$",
+    "→": r"$\to$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "κ": r"$\kappa$",
+    "λ": r"$\lambda$",
+}
 """Characters that pandas does not escape."""
 
 
@@ -99,8 +110,31 @@ def pivoted(
     return pd.DataFrame(rows)
 
 
+def of_paper(table: pd.DataFrame, columns: Columns) -> str:
+    """Return a table as LaTeX, with the columns and headings of a terminal's table.
+
+    What all rows have in common is a comment below it.
+    """
+    names, same = _main(table, columns)
+    cells = {columns[name].heading or name: _shown(table, columns, name) for name in names}
+    text = to_latex(pd.DataFrame(cells))
+    return f"{text}% all: {', '.join(same)}\n" if text and same else text
+
+
 def to_latex(cells: pd.DataFrame) -> str:
-    """Return cells as a LaTeX table that uses `booktabs`; "" without rows."""
+    r"""Return cells as a LaTeX table that uses `booktabs`; "" without rows.
+
+    Examples
+    --------
+    >>> print(to_latex(pd.DataFrame({"a_b": ["[x]"], "gain": ["−3 %"]})), end="")
+    \begin{tabular}{lr}
+    \toprule
+    a\_b & gain \\
+    \midrule
+    {[}x] & $-$3 \% \\
+    \bottomrule
+    \end{tabular}
+    """
     if cells.empty:
         return ""
     align = "".join("r" if is_numeric(cells[name]) else "l" for name in cells)
@@ -118,29 +152,38 @@ def to_terminal(table: pd.DataFrame, columns: Columns) -> Table:
     from rich.table import Table
     from rich.text import Text  # does not interpret brackets as markup
 
-    main = [name for name, column in columns.items() if column.heading]
-    varying = [name for name in main if len(table) == 1 or table[name].nunique(dropna=False) > 1]
-    told = [name for name in varying if not columns[name].digits]
-    added = [name for name, column in columns.items() if column.role == "parameter"]
-    chosen = [name for name in added if name not in main and _tells_apart(table, name, told)]
-    chosen = [name for name in [*chosen, *varying] if table[name].notna().any()]
-    headings = {name: columns[name].heading or name for name in columns}
-    same = [
-        f"{headings[name]} {value}"
-        for name in main
-        if name not in chosen and (value := shown_value(table[name].iloc[0], columns[name].digits))
-    ]
+    names, same = _main(table, columns)
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     if same:
         shown.caption = Text(f"all: {', '.join(same)}")
         shown.caption_justify = "left"
-    for name in chosen:
+    for name in names:
         justify: Any = "right" if columns[name].digits else "left"
-        shown.add_column(headings[name], justify=justify, no_wrap=True)
-    cells = [shown_values(table[name], columns[name].digits) for name in chosen]
-    for row in zip(*cells, strict=True):
+        shown.add_column(columns[name].heading or name, justify=justify, no_wrap=True)
+    for row in zip(*(_shown(table, columns, name) for name in names), strict=True):
         shown.add_row(*map(Text, row))
     return shown
+
+
+def _main(table: pd.DataFrame, columns: Columns) -> tuple[list[str], list[str]]:
+    """Return the names of the main columns that vary, and what all rows have in common in words."""
+    main = [name for name, column in columns.items() if column.heading]
+    varying = [name for name in main if len(table) == 1 or table[name].nunique(dropna=False) > 1]
+    told = [name for name in varying if not columns[name].digits]
+    added = [name for name, column in columns.items() if column.role == "parameter"]
+    others = [name for name in added if name not in main and _tells_apart(table, name, told)]
+    measured = [name for name in varying if name not in told]
+    chosen = [name for name in [*told, *others, *measured] if table[name].notna().any()]
+    same = [
+        f"{columns[name].heading} {value}"
+        for name in main
+        if name not in chosen and (value := shown_value(table[name].iloc[0], columns[name].digits))
+    ]
+    return chosen, same
+
+
+def _shown(table: pd.DataFrame, columns: Columns, name: str) -> list[str]:
+    return shown_values(table[name], columns[name].digits)
 
 
 def shown_values(values: pd.Series[Any], digits: str) -> list[str]:
