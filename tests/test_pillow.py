@@ -56,6 +56,17 @@ def test_every_mode_is_saved(photo, mode):
         assert opened.mode in ("RGB", "RGBA")
 
 
+def test_a_loaded_image_of_sixteen_bits_is_saved_right():
+    samples = np.array([[0, 0x12FF], [0x8000, 0xFFFF]], dtype=np.uint16)
+    file = io.BytesIO()
+    Image.fromarray(samples).save(file, "PNG")
+    with Image.open(file) as picture:
+        picture.load()
+        saved = io.BytesIO()
+        picture.save(saved, "AKM", k=4)
+    assert akm.decode(saved.getvalue())[..., 0].tolist() == (samples >> 8).tolist()
+
+
 def test_opening_decodes_nothing_and_loading_does_once(data, monkeypatch):
     calls = []
     monkeypatch.setattr(
