@@ -20,7 +20,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -92,7 +92,13 @@ class Metadata:
 
     @property
     def orientation(self) -> int:
-        """The orientation in the EXIF, 1 if it has none."""
+        """The orientation in the EXIF, 1 if it has none.
+
+        Raises
+        ------
+        ConfigError
+            The EXIF cannot be read.
+        """
         return _orientation(self.exif) or _UPRIGHT
 
 
@@ -209,11 +215,25 @@ def _orientation(exif: bytes) -> int:
     """Return the orientation in the EXIF, as Pillow reads it; 0 if there are no fields at all.
 
     Pillow warns about damaged fields and leaves them out.
+
+    Raises
+    ------
+    ConfigError
+        Pillow cannot read it.
     """
-    with warnings.catch_warnings():
+    with _exif_errors(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         read = _pillow_exif(exif)
         return int(read.get(_ORIENTATION, _UPRIGHT)) if len(read) else 0
+
+
+@contextmanager
+def _exif_errors() -> Iterator[None]:
+    """Turn what indices, structures and Pillow raise for damaged EXIF into our error."""
+    try:
+        yield
+    except Exception as error:
+        raise ConfigError("EXIF", "a TIFF structure", "other bytes") from error
 
 
 def _upright_xmp(xmp: bytes) -> bytes:
@@ -234,11 +254,9 @@ def _upright_exif(exif: bytes) -> bytes:
         exif = exif.removeprefix(EXIF_PREFIX)
     if not exif:
         return b""
-    try:
+    with _exif_errors():
         written = _written_upright(exif)
-        orientation = _orientation(written)
-    except Exception as error:  # from indices and structures, and whatever Pillow raises
-        raise ConfigError("EXIF", "a TIFF structure", "other bytes") from error
+    orientation = _orientation(written)
     if orientation not in (0, _UPRIGHT):
         raise ConfigError("EXIF", "an orientation that can be set to 1", orientation)
     return written if orientation else b""

@@ -42,7 +42,11 @@ SIDEWAYS = (5, 6, 7, 8)
 
 
 def to_srgb(
-    name: str, image: Image.Image, background: tuple[int, int, int] | None, notes: list[str]
+    name: str,
+    image: Image.Image,
+    background: tuple[int, int, int] | None,
+    notes: list[str],
+    orientation: int | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Convert an opened image, and note what was converted.
 
@@ -56,6 +60,8 @@ def to_srgb(
         The color over which a translucent image is flattened; None keeps its alpha.
     notes : list of str
         Receives a line for each conversion.
+    orientation : int, optional
+        The EXIF orientation to apply in place of the image's own.
 
     Returns
     -------
@@ -70,11 +76,13 @@ def to_srgb(
         notes.append("took the first picture of a JPEG that holds several")
     # Depth and orientation have to be read first: loading may forget both.
     deep = _has_deep_samples(name, image)
-    orientation = read_orientation(image, notes)
+    is_own = orientation is None
+    if orientation is None:
+        orientation = read_orientation(image, notes)
     image.load()
     profile = image.info.get("icc_profile")
     if orientation in UPRIGHT:
-        if image.format != "TIFF":  # Pillow turns those upright while loading
+        if image.format != "TIFF" or not is_own:  # Pillow turns those upright while loading
             image = image.transpose(UPRIGHT[orientation])
         notes.append(f"applied the EXIF orientation {orientation}")
     if deep:
