@@ -429,7 +429,7 @@ def quantize(
     array([[  0,   0,   0],
            [200, 200, 200]], dtype=uint8)
     """
-    settings = _check_settings(settings)
+    settings = check_settings(settings)
     return settings.quantizer()(_prepare(image, settings), progress)
 
 
@@ -572,7 +572,7 @@ class _File(NamedTuple):
 
 def _encode(image: Input, settings: Settings | None, progress: Progress | None) -> _File:
     """Encode an image, and return the best of the candidate files."""
-    settings = _check_settings(settings)
+    settings = check_settings(settings)
     pixels = _prepare(image, settings)
     candidates = _quantize(pixels, settings, progress)
     files = [_write(pixels, quantized, settings, progress) for quantized in candidates]
@@ -790,7 +790,8 @@ def price_of_quality(quality: float) -> float:
     return float(PRICE_OF_BEST * 2.0 ** ((100.0 - quality) / 10.0))
 
 
-def _check_settings(settings: Settings | None) -> Settings:
+def check_settings(settings: Settings | None) -> Settings:
+    """Return settings, the defaults for None; raise `ConfigError` for anything else."""
     if settings is None:
         return Settings()
     if not isinstance(settings, Settings):
