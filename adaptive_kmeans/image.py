@@ -269,7 +269,7 @@ def read_image(
     data = files.read_bytes(
         path,
         check_limits(limits).file_bytes,
-        check_start=lambda start: _check_start(str(path), start),
+        check_start=lambda start: check_start(str(path), start),
     )
     return decode_image(data, name=str(path), background=background, limits=limits)
 
@@ -289,7 +289,7 @@ def decode_image(
     (2, 3, 3)
     """
     color = None if background is None else parse_color(background)
-    _check_start(name, data[: files.START_BYTES])
+    check_start(name, data[: files.START_BYTES])
     with _pillow_errors(name, limits), Image.open(io.BytesIO(data), formats=READABLE) as image:
         _check_size(name, image, limits)
         _check_single_frame(name, image)
@@ -480,8 +480,8 @@ def is_image(start: bytes) -> bool:
     return any(accepts is not None and bool(accepts(start)) for accepts in tests)
 
 
-def _check_start(name: str, start: bytes) -> None:
-    """Refuse a file by its first bytes if it is not an image."""
+def check_start(name: str, start: bytes) -> None:
+    """Raise `ImageError` for a file that is not an image by its first bytes."""
     if not start:
         raise ImageError(name, "an image", "an empty file")
     if not is_image(start):
