@@ -97,6 +97,28 @@ def test_a_file_named_like_standard_input_is_a_file(command):
     assert Path("-.akm").exists()
 
 
+def test_json_of_one_skipped_file_is_that_of_many(command):
+    Path("cat.akm").touch()
+    code, out, err = command("compress", "cat.png", "--skip-existing", "--json")
+    assert (code, err) == (0, "cat.png: skipped, cat.akm exists\n")
+    facts = json.loads(out)
+    assert (facts["files"], facts["errors"], facts["totals"]["skipped"]) == ([], [], 1)
+
+
+def test_what_pillow_logs_is_not_printed(folder):
+    Image.open("cat.png").save("cat.tif")
+    data = bytearray(Path("cat.tif").read_bytes())
+    start = int.from_bytes(data[4:8], "little")
+    entry = data.index(b"\x15\x01\x03\0", start)  # samples per pixel
+    data[entry + 8] = 99
+    Path("cat.tif").write_bytes(data)
+    run = [sys.executable, "-m", "adaptive_kmeans", "compress", "cat.tif"]
+    done = subprocess.run(run, capture_output=True, text=True)
+    assert done.returncode == 3
+    assert done.stderr.startswith("adaptive-kmeans: cat.tif: expected an image: PNG")
+    assert done.stderr.count("\n") == 1
+
+
 def test_json_of_many_files(many, command):
     code, out, _ = command("compress", "set", "--output-dir", "out", "--json", *FAST)
     facts = json.loads(out)

@@ -84,7 +84,7 @@ def compress(
     )
     made = plan(inputs, places, DIRECTION)
     output = batch.Output(_line, as_json, quiet)
-    if made.is_many:
+    if made.is_many or (as_json and made.skipped):
         if made.tasks:
             with without_garbage_collection():
                 _load_kernels(work.settings)
