@@ -429,7 +429,7 @@ def quantize(
     array([[  0,   0,   0],
            [200, 200, 200]], dtype=uint8)
     """
-    settings = _check_settings(settings)
+    settings = check_settings(settings)
     return settings.quantizer()(_prepare(image, settings), progress)
 
 
@@ -572,7 +572,7 @@ class _File(NamedTuple):
 
 def _encode(image: Input, settings: Settings | None, progress: Progress | None) -> _File:
     """Encode an image, and return the best of the candidate files."""
-    settings = _check_settings(settings)
+    settings = check_settings(settings)
     pixels = _prepare(image, settings)
     candidates = _quantize(pixels, settings, progress)
     files = [_write(pixels, quantized, settings, progress) for quantized in candidates]
@@ -694,8 +694,9 @@ def decode(
         `data` is not bytes.
     """
     reader = container.Reader(data, limits)
+    held = restoration.held_bytes(*_restoration_payloads(reader), reader.grid) if restored else 0
+    bands = reader.bands(progress, held)
     correction, found = read_restoration(reader) if restored else (None, None)
-    bands = reader.bands(progress, restoration.held_bytes(correction, found, reader.grid))
     colors = ColorTable(with_hidden_codebook(reader.codebooks, reader.has_hidden))
     image = np.empty((reader.grid.height, reader.grid.width, 3), dtype=np.uint8)
     alpha = None if reader.levels is None else np.empty(image.shape[:2], dtype=np.uint8)
@@ -720,19 +721,34 @@ def read_restoration(reader: container.Reader) -> tuple[Correction | None, Filte
     ------
     CorruptError
         One of them is invalid.
+    LimitError
+        The correction would take more memory than the limits allow.
     """
-    filters, corrections = map(reader.payloads, (container.FILTER, container.CORRECTION))
+    payloads, size = _restoration_payloads(reader), (reader.grid.height, reader.grid.width)
     found, correction = None, None
-    if filters:
+    if payloads.filter is not None:
         from adaptive_kmeans.restoration.wiener import Filter
 
-        found = Filter.from_bytes(filters[0])
-    if corrections:
-        from adaptive_kmeans.restoration.correction import Correction
+        found = Filter.from_bytes(payloads.filter)
+    if payloads.correction is not None:
+        from adaptive_kmeans.restoration.correction import Correction, values_bytes
 
-        size = reader.grid.height, reader.grid.width
-        correction = Correction.from_bytes(corrections[0], *size)
+        needed = values_bytes(payloads.correction, *size)
+        reader.limits.check("correction", "memory_bytes", needed)
+        correction = Correction.from_bytes(payloads.correction, *size)
     return correction, found
+
+
+class _RestorationPayloads(NamedTuple):
+    """What a file has of a correction and a filter."""
+
+    correction: bytes | None
+    filter: bytes | None
+
+
+def _restoration_payloads(reader: container.Reader) -> _RestorationPayloads:
+    kinds = container.CORRECTION, container.FILTER
+    return _RestorationPayloads(*(next(iter(reader.payloads(kind)), None) for kind in kinds))
 
 
 def warm_up_coder(coder: str) -> None:
@@ -774,7 +790,8 @@ def price_of_quality(quality: float) -> float:
     return float(PRICE_OF_BEST * 2.0 ** ((100.0 - quality) / 10.0))
 
 
-def _check_settings(settings: Settings | None) -> Settings:
+def check_settings(settings: Settings | None) -> Settings:
+    """Return settings, the defaults for None; raise `ConfigError` for anything else."""
     if settings is None:
         return Settings()
     if not isinstance(settings, Settings):

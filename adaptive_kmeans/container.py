@@ -615,12 +615,13 @@ def _bands_at_once(asked: _Asked, coder: Coder, limits: Limits, held: int = 0) -
     first = places[0].grid
     pixels, blocks = first.height * first.width, first.rows * first.columns
     maps = 3 * pixels + (blocks if grid.block_size > 1 else 0)
-    band = maps + coder.decoding_memory(pixels, (*codewords, 1) if asked.has_hidden else codewords)
+    size = first.height, first.width
+    band = maps + coder.decoding_memory(size, (*codewords, 1) if asked.has_hidden else codewords)
     if len(codewords) > 1:
-        band = max(band, 2 * blocks + coder.decoding_memory(blocks, (len(codewords),)))
+        band = max(band, _region_map_memory(asked, coder))
     if levels is not None:
         # The plane, its map and their regions; later, the regions with hidden pixels.
-        band = max(band, 4 * pixels + coder.decoding_memory(pixels, (len(levels),))) + 2 * pixels
+        band = max(band, 4 * pixels + coder.decoding_memory(size, (len(levels),))) + 2 * pixels
         # Alpha, and the image that joins it with the colors.
         held += 5 * grid.height * grid.width
     # The image, and the band before those being decoded.
@@ -629,6 +630,12 @@ def _bands_at_once(asked: _Asked, coder: Coder, limits: Limits, held: int = 0) -
     at_once = (limits.memory_bytes - held) // band
     threads = thread_count() if places[0].grid.height * grid.width >= THREAD_PIXELS else 1
     return min(threads, at_once, len(places))
+
+
+def _region_map_memory(asked: _Asked, coder: Coder) -> int:
+    """Estimate the memory of decoding the region map of a band."""
+    rows, columns = asked.places[0].grid.shape
+    return 2 * rows * columns + coder.decoding_memory((rows, columns), (len(asked.codewords),))
 
 
 def _each_band(
@@ -760,6 +767,8 @@ class Reader:
         Size of the image, and its blocks.
     levels : (n,) uint8 or None
         Levels of alpha, in rising order; None for an opaque image.
+    limits : Limits
+        What the file may ask for.
 
     Raises
     ------
@@ -806,7 +815,7 @@ class Reader:
         return reader
 
     def _read(self, source: _Whole | _Seekable, limits: Limits) -> None:
-        self._source, self._limits = source, limits
+        self._source, self.limits = source, limits
         found = _find_sections(source)
         self._found: dict[str, list[_Found]] = {}
         for section in found:
@@ -888,9 +897,9 @@ class Reader:
         return Metadata(**found)
 
     def _metadata_content(self, section: _Found) -> bytes:
-        self._limits.check("metadata", "metadata_bytes", section.size - 1)
+        self.limits.check("metadata", "metadata_bytes", section.size - 1)
         _check_crc(self._source, section)
-        return from_payload(self._payload(section), self._limits.metadata_bytes)
+        return from_payload(self._payload(section), self.limits.metadata_bytes)
 
     def payloads(self, kind: str) -> list[bytes]:
         """Return the payloads of all sections of a type, in their order."""
@@ -913,9 +922,13 @@ class Reader:
 
         Raises
         ------
-        CorruptError
-            A region map is invalid.
+        ChecksumError, CorruptError
+            A region map is damaged or invalid.
+        LimitError
+            A region map would take more memory than the limits allow.
         """
+        needed = _region_map_memory(self._asked, self._coder)
+        self.limits.check("region map", "memory_bytes", needed)
         n_regions = len(self.contents.codewords)
         counts = np.zeros(256, dtype=np.int64)
         for place in self._band_places:
@@ -926,7 +939,10 @@ class Reader:
         n_regions = len(self.contents.codewords)
         if n_regions == 1:
             return np.zeros(place.grid.shape, dtype=np.uint8)
-        payload = self._payload(self._found["R"][place.number])
+        section = self._found["R"][place.number]
+        if not self._source.reads_all:
+            _check_crc(self._source, section)
+        payload = self._payload(section)
         return self._coder.decode_region_map(payload, place.grid.shape, n_regions)
 
     def bands(self, progress: Progress | None = None, held_bytes: int = 0) -> Iterator[Band]:
@@ -946,7 +962,7 @@ class Reader:
         LimitError
             Decoding would take more memory than the limits allow; nothing has been allocated.
         """
-        at_once = _bands_at_once(self._asked, self._coder, self._limits, held_bytes)
+        at_once = _bands_at_once(self._asked, self._coder, self.limits, held_bytes)
         return self._decoded_bands(at_once, progress)
 
     def _decoded_bands(self, at_once: int, progress: Progress | None) -> Iterator[Band]:

@@ -133,7 +133,7 @@ def load(
     color = None if background is None else parse_color(background)
     check_limits(limits)
     if isinstance(path, Image.Image):
-        return _read_pillow(path, color, limits)
+        return read_pillow(path, color, limits)
     if isinstance(path, np.ndarray) or not hasattr(path, "read"):
         check_path(path)
     name = str(getattr(path, "name", "file"))
@@ -177,14 +177,34 @@ def as_pixels(image: object, what: str = "image") -> npt.NDArray[np.uint8]:
     raise ImageError(what, expected, type(image).__name__)
 
 
-def _read_pillow(
-    image: Image.Image, color: tuple[int, int, int] | None, limits: Limits
+def read_pillow(
+    image: Image.Image,
+    color: tuple[int, int, int] | None = None,
+    limits: Limits = DEFAULT,
+    orientation: int | None = None,
 ) -> npt.NDArray[np.uint8]:
+    """Return the pixels of a Pillow image as sRGB.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+    color : (int, int, int), optional
+        Color over which a translucent image is flattened.
+    limits : Limits
+        How large the image may be.
+    orientation : int, optional
+        The EXIF orientation to apply in place of the image's own.
+
+    Raises
+    ------
+    ImageError, LimitError
+        See `read_image`.
+    """
     name = str(getattr(image, "filename", "") or "Pillow image")
     with _pillow_errors(name, limits):
         _check_size(name, image, limits)
         _check_single_frame(name, image)
-        return to_srgb(name, image, color, [])
+        return to_srgb(name, image, color, [], orientation)
 
 
 def save(path: str | Path, image: npt.NDArray[np.uint8]) -> None:
@@ -249,7 +269,7 @@ def read_image(
     data = files.read_bytes(
         path,
         check_limits(limits).file_bytes,
-        check_start=lambda start: _check_start(str(path), start),
+        check_start=lambda start: check_start(str(path), start),
     )
     return decode_image(data, name=str(path), background=background, limits=limits)
 
@@ -269,7 +289,7 @@ def decode_image(
     (2, 3, 3)
     """
     color = None if background is None else parse_color(background)
-    _check_start(name, data[: files.START_BYTES])
+    check_start(name, data[: files.START_BYTES])
     with _pillow_errors(name, limits), Image.open(io.BytesIO(data), formats=READABLE) as image:
         _check_size(name, image, limits)
         _check_single_frame(name, image)
@@ -460,8 +480,8 @@ def is_image(start: bytes) -> bool:
     return any(accepts is not None and bool(accepts(start)) for accepts in tests)
 
 
-def _check_start(name: str, start: bytes) -> None:
-    """Refuse a file by its first bytes if it is not an image."""
+def check_start(name: str, start: bytes) -> None:
+    """Raise `ImageError` for a file that is not an image by its first bytes."""
     if not start:
         raise ImageError(name, "an image", "an empty file")
     if not is_image(start):

@@ -20,11 +20,12 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from adaptive_kmeans.errors import ConfigError, CorruptError
+from adaptive_kmeans.limits import MAX_METADATA_BYTES
 
 if TYPE_CHECKING:
     from PIL.Image import Exif, Image
@@ -49,7 +50,7 @@ _THUMBNAILS = ((0x0201, 0x0202), (0x0111, 0x0117))
 _INTEGERS = {(1, 1): "B", (3, 1): "H", (4, 1): "I"}
 """`struct` formats of single-integer fields, by type and count."""
 _ENTRY = 12
-_XMP_FIELD = rb"""(%s\s*=\s*["']|<%s(?:\s[^<>]*)?>)(\s*)\d+(?=\s*["'<])"""
+_XMP_FIELD = rb"""(%s\s*=\s*["']|<%s(?:\s[^<>]*)?>)(\s*)[^\s"'<](?:[^"'<]*[^\s"'<])?"""
 _STORED, _DEFLATED = 0, 1
 
 
@@ -92,7 +93,13 @@ class Metadata:
 
     @property
     def orientation(self) -> int:
-        """The orientation in the EXIF, 1 if it has none."""
+        """The orientation in the EXIF, 1 if it has none.
+
+        Raises
+        ------
+        ConfigError
+            The EXIF cannot be read.
+        """
         return _orientation(self.exif) or _UPRIGHT
 
 
@@ -108,14 +115,20 @@ def find(image: Image, notes: list[str]) -> Metadata:
         Loaded, since some files have metadata after their pixels; but a TIFF file not yet, since
         its tags are read from the open file.
     notes : list of str
-        Receives a line for anything left out because it cannot be read.
+        Receives a line for anything left out because it cannot be read or is too large.
     """
     found = {}
     for name, read in (("exif", _found_exif), ("xmp", _found_xmp)):
         try:
-            found[name] = UPRIGHT[name](read(image))
+            content = UPRIGHT[name](read(image))
         except Exception:  # Pillow raises nearly anything
             notes.append(f"ignored {name.upper()} data that cannot be read")
+            continue
+        if len(content) > MAX_METADATA_BYTES:
+            held = f"a file holds {MAX_METADATA_BYTES:,}"
+            notes.append(f"left out {name.upper()} of {len(content):,} B; {held}")
+        else:
+            found[name] = content
     return Metadata(**found)
 
 
@@ -209,11 +222,25 @@ def _orientation(exif: bytes) -> int:
     """Return the orientation in the EXIF, as Pillow reads it; 0 if there are no fields at all.
 
     Pillow warns about damaged fields and leaves them out.
+
+    Raises
+    ------
+    ConfigError
+        Pillow cannot read it.
     """
-    with warnings.catch_warnings():
+    with _exif_errors(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         read = _pillow_exif(exif)
         return int(read.get(_ORIENTATION, _UPRIGHT)) if len(read) else 0
+
+
+@contextmanager
+def _exif_errors() -> Iterator[None]:
+    """Turn what indices, structures and Pillow raise for damaged EXIF into our error."""
+    try:
+        yield
+    except Exception as error:
+        raise ConfigError("EXIF", "a TIFF structure", "other bytes") from error
 
 
 def _upright_xmp(xmp: bytes) -> bytes:
@@ -234,11 +261,12 @@ def _upright_exif(exif: bytes) -> bytes:
         exif = exif.removeprefix(EXIF_PREFIX)
     if not exif:
         return b""
-    try:
+    with _exif_errors():
         written = _written_upright(exif)
-        orientation = _orientation(written)
-    except Exception as error:  # from indices and structures, and whatever Pillow raises
-        raise ConfigError("EXIF", "a TIFF structure", "other bytes") from error
+        is_settled = _written_upright(written) == written
+    if not is_settled:
+        raise ConfigError("EXIF", "directories apart from each other", "some that overlap")
+    orientation = _orientation(written)
     if orientation not in (0, _UPRIGHT):
         raise ConfigError("EXIF", "an orientation that can be set to 1", orientation)
     return written if orientation else b""

@@ -28,12 +28,13 @@ import dataclasses
 import io
 from typing import IO, Any
 
-from PIL import ExifTags, Image, ImageFile
+from PIL import Image, ImageFile
 
 from adaptive_kmeans import container
 from adaptive_kmeans.codec import Settings, decode, encode
 from adaptive_kmeans.container import METADATA
-from adaptive_kmeans.errors import AdaptiveKMeansError
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, one_line
+from adaptive_kmeans.image import read_pillow
 from adaptive_kmeans.metadata import EXIF_PREFIX, Metadata
 
 FORMAT, EXTENSION, MIME = "AKM", ".akm", "image/x-akm"
@@ -45,6 +46,7 @@ class AkmImageFile(ImageFile.ImageFile):
 
     format = FORMAT
     format_description = "Adaptive K-means"
+    _is_coded = False  # as in copies, which Pillow makes of loaded pixels alone
 
     def _open(self) -> None:
         try:
@@ -120,18 +122,26 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     options = getattr(image, "encoderinfo", {})
     chosen = {name: options[name] for name in _SETTINGS if name in options}
     settings = Settings.regular(options["k"], **chosen) if "k" in options else Settings(**chosen)
-    given = {name: _as_bytes(options[name]) for name in METADATA.values() if options.get(name)}
+    given = {
+        name: _as_bytes(name, options[name]) for name in METADATA.values() if options.get(name)
+    }
     beside = Metadata(**given)
-    if beside.exif:
-        image = image.copy()
-        image.getexif()[ExifTags.Base.Orientation] = beside.orientation
-    file.write(container.with_metadata(encode(image, settings), beside))
+    beside.of_upright()  # raises errors before the time of encoding is spent
+    pixels = read_pillow(image, orientation=beside.orientation if beside.exif else None)
+    file.write(container.with_metadata(encode(pixels, settings), beside))
 
 
-def _as_bytes(given: bytes | str | Image.Exif) -> bytes:
+def _as_bytes(name: str, given: object) -> bytes:
     if isinstance(given, Image.Exif):
-        return given.tobytes()
-    return given.encode() if isinstance(given, str) else given
+        try:
+            return given.tobytes()
+        except Exception as error:  # Pillow raises whatever the values lead to
+            raise ConfigError(name, "values that EXIF holds", one_line(error)) from error
+    if isinstance(given, str):
+        return given.encode()
+    if not isinstance(given, bytes | bytearray | memoryview):
+        raise ConfigError(name, "bytes", type(given).__name__)
+    return bytes(given)
 
 
 Image.register_open(FORMAT, AkmImageFile, _accept)

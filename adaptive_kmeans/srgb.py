@@ -42,7 +42,11 @@ SIDEWAYS = (5, 6, 7, 8)
 
 
 def to_srgb(
-    name: str, image: Image.Image, background: tuple[int, int, int] | None, notes: list[str]
+    name: str,
+    image: Image.Image,
+    background: tuple[int, int, int] | None,
+    notes: list[str],
+    orientation: int | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Convert an opened image, and note what was converted.
 
@@ -51,11 +55,13 @@ def to_srgb(
     name : str
         Name of the image in errors.
     image : PIL.Image.Image
-        The opened file, not yet loaded.
+        The opened file, best not yet loaded, or an image in memory.
     background : tuple of int or None
         The color over which a translucent image is flattened; None keeps its alpha.
     notes : list of str
         Receives a line for each conversion.
+    orientation : int, optional
+        The EXIF orientation to apply in place of the image's own.
 
     Returns
     -------
@@ -68,13 +74,15 @@ def to_srgb(
     """
     if image.format == "MPO":
         notes.append("took the first picture of a JPEG that holds several")
-    # Depth and orientation have to be read first: loading forgets both.
+    # Depth and orientation have to be read first: loading may forget both.
     deep = _has_deep_samples(name, image)
-    orientation = read_orientation(image, notes)
+    is_own = orientation is None
+    if orientation is None:
+        orientation = read_orientation(image, notes)
     image.load()
     profile = image.info.get("icc_profile")
     if orientation in UPRIGHT:
-        if image.format != "TIFF":  # Pillow turns those upright while loading
+        if image.format != "TIFF" or not is_own:  # Pillow turns those upright while loading
             image = image.transpose(UPRIGHT[orientation])
         notes.append(f"applied the EXIF orientation {orientation}")
     if deep:
@@ -104,17 +112,26 @@ def read_orientation(image: Image.Image, notes: list[str]) -> int:
 
 
 def _has_deep_samples(name: str, image: Image.Image) -> bool:
-    """Whether the file has 16 bits per sample; Pillow drops the low byte of colors."""
-    if image.format == "PNG":
-        tiles = getattr(image, "tile", None) or ()
-        return any("16" in str(part) for tile in tiles for part in tile[3:])
+    """Whether the file has 16 bits per sample; Pillow drops the low byte of colors.
+
+    Once loaded, colors show it only by a transparent color that 8 bits cannot hold.
+    """
     if image.format == "TIFF":
         bits = getattr(image, "tag_v2", {}).get(258, (8,))
         depth = max(bits if isinstance(bits, tuple) else (bits,))
         if 8 < depth < 16:
             raise ImageError(name, "samples of at most 8, or of 16 bits", f"{depth} bits")
-        return bool(depth > 8)
-    return image.mode[0] in "IF"
+        if depth > 8:
+            return True
+    if image.mode[0] in "IF":
+        return True
+    if image.format != "PNG":
+        return False
+    tiles = getattr(image, "tile", None)
+    if tiles:
+        return any("16" in str(part) for tile in tiles for part in tile[3:])
+    transparent = image.info.get("transparency")
+    return isinstance(transparent, tuple) and max(transparent) > 255
 
 
 def _high_bytes(name: str, image: Image.Image) -> Image.Image:

@@ -25,7 +25,13 @@ import numpy as np
 import numpy.typing as npt
 
 from adaptive_kmeans import metrics
-from adaptive_kmeans.codec import AdaptiveKMeans, NamedCodec, Settings, encode_with_reconstruction
+from adaptive_kmeans.codec import (
+    AdaptiveKMeans,
+    NamedCodec,
+    Settings,
+    check_settings,
+    encode_with_reconstruction,
+)
 from adaptive_kmeans.container import with_metadata
 from adaptive_kmeans.errors import ConfigError, ImageError, UnknownNameError, UnreachableError
 from adaptive_kmeans.progress import Progress
@@ -248,7 +254,9 @@ def encode_to(
     """
     if not isinstance(target, Target):
         raise ConfigError("target", "a Target", type(target).__name__)
-    base = AdaptiveKMeans(Settings() if settings is None else settings)
+    base = AdaptiveKMeans(check_settings(settings))
+    if base.settings.quality is None:
+        raise ConfigError("settings", "none of codebooks, since a target sets the quality", "some")
     if not isinstance(image, np.ndarray):
         from adaptive_kmeans.image import as_pixels
 

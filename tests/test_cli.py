@@ -382,7 +382,14 @@ BAD = [
     ),
     ("compress cat.png --k 4 --detail bogus", None, 2, "detail measure: expected one of"),
     ("decompress cat.akm", lambda: damaged_akm(slice(0, 0), "cat.akm"), 2, "cat.png, which exists"),
-    ("decompress cat.png", None, 2, "another file than the"),
+    ("decompress cat.png", None, 3, "cat.png: signature: expected 89 41 4b 4d (an .akm file), rec"),
+    ("compress bad.akm", lambda: damaged_akm(slice(0, 0)), 3, "bad.akm: expected an image: PNG"),
+    (
+        "decompress same.png",
+        lambda: damaged_akm(slice(0, 0), "same.png"),
+        2,
+        "output: expected another file than the input, received same.png",
+    ),
     ("compress cat.png keep.akm", lambda: Path("keep.akm").touch(), 2, "keep.akm, which exists"),
     (
         "compress --force cat.png keep.akm",

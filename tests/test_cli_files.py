@@ -90,6 +90,35 @@ def test_conflicts_are_found_before_anything_is_written(many, command):
         assert not Path("out").exists()
 
 
+def test_a_file_named_like_standard_input_is_a_file(command):
+    Path("cat.png").rename("-")
+    code, _, err = command("compress", ".", *FAST)
+    assert (code, err) == (0, "")
+    assert Path("-.akm").exists()
+
+
+def test_json_of_one_skipped_file_is_that_of_many(command):
+    Path("cat.akm").touch()
+    code, out, err = command("compress", "cat.png", "--skip-existing", "--json")
+    assert (code, err) == (0, "cat.png: skipped, cat.akm exists\n")
+    facts = json.loads(out)
+    assert (facts["files"], facts["errors"], facts["totals"]["skipped"]) == ([], [], 1)
+
+
+def test_what_pillow_logs_is_not_printed(folder):
+    Image.open("cat.png").save("cat.tif")
+    data = bytearray(Path("cat.tif").read_bytes())
+    start = int.from_bytes(data[4:8], "little")
+    entry = data.index(b"\x15\x01\x03\0", start)  # samples per pixel
+    data[entry + 8] = 99
+    Path("cat.tif").write_bytes(data)
+    run = [sys.executable, "-m", "adaptive_kmeans", "compress", "cat.tif"]
+    done = subprocess.run(run, capture_output=True, text=True)
+    assert done.returncode == 3
+    assert done.stderr.startswith("adaptive-kmeans: cat.tif: expected an image: PNG")
+    assert done.stderr.count("\n") == 1
+
+
 def test_json_of_many_files(many, command):
     code, out, _ = command("compress", "set", "--output-dir", "out", "--json", *FAST)
     facts = json.loads(out)
@@ -232,6 +261,17 @@ def test_info_of_many_files_is_a_row_each_and_reads_little(command):
     assert code == 3
     assert "CRC-32" in err
     assert "all checksums hold" in command("info", "--verify", "b.akm")[1]
+
+
+def test_info_and_decompress_take_the_same_files_of_a_folder(command):
+    command("compress", "cat.png", "set.akm", *FAST)
+    Path("set").mkdir()
+    for name in ("a.akm", "B.AKM", ".hidden.akm"):
+        Path("set", name).write_bytes(Path("set.akm").read_bytes())
+    facts = json.loads(command("info", "set", "--json")[1])
+    assert [each["file"] for each in facts] == ["set/B.AKM", "set/a.akm"]
+    assert command("decompress", "set", "--output-dir", "out")[0] == 0
+    assert names("out") == ["B.png", "a.png"]
 
 
 def test_info_refuses_a_large_file_of_another_kind_by_its_start(command):

@@ -557,6 +557,20 @@ def test_a_peek_reads_what_says_how_a_file_is_made_and_little_else(photo):
     assert file.bytes_read < len(data) / 4
 
 
+@every_coder
+def test_the_shares_of_regions_are_read_under_limits_and_checksums(coder, random):
+    data = write(small(random), coder)
+    shares = Reader.peek(io.BytesIO(data)).region_shares()
+    assert shares == Reader(data).region_shares()
+    with pytest.raises(LimitError, match="region map: expected at most 99 bytes of memory"):
+        Reader.peek(io.BytesIO(data), Limits(memory_bytes=99)).region_shares()
+    damaged = bytearray(data)
+    place = next(i for i, section in enumerate(split(data)) if section.type == "R")
+    damaged[len(join(split(data)[: place + 1])) - 5] ^= 1
+    with pytest.raises(ChecksumError):
+        Reader.peek(io.BytesIO(bytes(damaged))).region_shares()
+
+
 def test_a_peek_refuses_another_file_by_its_signature():
     file = CountingFile(bytes(10**6))
     with pytest.raises(BadMagicError):

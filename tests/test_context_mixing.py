@@ -304,3 +304,11 @@ def test_same_bytes_with_the_compiler_off():
         check=True,
     )
     assert int(run.stdout) == golden()
+
+
+def test_the_memory_of_thin_maps_has_their_margins():
+    square, tall, wide = (
+        CODER.decoding_memory(shape, (2,)) for shape in ((1024, 1024), (2**20, 1), (1, 2**20))
+    )
+    assert tall > square + 30 * 2**20
+    assert wide > square + 10 * 2**20

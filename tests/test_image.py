@@ -147,6 +147,15 @@ def test_sixteen_bit_gray_keeps_the_high_byte(file_format):
     assert source.notes == ("kept the high byte of samples of 16 bits",)
 
 
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
+def test_a_loaded_image_of_sixteen_bits_keeps_the_high_byte(file_format):
+    samples = np.array([[0, 255, 256], [0x1234, 0xFF00, 0xFFFF]], dtype=np.uint16)
+    picture = Image.open(io.BytesIO(saved(Image.fromarray(samples), file_format)))
+    for given in (picture, picture, picture.copy(), picture.convert("I")):
+        assert akm.load(given)[..., 0].tolist() == (samples >> 8).tolist()
+    assert np.array_equal(np.asarray(picture), samples)
+
+
 def test_sixteen_bit_color_keeps_the_high_byte():
     samples = np.array([[[0x12FF, 0x8001, 0xFFFF], [0, 255, 256]]], dtype=">u2")
 
@@ -171,8 +180,13 @@ def test_a_transparent_color_of_sixteen_bits_is_refused(random):
     key = b"tRNS" + bytes(range(6))
     chunk = struct.pack(">I", 6) + key + struct.pack(">I", zlib.crc32(key))
     place = data.index(b"IDAT") - 4
+    keyed = data[:place] + chunk + data[place:]
     with pytest.raises(ImageError, match="an alpha channel where samples have 16 bits"):
-        decode_image(data[:place] + chunk + data[place:])
+        decode_image(keyed)
+    picture = Image.open(io.BytesIO(keyed))
+    picture.load()
+    with pytest.raises(ImageError, match="an alpha channel where samples have 16 bits"):
+        akm.load(picture)
 
 
 def test_damaged_metadata_does_not_fail_a_good_picture(picture, photo):

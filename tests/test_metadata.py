@@ -202,6 +202,9 @@ def test_exif_is_changed_in_its_place_and_loses_its_thumbnail(order, orientation
             b'<tiff:Orientation x="y">3</tiff:Orientation>',
             b'<tiff:Orientation x="y">1</tiff:Orientation>',
         ),
+        (b'<a tiff:Orientation="6.0" b="8"/>', b'<a tiff:Orientation="1" b="8"/>'),
+        (b"<tiff:Orientation>6x </tiff:Orientation>", b"<tiff:Orientation>1 </tiff:Orientation>"),
+        (b"<tiff:Orientation> <b/>", b"<tiff:Orientation> <b/>"),
         (b'<a exif:ColorSpace="65535"/>', b'<a exif:ColorSpace="1"/>'),
         (b'<a tiff:Orientations="6"/>', b'<a tiff:Orientations="6"/>'),
         (b"<a>tiff:Orientation 6</a>\0\0", b"<a>tiff:Orientation 6</a>"),
@@ -248,11 +251,24 @@ def test_a_tiff_file_gives_the_tags_that_describe_it(photo):
 
 
 def test_exif_that_cannot_be_read_is_ignored_and_said(photo):
-    for wrong in (b"no TIFF at all", b"II*\0\xff\xff\xff\xff", exif()[:15]):
+    in_header = b"MM\0*\0\0\0\4" + exif(order=">")[8:]
+    for wrong in (b"no TIFF at all", b"II*\0\xff\xff\xff\xff", exif()[:15], in_header):
         source = decode_image(saved(Image.fromarray(photo), "WEBP", lossless=True, exif=wrong))
         assert source.metadata.names == ""
         assert source.notes == ("ignored EXIF data that cannot be read",)
         assert np.array_equal(source.pixels, photo)
+
+
+@pytest.mark.parametrize(("name", "size"), [("exif", 5_000_000), ("xmp", 5_200_000)])
+def test_metadata_too_large_for_a_file_are_left_out_and_said(name, size, photo):
+    content = {"exif": exif(1, thumbnail=b""), "xmp": b"<x/>"}[name].ljust(size, b".")
+    options = {"pnginfo": PngImagePlugin.PngInfo()}
+    options["pnginfo"].add_itxt("XML:com.adobe.xmp", content)
+    options = {"exif": content} if name == "exif" else options
+    source = decode_image(saved(Image.fromarray(photo), "PNG", **options))
+    assert source.metadata.names == ""
+    assert source.notes == (f"left out {name.upper()} of {size:,} B; a file holds 4,194,304",)
+    assert np.array_equal(source.pixels, photo)
 
 
 def test_damaged_exif_is_upright_or_refused_and_never_costs_an_image(random, photo):

@@ -1,6 +1,8 @@
 """Pillow opens and saves files, and whatever people have for an image is taken."""
 
+import copy
 import io
+import pickle
 import subprocess
 import sys
 
@@ -56,6 +58,17 @@ def test_every_mode_is_saved(photo, mode):
         assert opened.mode in ("RGB", "RGBA")
 
 
+def test_a_loaded_image_of_sixteen_bits_is_saved_right():
+    samples = np.array([[0, 0x12FF], [0x8000, 0xFFFF]], dtype=np.uint16)
+    file = io.BytesIO()
+    Image.fromarray(samples).save(file, "PNG")
+    with Image.open(file) as picture:
+        picture.load()
+        saved = io.BytesIO()
+        picture.save(saved, "AKM", k=4)
+    assert akm.decode(saved.getvalue())[..., 0].tolist() == (samples >> 8).tolist()
+
+
 def test_opening_decodes_nothing_and_loading_does_once(data, monkeypatch):
     calls = []
     monkeypatch.setattr(
@@ -91,6 +104,55 @@ def test_a_thumbnail_and_a_copy_are_made(data):
         picture.thumbnail((20, 20))
         assert picture.size == (20, 15)
     assert np.array_equal(np.asarray(copy), akm.decode(data))
+
+
+def test_pickled_and_deep_copied_images_keep_their_pixels(data):
+    with Image.open(io.BytesIO(data)) as picture:
+        unpickled = pickle.loads(pickle.dumps(picture))  # noqa: S301
+        for made in (copy.deepcopy(picture), unpickled):
+            assert np.array_equal(np.asarray(made), akm.decode(data))
+
+
+def ascii_orientation() -> bytes:
+    exif = Image.Exif()
+    exif[0x010E] = "x"
+    return exif.tobytes().replace(b"\x01\x0e", b"\x01\x12").replace(b"\x0e\x01", b"\x12\x01")
+
+
+@pytest.mark.parametrize("exif", [b"garbage", b"MM\0*", ascii_orientation(), "text", 3])
+def test_exif_that_cannot_be_read_is_a_value_error(photo, exif):
+    with pytest.raises(ConfigError, match=r"exif: expected|EXIF: expected"):
+        Image.fromarray(photo).save(io.BytesIO(), "AKM", quality=50, effort=1, exif=exif)
+
+
+def test_an_orientation_that_pillow_cannot_write_is_a_value_error(photo):
+    exif = Image.Exif()
+    exif[0x0112] = "six"
+    with pytest.raises(ConfigError, match="exif: expected values that EXIF holds"):
+        Image.fromarray(photo).save(io.BytesIO(), "AKM", quality=50, effort=1, exif=exif)
+
+
+def test_exif_given_replaces_damaged_exif_of_the_image(photo):
+    picture = Image.fromarray(photo)
+    picture.info["exif"] = b"garbage"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    picture.save(file, "AKM", k=4, exif=exif)
+    with Image.open(file) as opened:
+        assert opened.size == (61, 83)
+
+
+def test_an_animation_is_refused_with_exif_as_without():
+    pages = [Image.new("RGB", (6, 4), color) for color in ("red", "blue")]
+    file = io.BytesIO()
+    pages[0].save(file, "GIF", save_all=True, append_images=pages[1:])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(file) as animation:
+        for options in ({}, {"exif": exif}):
+            with pytest.raises(ImageError, match="a single image, received 2 frames"):
+                animation.save(io.BytesIO(), "AKM", k=4, **options)
 
 
 def test_a_file_is_closed_by_its_context_and_reads_again(data, tmp_path):

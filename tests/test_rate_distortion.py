@@ -66,6 +66,16 @@ def test_a_dearer_bit_makes_a_smaller_file(photo):
     assert errors == sorted(errors)
 
 
+def test_the_greatest_prices_do_not_overflow(random):
+    image = np.full((64, 64, 3), 90, np.uint8)
+    image[:8, :8] = random.choice([0, 255], (8, 8, 1))
+    image[8:] += random.integers(0, 3, (56, 64, 3), dtype=np.uint8)
+    small, large = (
+        quantizer(price=price, detail_power=1.0, effort=2)(image) for price in (9e4, 1e6)
+    )
+    assert len(large.codebooks[0]) <= len(small.codebooks[0])
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (7, 1), (2, 2), (20, 13)])
 @pytest.mark.parametrize("color", ["one", "two", "noise"])
 def test_every_image_can_be_quantized(shape, color, random):

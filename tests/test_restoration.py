@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 
 import adaptive_kmeans as akm
 from adaptive_kmeans import codec, container, restoration
+from adaptive_kmeans.coding.context_mixing.range_coder import decoder
 from adaptive_kmeans.container import Section, inspect
-from adaptive_kmeans.errors import ConfigError, CorruptError, UnknownNameError
+from adaptive_kmeans.errors import ConfigError, CorruptError, LimitError, UnknownNameError
+from adaptive_kmeans.limits import Limits
 from adaptive_kmeans.restoration import correction, fit, integers, wiener
 from adaptive_kmeans.restoration.correction import Correction
 from adaptive_kmeans.restoration.default import DEFAULT
@@ -18,7 +21,7 @@ from adaptive_kmeans.restoration.price import price_of_bit
 from adaptive_kmeans.restoration.wiener import BY_DEFAULT, FORMS, OFF, OWN, Filter, Form
 from adaptive_kmeans.threads import Workers
 from tests import reference_restoration
-from tests.fuzzing import restoration_sections
+from tests.fuzzing import restoration_sections, with_field
 
 RESTORED = {"restoration": "auto", "correction": "auto"}
 SHAPES = [(1, 1), (1, 40), (40, 1), (2, 3), (30, 45), (70, 20), (6, 530)]
@@ -107,6 +110,24 @@ def test_strips_of_a_correction_do_not_show(random, workers):
     assert np.array_equal(also, image)
 
 
+@pytest.mark.parametrize("block", correction.BLOCKS)
+def test_columns_of_a_correction_do_not_show(block, random, workers, monkeypatch):
+    monkeypatch.setattr(correction, "STRIP_WIDTH", 10)
+    image = random.integers(0, 256, (20, 75, 3), dtype=np.uint8)
+    blocks = (-(-20 // block), -(-75 // block), 3)
+    found = Correction(block, 13, random.integers(-300, 301, blocks).astype(np.int32))
+    expected = reference_restoration.restore_correction(as_rows(image), found.to_bytes())
+    found.apply(image, workers)
+    assert as_rows(image) == expected
+
+
+def test_decoding_stops_within_a_row_that_the_payload_does_not_fill():
+    values = np.full((1, 5000, 3), 9, np.int32)
+    counters = np.zeros(integers.COUNTERS, dtype=np.uint32)
+    integers.code_values(decoder(b"\x55" * 9), values, np.int64(0), counters)
+    assert (values[0, -1] == 9).all()
+
+
 @pytest.mark.kernels
 @pytest.mark.parametrize("one_set", [False, True])
 @pytest.mark.parametrize("shape", [(0, 4, 3), (1, 1, 1), (5, 7, 3), (8, 18, 3), (3, 2, 4)])
@@ -180,6 +201,19 @@ def test_a_correction_that_cannot_be_right_is_refused(payload, message):
     data = akm.encode(np.zeros((20, 20, 3), np.uint8), akm.Settings.regular(2))
     with pytest.raises(CorruptError, match=message):
         akm.decode(container.with_sections(data, [Section("B", payload)]))
+
+
+def test_a_correction_over_the_memory_limit_is_refused_before_decoding(monkeypatch):
+    data = akm.encode(np.zeros((20, 20, 3), np.uint8), akm.Settings.regular(2))
+    data = container.with_sections(data, [Section("B", GOOD_CORRECTION)])
+    for field, value in (("width", 2**27), ("height", 1), ("band height", 4)):
+        data = with_field(data, field, value)
+    monkeypatch.setattr(integers, "decode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(LimitError, match="decoding: expected at most"):
+        akm.decode(data)
+    reader = container.Reader.peek(io.BytesIO(data), Limits(memory_bytes=10**8))
+    with pytest.raises(LimitError, match=r"correction: expected at most .* received 201,326,592"):
+        codec.read_restoration(reader)
 
 
 def test_a_file_has_one_filter_and_one_correction(random):

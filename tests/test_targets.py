@@ -155,8 +155,11 @@ def test_sizes_have_units(text, size):
 
 
 def test_settings_with_codebooks_and_small_images_are_refused(photo):
-    with pytest.raises(ConfigError, match="either quality, or codebooks"):
-        encode_to(photo, Target("psnr", 30), akm.Settings.regular(4))
+    for codebook in (akm.Settings.regular(4), akm.Settings.regular(4, price=9)):
+        with pytest.raises(ConfigError, match="settings: expected none of codebooks, since a targ"):
+            encode_to(photo, Target("psnr", 30), codebook)
+    with pytest.raises(ConfigError, match="settings: expected a Settings, received str"):
+        encode_to(photo, Target("psnr", 30), "quality")
     with pytest.raises(ConfigError, match="target: expected a Target"):
         encode_to(photo, 38)
     with pytest.raises(ImageError, match="large enough for SSIM, received 9 × 83"):
@@ -246,6 +249,7 @@ def test_a_target_out_of_reach_writes_nothing(command):
         ("--target-psnr 38 --quality 60", "either a target or --quality"),
         ("--target-psnr 38 --k 60", "either a target or --k"),
         ("--target-psnr 38 --k2 60", "either a target or --k2"),
+        ("--target-psnr 38 --codebook none.json", "either a target or --codebook"),
         ("--target-psnr 38 --target-bpp 1", "one target, received --target-bpp and --target-psnr"),
         ("--target-size 50XB", "expected a number, maybe with a unit of B, kB, KiB, MB, MiB"),
     ],

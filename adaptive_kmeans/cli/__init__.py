@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gc
 import io
+import logging
 import signal
 import sys
 from typing import Annotated
@@ -32,6 +33,9 @@ from adaptive_kmeans.cli.interchange import export_results
 from adaptive_kmeans.cli.manual import man
 from adaptive_kmeans.cli.plugins import Command
 from adaptive_kmeans.errors import AdaptiveKMeansError
+
+# What Pillow logs is in the errors already; worker processes import this module, too.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 app = typer.Typer(
     name="adaptive-kmeans",

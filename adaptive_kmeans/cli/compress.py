@@ -17,7 +17,7 @@ from adaptive_kmeans import files
 from adaptive_kmeans.cli import batch, targets
 from adaptive_kmeans.cli.console import named, print_json
 from adaptive_kmeans.cli.options import AsJson, Background, EncoderOptions, Quiet, grouped
-from adaptive_kmeans.cli.places import Direction, PlaceOptions, Task, plan
+from adaptive_kmeans.cli.places import Direction, PlaceOptions, Task, is_akm, plan
 from adaptive_kmeans.cli.startup import compiling_apart, without_garbage_collection, without_scipy
 from adaptive_kmeans.cli.targets import TargetOptions
 from adaptive_kmeans.codec import Settings
@@ -84,7 +84,7 @@ def compress(
     )
     made = plan(inputs, places, DIRECTION)
     output = batch.Output(_line, as_json, quiet)
-    if made.is_many:
+    if made.is_many or (as_json and made.skipped):
         if made.tasks:
             with without_garbage_collection():
                 _load_kernels(work.settings)
@@ -278,7 +278,7 @@ def _is_image(path: Path) -> bool:
     from adaptive_kmeans.datasets import EXTENSIONS
     from adaptive_kmeans.image import is_image
 
-    if path.suffix.lower() == ".akm":
+    if is_akm(path):
         return False
     if path.suffix.lower() in EXTENSIONS:
         return True
@@ -295,10 +295,17 @@ def _check_output(target: str) -> None:
         raise ConfigError("output", "a name that ends in .akm, or -", target)
 
 
+def _check_start(source: str, start: bytes) -> None:
+    from adaptive_kmeans.image import check_start
+
+    check_start(source, start)
+
+
 DIRECTION = Direction(
     extension=".akm",
     is_input=_is_image,
     passed_over=(".akm",),
     is_output=lambda name: name == files.STANDARD_STREAM or name.lower().endswith(".akm"),
     check_output=_check_output,
+    check_start=_check_start,
 )

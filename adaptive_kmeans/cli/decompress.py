@@ -12,7 +12,7 @@ from typer import Argument, Option
 from adaptive_kmeans.cli import batch
 from adaptive_kmeans.cli.console import named
 from adaptive_kmeans.cli.options import Background, LimitsName, Quiet, grouped
-from adaptive_kmeans.cli.places import Direction, PlaceOptions, Task, plan
+from adaptive_kmeans.cli.places import Direction, PlaceOptions, Task, is_akm, plan
 from adaptive_kmeans.cli.startup import without_garbage_collection, without_scipy
 from adaptive_kmeans.files import STANDARD_STREAM
 from adaptive_kmeans.limits import MAX_PALETTE, MAX_QUALITY, preset
@@ -174,8 +174,16 @@ def _direction(extension: str, check_output: Callable[[str], None]) -> Direction
 
     return Direction(
         extension=extension,
-        is_input=lambda path: path.suffix.lower() == ".akm",
+        is_input=is_akm,
         passed_over=EXTENSIONS,
         is_output=_is_output,
         check_output=check_output,
+        check_start=_check_start,
     )
+
+
+def _check_start(source: str, start: bytes) -> None:
+    from adaptive_kmeans.container import check_start
+
+    with named(source):
+        check_start(start)

@@ -21,6 +21,7 @@ from adaptive_kmeans.cli.console import (
     say,
 )
 from adaptive_kmeans.cli.options import AsJson, LimitsName
+from adaptive_kmeans.cli.places import files_below, is_akm
 from adaptive_kmeans.codec import Settings
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, TrialsFailedError, counted
 from adaptive_kmeans.limits import Limits, preset
@@ -49,7 +50,8 @@ def info(
     pixels.
     """
     allowed = preset(limits)
-    found = _expand(sources)
+    failures: list[AdaptiveKMeansError] = []
+    found = _expand(sources, failures)
     if len(sources) == 1 and found == list(sources):
         facts = _read(found[0], allowed, verify)
         if as_json:
@@ -57,7 +59,9 @@ def info(
         else:
             _print(found[0], facts, verify)
         return
-    read, failures = [], []
+    for error in failures:
+        print_error(error)
+    read = []
     for source in found:
         try:
             read.append((source, _read(source, allowed, verify)))
@@ -97,14 +101,14 @@ class _Facts(NamedTuple):
         return facts
 
 
-def _expand(sources: Sequence[str]) -> list[str]:
+def _expand(sources: Sequence[str], failures: list[AdaptiveKMeansError]) -> list[str]:
     found: list[str] = []
     for source in sources:
         if not source:
             raise ConfigError("input", "a file or a folder", "")
         if source != files.STANDARD_STREAM and files.is_folder(source):
-            below = sorted(Path(source).rglob("*.akm"))
-            if not below:
+            below = sorted(filter(is_akm, files_below(Path(source), failures)))
+            if not below and not failures:
                 raise ConfigError("input", "a folder with .akm files", source)
             found += map(str, below)
         else:

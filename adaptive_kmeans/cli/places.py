@@ -63,6 +63,8 @@ class Direction:
         Whether a name can only be an output.
     check_output : callable
         Raises `ConfigError` for a name that cannot be an output.
+    check_start : callable
+        Takes the name and the first bytes of a file; raises an error if it cannot be an input.
     """
 
     extension: str
@@ -70,6 +72,7 @@ class Direction:
     passed_over: tuple[str, ...]
     is_output: Callable[[str], bool]
     check_output: Callable[[str], None]
+    check_start: Callable[[str, bytes], None]
 
 
 class Task(NamedTuple):
@@ -128,7 +131,7 @@ def plan(arguments: Sequence[str], places: PlaceOptions, direction: Direction) -
     if made.is_many and any(found.source == files.STANDARD_STREAM for found in inputs):
         raise ConfigError("inputs", "standard input alone", "others too")
     wanted = [(found.source, _target(found, output, places, direction)) for found in inputs]
-    _refuse_conflicts(wanted)
+    _refuse_conflicts(wanted, direction)
     _settle(wanted, places, made)
     return made
 
@@ -168,22 +171,44 @@ def _expand(arguments: Sequence[str], direction: Direction, made: Plan) -> Itera
 
 
 def _walk(folder: Path, direction: Direction, made: Plan) -> Iterator[Input]:
-    """Yield the inputs below a folder, skipping hidden files and folders."""
+    """Yield the inputs below a folder."""
+    for path in files_below(folder, made.failures):
+        if direction.is_input(path):
+            yield Input(_named(path), path.relative_to(folder))
+        elif path.suffix.lower() not in direction.passed_over:
+            made.skipped.append((str(path), "neither an image nor an .akm file"))
+
+
+def _named(path: Path) -> str:
+    """Return the name of a file, which is never that of standard input."""
+    return f".{os.sep}{path}" if str(path) == files.STANDARD_STREAM else str(path)
+
+
+def files_below(folder: Path, failures: list[AdaptiveKMeansError]) -> Iterator[Path]:
+    """Yield the files below a folder, skipping hidden files and folders.
+
+    Parameters
+    ----------
+    folder : Path
+    failures : list of AdaptiveKMeansError
+        Receives an error for each folder that cannot be read.
+    """
 
     def fail(error: OSError) -> None:
         name = str(error.filename)
-        made.failures.append(ReadError(name, "a folder that can be read", files.reason(error)))
+        failures.append(ReadError(name, "a folder that can be read", files.reason(error)))
 
     for place, folders, names in os.walk(folder, onerror=fail):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(place, name)
-            if name.startswith(".") or not files.is_regular(path):
-                continue
-            if direction.is_input(path):
-                yield Input(str(path), path.relative_to(folder))
-            elif path.suffix.lower() not in direction.passed_over:
-                made.skipped.append((str(path), "neither an image nor an .akm file"))
+            if not name.startswith(".") and files.is_regular(path):
+                yield path
+
+
+def is_akm(path: Path) -> bool:
+    """Whether a file in a folder is an .akm file, by its extension."""
+    return path.suffix.lower() == ".akm"
 
 
 def _target(found: Input, output: str | None, places: PlaceOptions, direction: Direction) -> str:
@@ -201,7 +226,7 @@ def _target(found: Input, output: str | None, places: PlaceOptions, direction: D
     return target
 
 
-def _refuse_conflicts(wanted: Sequence[tuple[str, str]]) -> None:
+def _refuse_conflicts(wanted: Sequence[tuple[str, str]], direction: Direction) -> None:
     """Refuse an output shared by two inputs, and one that is an input."""
     sources = {os.path.realpath(source): source for source, _ in wanted}
     taken: dict[str, str] = {}
@@ -210,6 +235,9 @@ def _refuse_conflicts(wanted: Sequence[tuple[str, str]]) -> None:
             continue
         real = os.path.realpath(target)
         if real in sources and not files.is_special(target):
+            if real == os.path.realpath(source):  # often because it is not an input at all
+                with files.opened(source) as file:
+                    direction.check_start(source, file.read(files.START_BYTES))
             raise ConfigError("output", "another file than the input", target)
         if real in taken:
             received = f"{target} for {taken[real]} and {source}"

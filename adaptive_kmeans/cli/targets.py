@@ -64,7 +64,7 @@ class TargetOptions:
         if len(given) > 1:
             raise ConfigError("options", "one target", " and ".join(map(_spelled, given)))
         ((name, value),) = given.items()
-        for fixed in ("quality", "k", "k1", "k2"):
+        for fixed in ("quality", "k", "k1", "k2", "codebook"):
             if getattr(encoder, fixed) is not None:
                 received = f"{_spelled(name)} and --{fixed}"
                 raise ConfigError("options", f"either a target or --{fixed}", received)

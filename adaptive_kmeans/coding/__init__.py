@@ -103,13 +103,13 @@ class Coder(Protocol):
         """Prepare what all bands of a file share, and return the coder of their index maps."""
         ...
 
-    def decoding_memory(self, pixels: int, codewords: tuple[int, ...]) -> int:
+    def decoding_memory(self, shape: tuple[int, int], codewords: tuple[int, ...]) -> int:
         """Estimate the memory, in bytes, needed to decode an index map or a region map.
 
         Parameters
         ----------
-        pixels : int
-            Pixels of the band, or blocks of its region map.
+        shape : (int, int)
+            Rows and columns of the band's pixels, or of its region map.
         codewords : tuple of int
             Length of each region's codebook; for a region map ``(n_regions,)``.
 

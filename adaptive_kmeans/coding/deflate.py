@@ -119,9 +119,9 @@ class Deflate:
         """Return the coder of the bands' index maps."""
         return DeflateIndices(sizes_by_region(codebooks), self.level)
 
-    def decoding_memory(self, pixels: int, codewords: tuple[int, ...]) -> int:
+    def decoding_memory(self, shape: tuple[int, int], codewords: tuple[int, ...]) -> int:
         """Estimate the memory of decoding: about 64 bytes per pixel of a run."""
-        return FixedLength().decoding_memory(pixels, codewords)
+        return FixedLength().decoding_memory(shape, codewords)
 
 
 @dataclass(frozen=True, eq=False)

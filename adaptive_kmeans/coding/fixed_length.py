@@ -144,9 +144,9 @@ class FixedLength:
         """Return the coder of the bands' index maps."""
         return FixedLengthIndices(sizes_by_region(codebooks))
 
-    def decoding_memory(self, pixels: int, codewords: tuple[int, ...]) -> int:
+    def decoding_memory(self, shape: tuple[int, int], codewords: tuple[int, ...]) -> int:
         """Estimate the memory of decoding: about 64 bytes per pixel of a run."""
-        return 64 * min(pixels, RUN)
+        return 64 * min(shape[0] * shape[1], RUN)
 
 
 def sizes_by_region(codebooks: tuple[Bytes, ...]) -> Integers:

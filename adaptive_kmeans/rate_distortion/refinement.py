@@ -184,7 +184,7 @@ class Refinement:
         return search.Choice(
             self._image,
             self._labels,
-            np.rint(self._prices * share).astype(np.int32),
+            np.minimum(np.rint(self._prices * share), search.LARGEST_PRICE).astype(np.int32),
             self._distortion(self._targets, points, self._inner, self._start.alpha),
             palette,
             self._costs(palette),

@@ -39,6 +39,8 @@ LATER = np.array([(0, 1), (1, -1), (1, 0), (1, 1)], dtype=np.int64)
 """(dy, dx) of the later pixels that see a pixel as W, NE, N and NW."""
 PRICE_SCALE = 16
 """Units of prices per squared error."""
+LARGEST_PRICE = 2**31 - 128
+"""The largest price in these units, as an int32 and a float32 hold it."""
 BAND = 32
 """Rows of a band."""
 UNKNOWN = np.int64(1) << 62

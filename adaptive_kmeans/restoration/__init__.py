@@ -267,10 +267,30 @@ def warm_up() -> None:
         restore(ramp, None, found, workers)
 
 
-def held_bytes(correction: Correction | None, found: Filter | None, grid: BlockGrid) -> int:
-    """Return the memory that restoring an image takes besides the image."""
-    strip = 0 if found is None else found.strip_bytes(grid.height, grid.width)
-    return strip + (0 if correction is None else correction.values.nbytes)
+def held_bytes(correction: bytes | None, found: bytes | None, grid: BlockGrid) -> int:
+    """Return the memory that restoring an image takes besides the image.
+
+    Parameters
+    ----------
+    correction, found : bytes or None
+        Payloads of the correction and of the filter, of which only heads are read.
+    grid : BlockGrid
+
+    Raises
+    ------
+    CorruptError
+        The correction is invalid.
+    """
+    held = 0
+    if found is not None:
+        from adaptive_kmeans.restoration.wiener import Filter
+
+        held += Filter.strip_bytes(grid.height, grid.width)
+    if correction is not None:
+        from adaptive_kmeans.restoration.correction import values_bytes
+
+        held += values_bytes(correction, grid.height, grid.width)
+    return held
 
 
 def _section_bits(payload: bytes) -> int:

@@ -59,8 +59,8 @@ STEPS = 8
 LARGEST_STEP = 255
 LARGEST = 4095
 """Largest magnitude of a block's value times the step."""
-STRIP = 64
-"""Rows of an image corrected at a time."""
+STRIP, STRIP_WIDTH = 64, 2**13
+"""Rows and columns of an image corrected at a time."""
 _HEAD_BYTES = 3
 
 TO_LUMA = np.array(
@@ -118,12 +118,7 @@ class Correction:
         CorruptError
             The payload is not one that `to_bytes` writes.
         """
-        if len(payload) < _HEAD_BYTES:
-            raise CorruptError("correction", f"at least {_HEAD_BYTES} bytes", len(payload))
-        block, step, gain = payload[:_HEAD_BYTES]
-        if block not in BLOCKS or not step:
-            expected = f"blocks of {BLOCKS} pixels and a step of 1..{LARGEST_STEP}"
-            raise CorruptError("correction", expected, f"{block} and {step}")
+        block, step, gain = _read_head(payload)
         values = integers.decode(payload[_HEAD_BYTES:], _shape(height, width, block), "correction")
         largest = max(int(values.max()), -int(values.min())) * step
         if largest > LARGEST:
@@ -133,9 +128,32 @@ class Correction:
     def apply(self, image: Image, workers: Workers) -> None:
         """Correct an (H, W, 3) image in place."""
         workers.map(
-            lambda top: _add(self.values, self.step, self.block, top, image[top : top + STRIP]),
-            ((top,) for top in range(0, len(image), STRIP)),
+            lambda top, left: _add(
+                self.values,
+                self.step,
+                self.block,
+                top,
+                left,
+                image[top : top + STRIP, left : left + STRIP_WIDTH],
+            ),
+            (
+                (top, left)
+                for top in range(0, image.shape[0], STRIP)
+                for left in range(0, image.shape[1], STRIP_WIDTH)
+            ),
         )
+
+
+def values_bytes(payload: bytes, height: int, width: int) -> int:
+    """Return the memory that the values of a payload take, before they are decoded.
+
+    Raises
+    ------
+    CorruptError
+        The payload does not begin as one that `Correction.to_bytes` writes.
+    """
+    block, *_ = _read_head(payload)
+    return np.dtype(np.int32).itemsize * math.prod(_shape(height, width, block))
 
 
 def block_means(original: Image, image: Image, block: int, alpha: Image | None = None) -> Means:
@@ -184,6 +202,17 @@ def quantize(means: Means, block: int, price: float, factor: float) -> Correctio
     return Correction(block, step, np.clip(values, -largest, largest).astype(np.int32))
 
 
+def _read_head(payload: bytes) -> tuple[int, int, int]:
+    """Return block, step and gain."""
+    if len(payload) < _HEAD_BYTES:
+        raise CorruptError("correction", f"at least {_HEAD_BYTES} bytes", len(payload))
+    block, step, gain = payload[:_HEAD_BYTES]
+    if block not in BLOCKS or not step:
+        expected = f"blocks of {BLOCKS} pixels and a step of 1..{LARGEST_STEP}"
+        raise CorruptError("correction", expected, f"{block} and {step}")
+    return block, step, gain
+
+
 def _shape(height: int, width: int, block: int) -> tuple[int, int, int]:
     return -(-height // block), -(-width // block), 3
 
@@ -203,15 +232,17 @@ def _colors(values: Array, step: int, colors: Array) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _add(values: Array, step: int, block: int, top: int, rows: Array) -> None:
-    """Correct some rows of an image.
+def _add(values: Array, step: int, block: int, top: int, left: int, part: Array) -> None:
+    """Correct a part of an image.
 
     values : (rows, columns, 3) int32
-    rows : (h, W, 3) uint8  # OUT, from row `top` of the image
+    part : (h, w, 3) uint8  # OUT, from row `top` and column `left` of the image
     """
-    height, width = rows.shape[:2]
-    columns = values.shape[1]
+    height, width = part.shape[:2]
     scale = 2 * block
+    first = max((2 * left + 1 - block) // scale, 0)
+    end = min((2 * (left + width) - 1 - block) // scale + 2, values.shape[1])
+    columns = end - first
     shift = np.int64(0)
     while (1 << shift) < scale * scale * STEPS:
         shift += 1
@@ -225,21 +256,21 @@ def _add(values: Array, step: int, block: int, top: int, rows: Array) -> None:
         weight = down % scale
         row = down // scale
         if row != last:
-            _colors(values[max(row, 0)], step, upper)
-            _colors(values[min(row + 1, len(values) - 1)], step, lower)
+            _colors(values[max(row, 0), first:end], step, upper)
+            _colors(values[min(row + 1, len(values) - 1), first:end], step, lower)
             last = row
         for i in range(columns):
             for c in range(3):
                 between[i, c] = (scale - weight) * upper[i, c] + weight * lower[i, c]
         for x in range(width):
-            across = 2 * x + 1 - block
+            across = 2 * (left + x) + 1 - block
             right_weight = across % scale
-            left = max(across // scale, 0)
-            right = min(across // scale + 1, columns - 1)
+            west = max(across // scale - first, 0)
+            east = min(across // scale + 1 - first, columns - 1)
             for c in range(3):
-                total = (scale - right_weight) * between[left, c] + right_weight * between[right, c]
-                value = np.int64(rows[y, x, c]) + ((total + half) >> shift)
-                rows[y, x, c] = min(max(value, 0), 255)
+                total = (scale - right_weight) * between[west, c] + right_weight * between[east, c]
+                value = np.int64(part[y, x, c]) + ((total + half) >> shift)
+                part[y, x, c] = min(max(value, 0), 255)
 
 
 @njit(cache=True, nogil=True)

@@ -124,8 +124,8 @@ def code_values(
                 value = np.int64(values[row, column, channel])
                 value = _code_value(sink, counters, value, leaning, size, group)
                 values[row, column, channel] = value
-        if exhausted(sink):
-            return
+            if exhausted(sink):
+                return
 
 
 def encode(values: NDArray[np.int32], *, one_set: bool = False) -> bytes:

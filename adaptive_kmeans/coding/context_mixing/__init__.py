@@ -152,16 +152,16 @@ class ContextMixing:
         """
         return ContextMixingIndices(_kind(self.profile), codebooks)
 
-    def decoding_memory(self, pixels: int, codewords: tuple[int, ...]) -> int:
-        """Estimate the memory of decoding: tables, plus the cost per pixel, region and pair."""
+    def decoding_memory(self, shape: tuple[int, int], codewords: tuple[int, ...]) -> int:
+        """Estimate the memory of decoding: tables, plus what pixels, regions and pairs take."""
         if max(codewords) <= 1:
             return 0
-        from adaptive_kmeans.coding.context_mixing.contexts import table_bytes
+        from adaptive_kmeans.coding.context_mixing.contexts import map_bytes, table_bytes
 
         regions = len(codewords)
         pairs = regions * sum(codewords) if regions > 1 else 0
-        tables = table_bytes(_kind(self.profile), pixels, sum(codewords))
-        return tables + 8 * pixels + (regions << 17) + 4 * pairs
+        tables = table_bytes(_kind(self.profile), shape[0] * shape[1], sum(codewords))
+        return tables + map_bytes(*shape) + (regions << 17) + 4 * pairs
 
 
 class ContextMixingIndices:

@@ -38,7 +38,11 @@ from adaptive_kmeans.coding.context_mixing.codeword_tree import Codewords
 from adaptive_kmeans.coding.context_mixing.kernel import LANES, counter_learner
 from adaptive_kmeans.coding.context_mixing.match import Match, match_bytes
 from adaptive_kmeans.coding.context_mixing.mixer import SETS, Mixer
-from adaptive_kmeans.coding.context_mixing.neighborhood import Neighborhood
+from adaptive_kmeans.coding.context_mixing.neighborhood import (
+    ABOVE_MARGIN,
+    ACROSS_MARGIN,
+    Neighborhood,
+)
 from adaptive_kmeans.kernels import Int, inlined
 
 CODEWORDS = -1
@@ -584,3 +588,9 @@ def table_bytes(kind: type[Model], pixels: int, codewords: int) -> int:
     """Return the size in bytes of the counters, weights and match table of a band of `pixels`."""
     placed = place_tables(kind.profile, pixels, codewords)
     return 4 * placed.counters + 4 * (LANES + 1) * placed.sets + match_bytes(pixels)
+
+
+def map_bytes(height: int, width: int) -> int:
+    """Return the size in bytes of a band's codewords, bare and with margins, and a row's errors."""
+    framed = (height + ABOVE_MARGIN) * (width + 2 * ACROSS_MARGIN)
+    return 4 * (height * width + framed) + 8 * (width + 2)
