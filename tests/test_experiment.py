@@ -14,13 +14,14 @@ from adaptive_kmeans import container
 from adaptive_kmeans.codec import AdaptiveKMeans
 from adaptive_kmeans.coding.context_mixing import ablation
 from adaptive_kmeans.datasets import find_images
-from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, TrialsFailedError
 from adaptive_kmeans.experiment import bars, pictures, run_experiment, tables
 from adaptive_kmeans.experiment.columns import Column, table_of
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.rows import COLUMNS as TABLE
 from adaptive_kmeans.experiment.schema import CompressionConfig
 from adaptive_kmeans.experiment.series import named
+from adaptive_kmeans.experiment.studies import clustering_speed
 from adaptive_kmeans.experiment.studies.elbow import elbow_curve
 
 CONFIG = """
@@ -290,6 +291,18 @@ def test_engines_alternate_and_their_error_is_that_of_8_bit_pixels(folder, photo
     ]
 
 
+DYING_OPENCV = """
+import os
+import numpy as np
+TERM_CRITERIA_MAX_ITER = KMEANS_PP_CENTERS = 0
+setNumThreads = setRNGSeed = print
+def kmeans(points, k, *_):
+    if k == 3:
+        os._exit(1)
+    return 0, np.zeros(len(points), int), points[:k]
+"""
+
+
 def test_a_failing_engine_does_not_affect_the_others(folder):
     pytest.importorskip("libimagequant")
     text = SPEED.replace('"scikit-learn"', '"libimagequant"').replace("k = [3, 8]", "k = [1, 8]")
@@ -299,6 +312,23 @@ def test_a_failing_engine_does_not_affect_the_others(folder):
         "b at k = 1, libimagequant: ValueError:"
     ]
     assert len(results.table) == 2 * 3 - 1
+
+
+def test_an_engine_whose_process_dies_has_a_new_one_for_the_next_k(folder, monkeypatch):
+    Path("speed.toml").write_text(SPEED.replace('"scikit-learn"', '"opencv"'))
+    monkeypatch.syspath_prepend(folder)  # which a spawned process inherits
+    Path("cv2.py").write_text(DYING_OPENCV)
+    monkeypatch.setattr(clustering_speed, "_workers", {})
+    results = run_experiment(Path("speed.toml"), jobs=1)
+    (failure,) = results.failures
+    assert str(failure).startswith("b at k = 3, opencv: BrokenProcessPool")
+    assert list(results.table.loc[results.table.engine == "opencv", "k"]) == [8]
+
+
+def test_an_engine_needs_time(folder):
+    Path("speed.toml").write_text(f"budget_s = 0\n{SPEED}")
+    with pytest.raises(ConfigError, match=r"budget_s: expected more than 0, received 0"):
+        read_config(Path("speed.toml"))
 
 
 def test_an_engine_without_its_library_is_skipped_and_printed(folder, monkeypatch, capfd):

@@ -8,12 +8,11 @@ image and k skips the remaining repeats.
 
 from __future__ import annotations
 
-import functools
 import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from typing import Annotated, ClassVar, Literal
@@ -63,6 +62,9 @@ QUANTIZERS = ("libimagequant", "median-cut", "octree")
 MAX_COLUMNS, MAX_ROWS = 3, 4
 """Maximum numbers of panels side by side and below each other."""
 
+_workers: dict[tuple[str, int], ProcessPoolExecutor] = {}
+"""The processes that run, by engine and number of threads."""
+
 
 class EngineConfig(Strict):
     """A clustering engine and its numbers of threads."""
@@ -85,7 +87,7 @@ class ClusteringSpeedConfig(Experiment):
     repeats: Annotated[int, Field(ge=1)] = Field(
         3, description="Number of runs, which give the median and the range."
     )
-    budget_s: float = Field(
+    budget_s: Annotated[float, Field(gt=0)] = Field(
         10.0, description="Seconds that an engine may take for an image and k before it skips runs."
     )
 
@@ -181,6 +183,8 @@ def _measure(
             try:
                 done.append(_worker(engine, threads).submit(_run, *arguments).result())
             except Exception as error:  # raised by a library, or the process died
+                if isinstance(error, BrokenExecutor):
+                    _workers.pop((engine, threads), None)  # the next k has a new one
                 what = f"{source.name} at k = {k}, {engine}"
                 errors.append(TrialsFailedError(f"{what}: {one_line(error)}"))
                 del runs[engine, threads]
@@ -239,18 +243,19 @@ def _row(image: str, engine: str, threads: int, k: int, runs: list[_Timing]) -> 
     )
 
 
-@functools.cache
 def _worker(engine: str, threads: int) -> ProcessPoolExecutor:
-    """Start a process for an engine, whose libraries use the given number of threads.
+    """Return the process of an engine, whose libraries use the given number of threads.
 
     Raises
     ------
     MissingDependencyError
         The engine's library is not installed.
     """
-    worker = ProcessPoolExecutor(1, get_context("spawn"), _limit_threads, (threads,))
-    worker.submit(_warm_up, engine, threads).result()
-    return worker
+    if (engine, threads) not in _workers:
+        worker = ProcessPoolExecutor(1, get_context("spawn"), _limit_threads, (threads,))
+        worker.submit(_warm_up, engine, threads).result()
+        _workers[engine, threads] = worker
+    return _workers[engine, threads]
 
 
 def _limit_threads(threads: int) -> None:
