@@ -440,6 +440,7 @@ def test_a_peer_without_its_library_is_skipped_and_printed(two_sets, monkeypatch
         ('"fixed-length"', '"zip"', "coder: expected one of"),
         ('"webp-lossless:0"', '"gif"', "lossless peer: expected one of"),
         ('"webp-lossless:0"', '"png8-oxipng:0"', "coders and peers: expected each once"),
+        ("k = [3, 16]", "k = [3, 3]", "k: expected each once, received 3, 3"),
         ("k = [3, 16]", "k = [0]", r"k: expected an integer in 1\.\.4096"),
         ("k = [3, 16]", "effort = 3", "missing key k"),
     ],
@@ -448,6 +449,27 @@ def test_an_invalid_coding_size_config_is_refused(folder, old, new, message):
     Path("sizes.toml").write_text(SIZES.replace(old, new))
     with pytest.raises(AdaptiveKMeansError, match=message):
         read_config(Path("sizes.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (SPEED.replace("k = [3, 8]", "k = [8, 8]"), "k: expected each once, received 8, 8"),
+        (SPEED.replace("[1, 2]", "[2, 2]"), "engines and threads: expected each once, received "),
+        (
+            'kind = "coder-ablation"\nname = "groups"\nimages = ["a.png"]\nk = [8, 8]',
+            "k: expected ",
+        ),
+        (
+            'kind = "explorer-latency"\nname = "l"\nimages = ["a.png"]\npause_ms = [0, 0]',
+            "pause_ms",
+        ),
+    ],
+)
+def test_a_study_refuses_what_would_have_the_same_rows_twice(folder, text, message):
+    Path("twice.toml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        read_config(Path("twice.toml"))
 
 
 @pytest.mark.long

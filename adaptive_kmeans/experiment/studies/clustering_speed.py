@@ -38,7 +38,7 @@ from adaptive_kmeans.experiment.environment import libraries
 from adaptive_kmeans.experiment.keys import Integers, Ks, OneOf, Strict
 from adaptive_kmeans.experiment.kind import always, study
 from adaptive_kmeans.experiment.memory import PeakMemory
-from adaptive_kmeans.experiment.schema import Experiment
+from adaptive_kmeans.experiment.schema import Experiment, check_once
 from adaptive_kmeans.experiment.style import (
     CONTEXT,
     MAX_SERIES,
@@ -92,10 +92,14 @@ class ClusteringSpeedConfig(Experiment):
     )
 
     def check(self) -> None:
-        """Check that all engines exist."""
+        """Check that all engines exist, and that none is named twice."""
         super().check()
+        named = []
         for contestant in self.engines:
             engines.create(contestant.engine)
+            named += [f"{contestant.engine} on {threads}" for threads in contestant.threads]
+        check_once("k", self.k)
+        check_once("engines and threads", named)
 
 
 @dataclass(frozen=True)

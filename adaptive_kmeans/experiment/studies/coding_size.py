@@ -88,6 +88,7 @@ class CodingSizeConfig(Experiment):
         for peer in self.peers:
             with contextlib.suppress(MissingDependencyError):  # skipped when the study is run
                 peers.create(peer)
+        check_once("k", self.k)
         check_once("coders and peers", [*self.coders, *self.peers])
 
 

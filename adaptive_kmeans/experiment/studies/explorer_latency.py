@@ -26,7 +26,7 @@ from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError, count
 from adaptive_kmeans.experiment.columns import columns_of, parameter, timed
 from adaptive_kmeans.experiment.keys import Integers, Ks, Numbers
 from adaptive_kmeans.experiment.kind import always, study
-from adaptive_kmeans.experiment.schema import Experiment
+from adaptive_kmeans.experiment.schema import Experiment, check_once
 from adaptive_kmeans.experiment.style import TWO_COLUMNS, Drawn, blank, looks
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial
 from adaptive_kmeans.explorer.images import offer_source
@@ -67,6 +67,8 @@ class ExplorerLatencyConfig(Experiment):
         for method, key, value in self.dials():
             for moved in _moves(key, value, self.moves):
                 ExplorerState(**{"method": method, "k2": self.k2, key: moved})
+        for key in ("k", "quality", "pause_ms"):
+            check_once(key, getattr(self, key))
 
 
 _DIALS = (("regular", "k"), ("regions", "k1"))
