@@ -15,7 +15,7 @@ from adaptive_kmeans.codec import AdaptiveKMeans
 from adaptive_kmeans.coding.context_mixing import ablation
 from adaptive_kmeans.datasets import find_images
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, TrialsFailedError
-from adaptive_kmeans.experiment import bars, pictures, run_experiment, tables
+from adaptive_kmeans.experiment import bars, pictures, run_experiment, tables, view
 from adaptive_kmeans.experiment.columns import Column, table_of
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.rows import COLUMNS as TABLE
@@ -391,6 +391,20 @@ def test_files_of_coders_are_set_beside_those_of_peers(two_sets, photo):
     run_experiment(Path("sizes.toml"), images=absolute, jobs=2)
     again = pd.read_csv("results/sizes/table.csv")
     pd.testing.assert_frame_equal(numbers(again), numbers(table))
+
+
+def test_sizes_have_times_only_if_trials_run_one_at_a_time(two_sets, capsys):
+    coded = SIZES.partition("peers")[0]
+    Path("sizes.toml").write_text(coded)
+    results = run_experiment(Path("sizes.toml"), jobs=2)
+    assert results.table[["encode_s", "decode_s"]].isna().all(axis=None)
+    assert "encode_s" not in Path("results/sizes/table.md").read_text()
+    Path("results/sizes/trials.sqlite").unlink()
+    assert len(view.see_folder(Path("results/sizes")).findings.table) == len(results.table)
+    Path("sizes.toml").write_text(f"repeats = 2\n{coded}")
+    results = run_experiment(Path("sizes.toml"), jobs=2, force=True)
+    assert results.table[["encode_s", "decode_s"]].gt(0).all(axis=None)
+    assert "run one at a time" in capsys.readouterr().err
 
 
 def test_translucent_images_are_skipped_and_printed_without_a_background(two_sets, capfd):
