@@ -465,6 +465,23 @@ def test_an_invalid_coding_size_config_is_refused(folder, old, new, message):
         read_config(Path("sizes.toml"))
 
 
+LATENCY = 'kind = "explorer-latency"\nname = "latency"\nimages = ["a.png"]\n'
+
+
+@pytest.mark.parametrize("key", ["k", "moves", "pause_ms"])
+def test_a_huge_integer_of_the_latency_study_is_refused(folder, key):
+    Path("latency.toml").write_text(f"{LATENCY}{key} = {10**400}")
+    with pytest.raises(ConfigError, match=key):
+        read_config(Path("latency.toml"))
+
+
+def test_the_latency_study_refuses_a_background(folder):
+    Path("latency.toml").write_text(LATENCY)
+    message = "background: expected none, as the explorer shows alpha, received white"
+    with pytest.raises(ConfigError, match=message):
+        run_experiment(Path("latency.toml"), background="white")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -474,10 +491,7 @@ def test_an_invalid_coding_size_config_is_refused(folder, old, new, message):
             'kind = "coder-ablation"\nname = "groups"\nimages = ["a.png"]\nk = [8, 8]',
             "k: expected ",
         ),
-        (
-            'kind = "explorer-latency"\nname = "l"\nimages = ["a.png"]\npause_ms = [0, 0]',
-            "pause_ms",
-        ),
+        (f"{LATENCY}pause_ms = [0, 0]", "pause_ms: expected each once"),
     ],
 )
 def test_a_study_refuses_what_would_have_the_same_rows_twice(folder, text, message):

@@ -64,6 +64,8 @@ def first_problem(error: ValidationError, model: type[Strict], document: Mapping
         return _expected(where, f"at least {fewest}", received)
     if kind == "greater_than_equal":
         return _expected(where, f"at least {problem['ctx']['ge']}", received)
+    if kind == "less_than_equal":
+        return _expected(where, f"at most {problem['ctx']['le']}", received)
     if kind == "greater_than":
         return _expected(where, f"more than {problem['ctx']['gt']:g}", received)
     if kind == "string_pattern_mismatch":

@@ -183,6 +183,7 @@ def read_experiment(
     if background is not None:
         parse_color(background)
         config = config.model_copy(update={"background": background})
+        config.check()
     if images is not None:
         config = config.model_copy(update={"images": list(images)})
     if files.STANDARD_STREAM in config.images:

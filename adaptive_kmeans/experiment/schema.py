@@ -73,6 +73,7 @@ DRAWINGS = (
 )
 """The figures; one is left out if no trial has data for it."""
 
+Bytes = Annotated[int, Field(ge=1, le=10**12)]
 Drawing = Annotated[str, Only(lambda: DRAWINGS)]
 Metric = Annotated[str, Only(lambda: METRICS)]
 
@@ -408,8 +409,8 @@ class PublishedRow(Strict):
     ssim_published: float | None = Field(
         None, description='SSIM as the metric "ssim-published" computes it.', examples=[0.8]
     )
-    bytes: int | None = Field(None, description="Bytes of the file.", examples=[40000])
-    jpeg_bytes: int | None = Field(
+    bytes: Bytes | None = Field(None, description="Bytes of the file.", examples=[40000])
+    jpeg_bytes: Bytes | None = Field(
         None, description="Bytes of the result as a JPEG.", examples=[20000]
     )
 
@@ -421,7 +422,7 @@ class Published(Strict):
 
     source: str = Field(description="The paper.")
     image: str = Field(description="Name of the image.")
-    input_bytes: int | None = Field(
+    input_bytes: Bytes | None = Field(
         None,
         description="Bytes of the image's own file; tables give jpeg_bytes as a percentage of it.",
         examples=[30000],

@@ -51,11 +51,13 @@ from adaptive_kmeans.experiment.style import (
 )
 from adaptive_kmeans.experiment.tables import pivoted
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
+from adaptive_kmeans.limits import MAX_CODEWORDS, check_integer
 from adaptive_kmeans.processes import THREAD_VARIABLES
 from adaptive_kmeans.progress import trial_bar
 
 VERSION = 1
 WARM_UP_SIDE, WARM_UP_K = 64, 8
+MAX_THREADS = 1024
 
 QUANTIZERS = ("libimagequant", "median-cut", "octree")
 """Engines that are not K-means on all pixels, though some refine their palettes with it."""
@@ -98,6 +100,10 @@ class ClusteringSpeedConfig(Experiment):
         for contestant in self.engines:
             engines.create(contestant.engine)
             named += [f"{contestant.engine} on {threads}" for threads in contestant.threads]
+            for threads in contestant.threads:
+                check_integer("threads", threads, 1, MAX_THREADS)
+        for k in self.k:
+            check_integer("k", k, 1, MAX_CODEWORDS)
         check_once("k", self.k)
         check_once("engines and threads", named)
 
