@@ -442,7 +442,9 @@ class Published(Strict):
                 near = did_you_mean(name, known)
                 raise ConfigError("published", f"a method, one of {', '.join(known)}{near}", name)
         for name in self.repeated.values():
-            baselines.spec(name)
+            method = baselines.spec(name, without=COLUMNS)  # as tables have it
+            if name != method:
+                raise ConfigError("published.repeated", f"a method as in tables, {method}", name)
 
 
 class Experiment(Strict):
