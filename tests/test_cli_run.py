@@ -119,7 +119,18 @@ def test_run_then_report_then_reproduce(folder):
     assert lines[1].startswith("  cat regular 3 ")
     assert lines[1].endswith(": not measured")
     assert f"bytes 9 → {number.decode()}" in lines[2]
-    assert "differ from what is committed" in again.stderr
+    assert "2 rows differ from what is committed" in again.stderr
+
+
+def test_results_whose_published_curves_are_gone_are_reproduced(folder):
+    curve = {"name": "A", "results": {"bpp": [0.5, 1.0], "psnr": [30.0, 35.0]}}
+    Path("curve.json").write_text(json.dumps(curve))
+    others = f"figures.others={{{folder.name}=['curve.json']}}"
+    assert typed("run", "small.toml", "--set", others).returncode == 0
+    Path("curve.json").unlink()
+    again = typed("reproduce", "--images", "cat.png")
+    assert again.returncode == 0, again.stdout
+    assert again.stdout == f"small: {TRIALS} rows confirmed, 0 differ, 0 without their image\n"
 
 
 def test_another_image_of_the_same_name_is_not_compared(folder, photo):
@@ -248,10 +259,10 @@ def test_reproduce_prints_a_line_for_every_experiment(folder, photo):
     again = typed("reproduce", "--images", "cat.png")
     assert again.returncode == 6
     lines = again.stdout.splitlines()
-    assert lines[0] == "damaged: 0 rows confirmed, 1 differ, 0 without their image"
+    assert lines[0] == "damaged: 0 rows confirmed, 1 differs, 0 without their image"
     assert lines[1].startswith("  failed: KeyError: ")
     assert lines[2] == f"small: {TRIALS} rows confirmed, 0 differ, 0 without their image"
-    assert lines[3] == "tableless: 0 rows confirmed, 1 differ, 0 without their image"
+    assert lines[3] == "tableless: 0 rows confirmed, 1 differs, 0 without their image"
     assert "table.csv: expected a file that can be read" in lines[4]
     assert again.stderr.splitlines()[:3] == [
         "damaged: experiment 1 of 3",

@@ -348,16 +348,17 @@ def reproduce(
 
     differing = confirmed = missing = 0
     say = partial(typer.echo, err=True)
-    for found in reproduction.reproduce(results, images or [], names or [], say, jobs):
-        typer.echo(str(found))
-        for line in found.differing[:MAX_DIFFERING]:
+    for each in reproduction.reproduce(results, images or [], names or [], say, jobs):
+        typer.echo(str(each))
+        for line in each.differing[:MAX_DIFFERING]:
             typer.echo(f"  {line}")
-        differing += len(found.differing)
-        confirmed += found.confirmed
-        missing += found.missing
+        differing += len(each.differing)
+        confirmed += each.confirmed
+        missing += each.missing
     if missing:
         say("note: give the images of these rows with --images PATH")
     if differing:
-        raise TrialsFailedError(f"{differing} differ from what is committed")
+        found = counted(differing, "row differs", "rows differ")
+        raise TrialsFailedError(f"{found} from what is committed")
     if not confirmed:
         raise TrialsFailedError("nothing was confirmed")
