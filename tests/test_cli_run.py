@@ -8,6 +8,7 @@ import resource
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -343,11 +344,15 @@ def test_a_dry_run_of_a_million_trials_makes_few_of_them(folder, monkeypatch):
 
 def without_columns(*names: str) -> None:
     """Rewrite a store as a version without some columns would have written it."""
+    stored_rows(lambda row: {name: cell for name, cell in row.items() if name not in names})
+
+
+def stored_rows(change: Callable[[dict], dict]) -> None:
+    """Rewrite the rows of a store."""
     with contextlib.closing(sqlite3.connect("results/small/trials.sqlite")) as database, database:
         entries = database.execute("SELECT key, state, rows, errors, seconds FROM trials")
         for key, state, rows, errors, seconds in entries.fetchall():
-            kept = [{n: v for n, v in row.items() if n not in names} for row in json.loads(rows)]
-            text = json.dumps(kept)
+            text = json.dumps([change(row) for row in json.loads(rows)])
             checksum = store._checksum(key, state, text, errors, seconds)
             values = (text, checksum, key)
             database.execute("UPDATE trials SET rows = ?, checksum = ? WHERE key = ?", values)
@@ -376,6 +381,27 @@ def test_report_on_results_without_a_page_is_one_line(folder):
     with contextlib.closing(sqlite3.connect("results/small/trials.sqlite")) as database, database:
         database.execute("UPDATE trials SET state = 'waiting', checksum = NULL")
     assert "results/small: expected trials that are finished, received none" in said("results")
+
+
+def test_a_report_of_all_results_goes_on_after_a_folder_that_cannot_be_shown(folder):
+    for name in ("small", "zoo"):
+        assert typed("run", "small.toml", "--set", f"name={name}").returncode == 0
+    without_columns("bytes")
+    run = typed("report", "results")
+    assert (run.returncode, run.stdout) == (5, "results/zoo/report.html\n")
+    assert "small/trials.sqlite: expected rows of this version; " in run.stderr
+    assert run.stderr.count("\n") == 1
+
+
+def test_a_column_of_a_plug_in_that_is_not_installed_is_named(folder):
+    assert typed("run", "small.toml").returncode == 0
+    stored_rows(lambda row: {**row, "largest_error": 3.0})
+    run = typed("report", "results")
+    assert run.returncode == 5
+    assert run.stderr.endswith(
+        "results/small/trials.sqlite: expected only what this version and installed plug-ins know, "
+        "received the column largest_error, of a plug-in that is not installed here?\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -320,8 +320,7 @@ def report(
     """
     from adaptive_kmeans.experiment.report import write_report
 
-    for path in write_report(folder):
-        typer.echo(str(path))
+    write_report(folder, lambda path: typer.echo(str(path)))
 
 
 def reproduce(
