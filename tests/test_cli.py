@@ -571,6 +571,14 @@ def test_every_command_has_help(command, name):
         assert option in out
 
 
+@pytest.mark.parametrize("name", ["compress", "compare"])
+def test_help_tells_the_default_codebooks_of_two_regions(command, name):
+    _, out, _ = command(name, "--help")
+    shown = " ".join(out.split())
+    assert "low-detail blocks, 1..4096; by default 64" in shown
+    assert "high-detail blocks, 1..4096; by default 256" in shown
+
+
 def test_help_needs_no_heavy_import():
     code = (
         "import sys; from adaptive_kmeans import cli; import adaptive_kmeans; "
