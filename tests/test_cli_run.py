@@ -430,6 +430,13 @@ def test_an_unknown_anchor_is_noted(folder):
     )
 
 
+def test_series_of_few_files_are_noted(folder):
+    run = typed("run", "small.toml", "--set", "methods.2.quality=[30, 60]")
+    assert run.returncode == 0
+    few = "fewer than 3 files of each image"
+    assert run.stderr == f"note: not compared, because they have {few}: jpeg\n"
+
+
 def test_names_with_brackets_are_printed_unchanged(folder):
     Path("cat.png").rename("x[red]y[0].png")
     run = typed("run", "small.toml")

@@ -279,6 +279,8 @@ def run(
         print_table(tables.to_terminal(table, outcome.columns))
     if "threshold" in table and "high_percent" in table:
         _print_one_sided(table)
+    if note := outcome.left_out.removesuffix("."):
+        print_notes([note[0].lower() + note[1:]])
     typer.echo(f"{counted(len(table), 'row')} in {outcome.seconds:.1f} s:")
     for path in outcome.paths():
         typer.echo(str(path))

@@ -62,6 +62,8 @@ class Results:
         Errors of the others.
     seconds : float
         Time of the whole run, including figures.
+    left_out : str
+        A sentence on what the summary leaves out; "" if that is nothing.
     """
 
     folder: Path
@@ -69,6 +71,7 @@ class Results:
     columns: Columns
     failures: list[AdaptiveKMeansError]
     seconds: float
+    left_out: str = ""
 
     def paths(self) -> list[Path]:
         """List the tables and the figures, without their captions."""
@@ -259,7 +262,8 @@ def _publish(folder: Path, seen: view.Seen, start: float) -> Results:
         for name, text in texts.items():
             if text:
                 (staged / name).write_text(text, encoding="utf-8")
-    return Results(folder, table, columns, failures, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Results(folder, table, columns, failures, seconds, found.summaries["summary"].note)
 
 
 def _copy(place: Path, target: Path, names: Sequence[str]) -> None:
