@@ -87,9 +87,7 @@ def compare(
     from adaptive_kmeans.experiment.series import named
 
     k1, k2 = DEFAULT_K1 if k1 is None else k1, DEFAULT_K2 if k2 is None else k2
-    settings = [
-        Settings.published(k1, k2, detail=name, **options.given) for name in measures.names()
-    ]
+    settings = [Settings.published(k1, k2, detail=name, **options.given) for name in measures.own]
     refuse_unused(settings[0], options.given)
     regular = dataclasses.replace(settings[0], k1=k1 if k is None else k, k2=None)
     settings.insert(0, regular)
