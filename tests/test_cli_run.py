@@ -176,7 +176,7 @@ def test_set_overrides_keys_of_the_config(folder):
             "small.toml: figures.formats.0: expected one of png, pdf, svg (did you mean png?), "
             "received 'pgn'",
         ),
-        ("methods.0.k=0", "small.toml: k: expected an integer in 1..4096, received 0"),
+        ("methods.0.k=0", "small.toml: methods.0: k: expected an integer in 1..4096, received 0"),
     ],
 )
 def test_an_invalid_override_is_one_line(folder, change, message):

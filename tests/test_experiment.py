@@ -456,7 +456,8 @@ def test_a_peer_without_its_library_is_skipped_and_printed(two_sets, monkeypatch
         ('"webp-lossless:0"', '"png8-oxipng:0"', "coders and peers: expected each once"),
         ("k = [3, 16]", "k = [3, 3]", "k: expected each once, received 3, 3"),
         ("k = [3, 16]", "k = [0]", r"k: expected an integer in 1\.\.4096"),
-        ("k = [3, 16]", "effort = 3", "missing key k"),
+        ("k = [3, 16]", "", "missing key k"),
+        ("k = [3, 16]", "effort = 3", "unknown key effort"),
     ],
 )
 def test_an_invalid_coding_size_config_is_refused(folder, old, new, message):
@@ -559,11 +560,9 @@ def test_files_by_quality_are_pictures_of_their_own_and_no_bars(photo):
 @pytest.mark.parametrize(
     ("keys", "received"),
     [
-        ("", "or a target, received none or several"),
-        (
-            "quality = 50\nprice = 9",
-            "or a target, received none or several",
-        ),
+        ("", "methods.0: rate-distortion: .* or a target, received none"),
+        ("quality = 50\nprice = 9", "or a target, received quality and price"),
+        ("quality = 50\ntarget_bpp = 9", "or a target, received quality and target_bpp"),
         ("price = 9", "beside quality, received none"),
         ("price = 9\nk = 8\nk1 = 8", "beside quality, received k and k1"),
         ("quality = 50\nk = 8", "beside quality, received k"),

@@ -37,7 +37,11 @@ def first_problem(error: ValidationError, model: type[Strict], document: Mapping
     document : mapping
         The config.
     """
-    problem = error.errors(include_url=False)[0]
+    problem, *others = error.errors(include_url=False)
+    if problem["type"] == "missing":  # because another key was meant, or another method
+        section = problem["loc"][:-1]
+        unknown = [each for each in others if each["type"] == "extra_forbidden"]
+        problem = next((each for each in unknown if each["loc"][:-1] == section), problem)
     kind, received = problem["type"], problem["input"]
     place, path = _follow(model, problem["loc"])
     where = ".".join(path) or "config"

@@ -192,7 +192,12 @@ def read_experiment(
     if files.STANDARD_STREAM in config.images:
         expected = "files, which later runs can read; compare and elbow take standard input"
         raise ConfigError("images", expected, files.STANDARD_STREAM)
-    sources = find_images(config.images)
+    try:
+        sources = find_images(config.images)
+    except ConfigError as error:
+        if images is None:
+            error.what = f"{config_path}: {error.what}"
+        raise
     if isinstance(config, CompressionConfig) and images is None:
         _check_picture(config, sources)
         _check_others(config, sources)

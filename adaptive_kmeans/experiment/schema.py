@@ -120,6 +120,13 @@ class _Targets(Strict):
         """Whether any are set."""
         return any(getattr(self, name) is not None for name in _Targets.model_fields)
 
+    def _given(self, *names: str) -> str:
+        """Return which of these keys and of the targets are set, for messages."""
+        chosen = [
+            name for name in (*names, *_Targets.model_fields) if getattr(self, name) is not None
+        ]
+        return " and ".join(chosen) or "none"
+
 
 class _OurMethod(Strict):
     """Parameters that all of our methods have."""
@@ -209,17 +216,17 @@ class RateDistortionMethod(_OurMethod, _Targets):
         """Return the values of each parameter; k becomes k1, without k2."""
         if [self.quality is None, self.price is None, not self.has_targets].count(False) != 1:
             expected = "either quality or price, or a target"
-            raise ConfigError("methods: rate-distortion", expected, "none or several")
+            raise ConfigError("rate-distortion", expected, self._given("quality", "price"))
         if self.k2 is not None and self.k1 is None:
-            raise ConfigError("methods: rate-distortion", "k1 as well as k2", "k2 alone")
+            raise ConfigError("rate-distortion", "k1 as well as k2", "k2 alone")
         if self.k2 is None and self.threshold != [Settings.threshold]:
             expected = "k1 and k2 beside threshold"
-            raise ConfigError("methods: rate-distortion", expected, "one codebook")
+            raise ConfigError("rate-distortion", expected, "one codebook")
         named = [name for name in ("k", "k1") if getattr(self, name) is not None]
         if len(named) != (self.price is not None):
             expected = "k, or k1 and k2, beside price, and neither beside quality"
             received = " and ".join(named) or "none"
-            raise ConfigError("methods: rate-distortion", expected, received)
+            raise ConfigError("rate-distortion", expected, received)
         found = super().swept()
         if "k" in found:
             found["k1"] = found.pop("k")
@@ -327,7 +334,8 @@ class BaselineMethod(_Targets):
 
     def _codecs(self, skip: Skip) -> Iterator[NamedCodec]:
         if [self.quality is None, self.k is None, not self.has_targets].count(False) > 1:
-            raise ConfigError("methods", "quality or k, or a target", "several")
+            expected = "quality or k, or a target"
+            raise ConfigError("baseline", expected, self._given("quality", "k"))
         targets = self.targets(skip)
         for spec in self.codec:
             try:
@@ -352,13 +360,15 @@ class BaselineMethod(_Targets):
         settings, name = baselines.settings(spec), spec.partition(":")[0]
         dials = [key for key in COLUMNS if key in settings]
         if self.has_targets and "quality" not in dials:
-            raise ConfigError(f"methods: baseline {name}", "no target, as it has no quality", "one")
+            raise ConfigError(f"baseline {name}", "no target, as it has no quality", "one")
+        if self.has_targets and "quality" in baselines.split(spec)[1]:
+            raise ConfigError(f"baseline {name}", "either a quality or a target", f"both: {spec}")
         for key in COLUMNS:
             if getattr(self, key) is not None and key not in dials:
                 expected = " or ".join(dials) or "neither quality nor k"
-                raise ConfigError(f"methods: baseline {name}", expected, key)
+                raise ConfigError(f"baseline {name}", expected, key)
             if key in (self.settings or {}):
-                raise ConfigError("methods: settings", f"no {key}, which is a key of its own", key)
+                raise ConfigError("settings", f"no {key}, which is a key of its own", key)
 
 
 Method = Annotated[
@@ -520,8 +530,12 @@ class CompressionConfig(Experiment):
     def check(self) -> None:
         """Check the settings of all codecs."""
         super().check()
-        for method in self.methods:
-            method.check()
+        for number, method in enumerate(self.methods):
+            try:
+                method.check()
+            except AdaptiveKMeansError as error:
+                error.what = f"methods.{number}: {error.what}"
+                raise
         if self.published is not None:
             self.published.check()
 
