@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 import os
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
@@ -241,6 +242,8 @@ def _find(spec: str) -> Iterator[ImageSource]:
         expected = f"an image file, a folder or glob of images, or one of {bundled}, {sets}"
         expected += did_you_mean(spec, [*BUNDLED, *TRANSLUCENT, TRANSPARENCY_SET, *REMOTE])
         received = f"{spec}, a folder without images" if path.is_dir() else spec
+        if path.suffix and not path.is_dir() and not glob.has_magic(spec):
+            received += ", which does not exist"
         raise ConfigError("images", expected, received if spec else "nothing")
     yield from (ImageSource(printable(file.stem), file) for file in found)
 

@@ -42,15 +42,15 @@ def _escaped(character: str) -> str:
     return f"\\x{byte[0]:02x}" if undecoded else character.encode("unicode_escape").decode()
 
 
-def counted(count: int, what: str) -> str:
-    """Return a count with its noun in the singular or plural.
+def counted(count: int, what: str, several: str = "") -> str:
+    """Return a count with its noun in the singular or plural, which by default ends in s.
 
     Examples
     --------
-    >>> counted(1, "trial"), counted(2000, "trial")
-    ('1 trial', '2,000 trials')
+    >>> counted(1, "trial"), counted(2000, "trial"), counted(2, "row differs", "rows differ")
+    ('1 trial', '2,000 trials', '2 rows differ')
     """
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return f"{count:,} {what if count == 1 else several or f'{what}s'}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

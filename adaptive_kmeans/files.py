@@ -391,4 +391,6 @@ def make_folder(path: str | Path) -> Path:
 
 def reason(error: OSError) -> str:
     """Say in a few words why the system refused, such as "no such file or directory"."""
+    if isinstance(error, IsADirectoryError):
+        return "a folder"
     return (error.strerror or str(error)).lower()

@@ -10,6 +10,7 @@ A decoder also checks what a file would need before it allocates anything: see
 from __future__ import annotations
 
 import operator
+import reprlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +65,7 @@ def check_integer(name: str, value: object, low: int, high: int) -> int:
         except TypeError:  # an array of several numbers
             number = None
     if number is None or not low <= number <= high:
-        raise ConfigError(name, f"an integer in {low}..{high}", repr(value))
+        raise ConfigError(name, f"an integer in {low}..{high}", reprlib.repr(value))
     return number
 
 

@@ -248,7 +248,7 @@ def bits_per_pixel(data: bytes, shape: tuple[int, ...]) -> float:
     if not isinstance(data, bytes | bytearray | memoryview):
         raise ConfigError("data", "the bytes of a file", type(data).__name__)
     if not isinstance(shape, tuple) or len(shape) < 2:
-        raise ConfigError("shape", "(height, width, …)", repr(shape))
+        raise ConfigError("shape", "(height, width, …)", reprlib.repr(shape))
     height, width = (check_integer("side of the image", n, 1, MAX_PIXELS) for n in shape[:2])
     return 8 * len(data) / (height * width)
 

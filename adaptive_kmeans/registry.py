@@ -21,9 +21,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import sys
+import traceback
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from adaptive_kmeans import specs
@@ -80,7 +83,17 @@ def blaming(kind: type[AdaptiveKMeansError], what: str, expected: str) -> Iterat
     except (AdaptiveKMeansError, MemoryError):
         raise
     except Exception as error:
-        raise kind(what, expected, one_line(error)) from error
+        raise kind(what, expected, f"{one_line(error)}{_place(error)}") from error
+
+
+def _place(error: Exception) -> str:
+    """Return the innermost line of another package that led to an error, in parentheses."""
+    place = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package != __package__ and package not in sys.stdlib_module_names:
+            place = f" ({Path(frame.f_code.co_filename).name}, line {line})"
+    return place
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import reprlib
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -101,10 +102,11 @@ class Setting:
             The setting does not take it.
         """
         if self.kind is float and type(value) is int:
-            value = float(value)
+            with contextlib.suppress(OverflowError):
+                value = float(value)
         if self._takes(value):
             return value
-        error = self._refused(owner, to_text(value), repr(value))
+        error = self._refused(owner, to_text(value), reprlib.repr(value))
         if isinstance(value, str):
             with contextlib.suppress(ConfigError):
                 meant = to_text(self.read(value, owner))

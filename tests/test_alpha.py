@@ -276,6 +276,17 @@ def test_fewer_levels_of_alpha_are_a_setting(glass, count):
             akm.Settings(alpha_levels=wrong)
 
 
+def test_a_nearly_opaque_image_keeps_its_alpha_in_a_palette(photo):
+    pytest.importorskip("libimagequant")
+    gray = np.repeat(photo[..., :1], 3, axis=-1)
+    for colors in (photo, gray):
+        image = np.dstack([colors, np.full(photo.shape[:2], 255, dtype=np.uint8)])
+        image[3, 5, 3] = 254
+        for k in (2, 8, 256):
+            _, decoded = Baseline.create(f"libimagequant:{k}").encode_with_reconstruction(image)
+            assert decoded.shape == image.shape
+
+
 def test_baselines_with_alpha_keep_it_and_others_refuse_it(glass):
     pytest.importorskip("libimagequant")
     for spec in ("png", "webp-lossless", "webp:80", "kmeans-webp:8", "libimagequant:64"):

@@ -193,8 +193,24 @@ def test_keys_that_are_not_settings_of_the_codec_are_refused(folder, codec, key,
     )
     with pytest.raises(ConfigError) as caught:
         read_config(Path("fakes.toml"))
-    message = f"fakes.toml: methods: baseline {codec}: expected {expected}, received {key}"
+    message = f"fakes.toml: methods.0: baseline {codec}: expected {expected}, received {key}"
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (
+            'codec = "jpeg:50"\ntarget_bpp = 1',
+            "baseline jpeg: expected either a quality or a target",
+        ),
+        ('codec = "jpeg"\nquality = 5\nk = 5', "or a target, received quality and k"),
+    ],
+)
+def test_two_dials_of_a_baseline_are_refused(folder, keys, message):
+    Path("fakes.toml").write_text(CONFIG.replace('codec = "jpeg"\nquality = [50]', keys))
+    with pytest.raises(ConfigError, match=message):
+        read_config(Path("fakes.toml"))
 
 
 def planned(*methods: dict[str, object]) -> list[str]:

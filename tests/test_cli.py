@@ -460,6 +460,36 @@ BAD = [
     ("elbow cat.png --figure curve.xyz", None, 2, "figure: expected one of"),
     ("run none.toml", None, 5, "received no such file"),
     ("run config.toml", config("name = "), 2, "config.toml: expected TOML"),
+    (
+        "run cat.png",
+        None,
+        2,
+        "cat.png: expected a TOML config; --images takes a glob in quotes, or",
+    ),
+    (
+        "run config.toml",
+        config("name = 'a'\nimages = ['none.png']\n" + METHOD),
+        2,
+        "config.toml: images: expected an image file, a folder or glob of images, or one of",
+    ),
+    (
+        "run config.toml",
+        config("name = 'a'\nimages = ['none.png']\n" + METHOD),
+        2,
+        "received none.png, which does not exist",
+    ),
+    (
+        "run config.toml",
+        config("name = 'a'\nimages = ['chelsea']\n[[methods]]\nmethod = 'regular'\nquality = 3\n"),
+        2,
+        "config.toml: unknown key methods.0.quality",
+    ),
+    (
+        "run config.toml --dry-run --results cat.png",
+        config("name = 'a'\nimages = ['chelsea']\n" + METHOD),
+        5,
+        "cat.png/a: expected a folder that can be written, received cat.png, a file",
+    ),
     ("run config.toml", config("a = " + 3000 * "["), 2, "config.toml: expected TOML"),
     ("run config.toml", config("a = " + 5000 * "1"), 2, "config.toml: expected TOML"),
     (
@@ -497,7 +527,7 @@ BAD = [
         "run config.toml",
         config("name = 'a'\nimages = ['chelsea']\n" + METHOD.replace("4", "[4, 9999]")),
         2,
-        "config.toml: k: expected an integer in 1..4096, received 9999",
+        "config.toml: methods.0: k: expected an integer in 1..4096, received 9999",
     ),
     (
         "run config.toml",
@@ -576,6 +606,14 @@ def test_every_command_has_help(command, name):
     }
     for option in documented.get(name, "").split():
         assert option in out
+
+
+@pytest.mark.parametrize("name", ["compress", "compare"])
+def test_help_tells_the_default_codebooks_of_two_regions(command, name):
+    _, out, _ = command(name, "--help")
+    shown = " ".join(out.split())
+    assert "low-detail blocks, 1..4096; by default 64" in shown
+    assert "high-detail blocks, 1..4096; by default 256" in shown
 
 
 def test_help_needs_no_heavy_import():

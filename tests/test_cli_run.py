@@ -8,6 +8,7 @@ import resource
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,18 @@ def test_run_then_report_then_reproduce(folder):
     assert lines[1].startswith("  cat regular 3 ")
     assert lines[1].endswith(": not measured")
     assert f"bytes 9 → {number.decode()}" in lines[2]
-    assert "differ from what is committed" in again.stderr
+    assert "2 rows differ from what is committed" in again.stderr
+
+
+def test_results_whose_published_curves_are_gone_are_reproduced(folder):
+    curve = {"name": "A", "results": {"bpp": [0.5, 1.0], "psnr": [30.0, 35.0]}}
+    Path("curve.json").write_text(json.dumps(curve))
+    others = f"figures.others={{{folder.name}=['curve.json']}}"
+    assert typed("run", "small.toml", "--set", others).returncode == 0
+    Path("curve.json").unlink()
+    again = typed("reproduce", "--images", "cat.png")
+    assert again.returncode == 0, again.stdout
+    assert again.stdout == f"small: {TRIALS} rows confirmed, 0 differ, 0 without their image\n"
 
 
 def test_another_image_of_the_same_name_is_not_compared(folder, photo):
@@ -164,7 +176,7 @@ def test_set_overrides_keys_of_the_config(folder):
             "small.toml: figures.formats.0: expected one of png, pdf, svg (did you mean png?), "
             "received 'pgn'",
         ),
-        ("methods.0.k=0", "small.toml: k: expected an integer in 1..4096, received 0"),
+        ("methods.0.k=0", "small.toml: methods.0: k: expected an integer in 1..4096, received 0"),
     ],
 )
 def test_an_invalid_override_is_one_line(folder, change, message):
@@ -248,10 +260,10 @@ def test_reproduce_prints_a_line_for_every_experiment(folder, photo):
     again = typed("reproduce", "--images", "cat.png")
     assert again.returncode == 6
     lines = again.stdout.splitlines()
-    assert lines[0] == "damaged: 0 rows confirmed, 1 differ, 0 without their image"
+    assert lines[0] == "damaged: 0 rows confirmed, 1 differs, 0 without their image"
     assert lines[1].startswith("  failed: KeyError: ")
     assert lines[2] == f"small: {TRIALS} rows confirmed, 0 differ, 0 without their image"
-    assert lines[3] == "tableless: 0 rows confirmed, 1 differ, 0 without their image"
+    assert lines[3] == "tableless: 0 rows confirmed, 1 differs, 0 without their image"
     assert "table.csv: expected a file that can be read" in lines[4]
     assert again.stderr.splitlines()[:3] == [
         "damaged: experiment 1 of 3",
@@ -332,11 +344,15 @@ def test_a_dry_run_of_a_million_trials_makes_few_of_them(folder, monkeypatch):
 
 def without_columns(*names: str) -> None:
     """Rewrite a store as a version without some columns would have written it."""
+    stored_rows(lambda row: {name: cell for name, cell in row.items() if name not in names})
+
+
+def stored_rows(change: Callable[[dict], dict]) -> None:
+    """Rewrite the rows of a store."""
     with contextlib.closing(sqlite3.connect("results/small/trials.sqlite")) as database, database:
         entries = database.execute("SELECT key, state, rows, errors, seconds FROM trials")
         for key, state, rows, errors, seconds in entries.fetchall():
-            kept = [{n: v for n, v in row.items() if n not in names} for row in json.loads(rows)]
-            text = json.dumps(kept)
+            text = json.dumps([change(row) for row in json.loads(rows)])
             checksum = store._checksum(key, state, text, errors, seconds)
             values = (text, checksum, key)
             database.execute("UPDATE trials SET rows = ?, checksum = ? WHERE key = ?", values)
@@ -367,6 +383,27 @@ def test_report_on_results_without_a_page_is_one_line(folder):
     assert "results/small: expected trials that are finished, received none" in said("results")
 
 
+def test_a_report_of_all_results_goes_on_after_a_folder_that_cannot_be_shown(folder):
+    for name in ("small", "zoo"):
+        assert typed("run", "small.toml", "--set", f"name={name}").returncode == 0
+    without_columns("bytes")
+    run = typed("report", "results")
+    assert (run.returncode, run.stdout) == (5, "results/zoo/report.html\n")
+    assert "small/trials.sqlite: expected rows of this version; " in run.stderr
+    assert run.stderr.count("\n") == 1
+
+
+def test_a_column_of_a_plug_in_that_is_not_installed_is_named(folder):
+    assert typed("run", "small.toml").returncode == 0
+    stored_rows(lambda row: {**row, "largest_error": 3.0})
+    run = typed("report", "results")
+    assert run.returncode == 5
+    assert run.stderr.endswith(
+        "results/small/trials.sqlite: expected only what this version and installed plug-ins know, "
+        "received the column largest_error, of a plug-in that is not installed here?\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -391,6 +428,13 @@ def test_an_unknown_anchor_is_noted(folder):
         "note: no comparison: figures.anchor is reguler, and the series are "
         "regular; variance; jpeg\n"
     )
+
+
+def test_series_of_few_files_are_noted(folder):
+    run = typed("run", "small.toml", "--set", "methods.2.quality=[30, 60]")
+    assert run.returncode == 0
+    few = "fewer than 3 files of each image"
+    assert run.stderr == f"note: not compared, because they have {few}: jpeg\n"
 
 
 def test_names_with_brackets_are_printed_unchanged(folder):

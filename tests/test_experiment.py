@@ -14,13 +14,14 @@ from adaptive_kmeans import container
 from adaptive_kmeans.codec import AdaptiveKMeans
 from adaptive_kmeans.coding.context_mixing import ablation
 from adaptive_kmeans.datasets import find_images
-from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError
-from adaptive_kmeans.experiment import bars, pictures, run_experiment, tables
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, TrialsFailedError
+from adaptive_kmeans.experiment import bars, pictures, run_experiment, tables, view
 from adaptive_kmeans.experiment.columns import Column, table_of
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.rows import COLUMNS as TABLE
 from adaptive_kmeans.experiment.schema import CompressionConfig
 from adaptive_kmeans.experiment.series import named
+from adaptive_kmeans.experiment.studies import clustering_speed
 from adaptive_kmeans.experiment.studies.elbow import elbow_curve
 
 CONFIG = """
@@ -290,6 +291,18 @@ def test_engines_alternate_and_their_error_is_that_of_8_bit_pixels(folder, photo
     ]
 
 
+DYING_OPENCV = """
+import os
+import numpy as np
+TERM_CRITERIA_MAX_ITER = KMEANS_PP_CENTERS = 0
+setNumThreads = setRNGSeed = print
+def kmeans(points, k, *_):
+    if k == 3:
+        os._exit(1)
+    return 0, np.zeros(len(points), int), points[:k]
+"""
+
+
 def test_a_failing_engine_does_not_affect_the_others(folder):
     pytest.importorskip("libimagequant")
     text = SPEED.replace('"scikit-learn"', '"libimagequant"').replace("k = [3, 8]", "k = [1, 8]")
@@ -299,6 +312,23 @@ def test_a_failing_engine_does_not_affect_the_others(folder):
         "b at k = 1, libimagequant: ValueError:"
     ]
     assert len(results.table) == 2 * 3 - 1
+
+
+def test_an_engine_whose_process_dies_has_a_new_one_for_the_next_k(folder, monkeypatch):
+    Path("speed.toml").write_text(SPEED.replace('"scikit-learn"', '"opencv"'))
+    monkeypatch.syspath_prepend(folder)  # which a spawned process inherits
+    Path("cv2.py").write_text(DYING_OPENCV)
+    monkeypatch.setattr(clustering_speed, "_workers", {})
+    results = run_experiment(Path("speed.toml"), jobs=1)
+    (failure,) = results.failures
+    assert str(failure).startswith("b at k = 3, opencv: BrokenProcessPool")
+    assert list(results.table.loc[results.table.engine == "opencv", "k"]) == [8]
+
+
+def test_an_engine_needs_time(folder):
+    Path("speed.toml").write_text(f"budget_s = 0\n{SPEED}")
+    with pytest.raises(ConfigError, match=r"budget_s: expected more than 0, received 0"):
+        read_config(Path("speed.toml"))
 
 
 def test_an_engine_without_its_library_is_skipped_and_printed(folder, monkeypatch, capfd):
@@ -363,6 +393,20 @@ def test_files_of_coders_are_set_beside_those_of_peers(two_sets, photo):
     pd.testing.assert_frame_equal(numbers(again), numbers(table))
 
 
+def test_sizes_have_times_only_if_trials_run_one_at_a_time(two_sets, capsys):
+    coded = SIZES.partition("peers")[0]
+    Path("sizes.toml").write_text(coded)
+    results = run_experiment(Path("sizes.toml"), jobs=2)
+    assert results.table[["encode_s", "decode_s"]].isna().all(axis=None)
+    assert "encode_s" not in Path("results/sizes/table.md").read_text()
+    Path("results/sizes/trials.sqlite").unlink()
+    assert len(view.see_folder(Path("results/sizes")).findings.table) == len(results.table)
+    Path("sizes.toml").write_text(f"repeats = 2\n{coded}")
+    results = run_experiment(Path("sizes.toml"), jobs=2, force=True)
+    assert results.table[["encode_s", "decode_s"]].gt(0).all(axis=None)
+    assert "run one at a time" in capsys.readouterr().err
+
+
 def test_translucent_images_are_skipped_and_printed_without_a_background(two_sets, capfd):
     config = SIZES.replace('"set/b.png"', '"glass.png"').replace('peers = ["webp', "peers = [] #")
     Image.new("RGBA", (9, 9), (1, 2, 3, 4)).save("glass.png")
@@ -410,14 +454,51 @@ def test_a_peer_without_its_library_is_skipped_and_printed(two_sets, monkeypatch
         ('"fixed-length"', '"zip"', "coder: expected one of"),
         ('"webp-lossless:0"', '"gif"', "lossless peer: expected one of"),
         ('"webp-lossless:0"', '"png8-oxipng:0"', "coders and peers: expected each once"),
+        ("k = [3, 16]", "k = [3, 3]", "k: expected each once, received 3, 3"),
         ("k = [3, 16]", "k = [0]", r"k: expected an integer in 1\.\.4096"),
-        ("k = [3, 16]", "effort = 3", "missing key k"),
+        ("k = [3, 16]", "", "missing key k"),
+        ("k = [3, 16]", "effort = 3", "unknown key effort"),
     ],
 )
 def test_an_invalid_coding_size_config_is_refused(folder, old, new, message):
     Path("sizes.toml").write_text(SIZES.replace(old, new))
     with pytest.raises(AdaptiveKMeansError, match=message):
         read_config(Path("sizes.toml"))
+
+
+LATENCY = 'kind = "explorer-latency"\nname = "latency"\nimages = ["a.png"]\n'
+
+
+@pytest.mark.parametrize("key", ["k", "moves", "pause_ms"])
+def test_a_huge_integer_of_the_latency_study_is_refused(folder, key):
+    Path("latency.toml").write_text(f"{LATENCY}{key} = {10**400}")
+    with pytest.raises(ConfigError, match=key):
+        read_config(Path("latency.toml"))
+
+
+def test_the_latency_study_refuses_a_background(folder):
+    Path("latency.toml").write_text(LATENCY)
+    message = "background: expected none, as the explorer shows alpha, received white"
+    with pytest.raises(ConfigError, match=message):
+        run_experiment(Path("latency.toml"), background="white")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (SPEED.replace("k = [3, 8]", "k = [8, 8]"), "k: expected each once, received 8, 8"),
+        (SPEED.replace("[1, 2]", "[2, 2]"), "engines and threads: expected each once, received "),
+        (
+            'kind = "coder-ablation"\nname = "groups"\nimages = ["a.png"]\nk = [8, 8]',
+            "k: expected ",
+        ),
+        (f"{LATENCY}pause_ms = [0, 0]", "pause_ms: expected each once"),
+    ],
+)
+def test_a_study_refuses_what_would_have_the_same_rows_twice(folder, text, message):
+    Path("twice.toml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        read_config(Path("twice.toml"))
 
 
 @pytest.mark.long
@@ -479,11 +560,9 @@ def test_files_by_quality_are_pictures_of_their_own_and_no_bars(photo):
 @pytest.mark.parametrize(
     ("keys", "received"),
     [
-        ("", "or a target, received none or several"),
-        (
-            "quality = 50\nprice = 9",
-            "or a target, received none or several",
-        ),
+        ("", "methods.0: rate-distortion: .* or a target, received none"),
+        ("quality = 50\nprice = 9", "or a target, received quality and price"),
+        ("quality = 50\ntarget_bpp = 9", "or a target, received quality and target_bpp"),
         ("price = 9", "beside quality, received none"),
         ("price = 9\nk = 8\nk1 = 8", "beside quality, received k and k1"),
         ("quality = 50\nk = 8", "beside quality, received k"),

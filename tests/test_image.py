@@ -348,7 +348,7 @@ def test_a_size_over_pillows_limit_is_refused():
 def test_a_missing_file_is_a_read_error(tmp_path):
     with pytest.raises(ReadError, match="no such file"):
         read_image(tmp_path / "none.png")
-    with pytest.raises(ReadError, match="is a directory"):
+    with pytest.raises(ReadError, match="received a folder"):
         read_image(tmp_path)
 
 

@@ -81,6 +81,9 @@ def test_rates_and_curves_of_other_types_are_refused():
     for data, shape in ((None, (2, 2)), (b"x", 3), (b"x", (3,)), (b"x", (0, 3)), (b"x", "ab")):
         with pytest.raises(ConfigError):
             akm.bits_per_pixel(data, shape)
+    with pytest.raises(ConfigError) as caught:
+        akm.bits_per_pixel(b"x", np.zeros((9, 9, 3)))
+    assert len(str(caught.value)) < 80
     curve = [(1.0, 30.0), (2.0, 33.0), (3.0, 35.0)]
     for wrong in (None, 3, [1, 2], [(0.0, 30.0), *curve], [("a", 1)] * 3):
         for measure in (akm.bd_rate, akm.bd_psnr):

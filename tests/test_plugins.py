@@ -1,6 +1,7 @@
 """Members of families that other packages add: the template works, and others fail in one line."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -66,7 +67,7 @@ def site(tmp_path_factory):
 def command(site, tmp_path, photo):
     Image.fromarray(photo).save(tmp_path / "cat.png")
 
-    def run(*arguments: str) -> tuple[int, str, str]:
+    def run(*arguments: str, site: Path = site) -> tuple[int, str, str]:
         path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH", "")]))
         done = subprocess.run(
             [sys.executable, "-m", "adaptive_kmeans", *arguments],
@@ -138,6 +139,11 @@ def plug(monkeypatch, registry, returned):
 DEFECT = ValueError("a defect\nof two lines")
 
 
+def said(error):
+    """Return the message of an error without the line of this file that raised it."""
+    return re.sub(r" \(test_plugins\.py, line \d+\)$", "", str(error))
+
+
 @pytest.mark.parametrize(
     ("returned", "received"),
     [
@@ -156,8 +162,23 @@ def test_scores_of_other_measures_are_checked(monkeypatch, returned, received):
     with pytest.raises(PluginError) as caught:
         measure(np.zeros((4, 8, 3), dtype=np.uint8), BlockGrid(4, 8, 4))
     expected = "detail measure fake: expected finite floats of shape (1, 2), received "
-    assert str(caught.value) == expected + received
+    assert said(caught.value) == expected + received
     assert caught.value.exit_code == 6
+
+
+def test_a_defect_of_a_plug_in_is_reported_with_its_line(monkeypatch):
+    with pytest.raises(PluginError, match=r"a defect of two lines \(test_plugins\.py, line \d+\)$"):
+        plug(monkeypatch, thresholds, DEFECT)(np.ones((1, 2)))
+
+
+def test_compare_needs_no_plug_in(command, site, tmp_path):
+    broken = shutil.copytree(site, tmp_path / "broken")
+    (broken / "akm_plugin_template.py").write_text("")
+    code, out, err = command("compare", "cat.png", "--k1", "2", "--k2", "4", site=broken)
+    assert code == 0, err
+    assert "variance" in out
+    assert err.startswith("note: metric largest-error: expected a Metric")
+    assert err.endswith("has no attribute 'LARGEST_ERROR'\n")
 
 
 def test_scores_of_other_measures_may_be_of_less_precision(monkeypatch):
@@ -180,7 +201,7 @@ def test_scores_of_other_measures_may_be_of_less_precision(monkeypatch):
 def test_what_other_thresholds_return_is_checked(monkeypatch, returned, received):
     with pytest.raises(PluginError) as caught:
         plug(monkeypatch, thresholds, returned)(np.ones((1, 2)))
-    assert str(caught.value) == f"threshold fake: expected a finite number, received {received}"
+    assert said(caught.value) == f"threshold fake: expected a finite number, received {received}"
 
 
 @pytest.mark.parametrize(
@@ -203,7 +224,7 @@ def test_index_maps_of_other_ditherings_are_checked(monkeypatch, returned, recei
     with pytest.raises(PluginError) as caught:
         dither(Nearest(pixels, None, regions, codebooks, nearest), None)
     assert str(caught.value).startswith("dithering fake: expected a (1, 2) uint16 array of indices")
-    assert str(caught.value).endswith(f"received {received}")
+    assert said(caught.value).endswith(f"received {received}")
 
 
 def test_encoding_with_a_measure_that_fails_names_it(monkeypatch, photo):

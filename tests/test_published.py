@@ -102,6 +102,15 @@ def test_a_repeat_of_another_name_is_refused_with_the_right_one(tmp_path, photo)
         read_config(tmp_path / "small.toml")
 
 
+def test_a_repeat_is_named_as_in_tables(tmp_path, photo):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    text = SMALL.replace("rows = [", 'repeated.regular = "published-code:16"\nrows = [')
+    (tmp_path / "small.toml").write_text(text)
+    message = "published.repeated: expected a method as in tables, published-code, received publish"
+    with pytest.raises(ConfigError, match=message):
+        read_config(tmp_path / "small.toml")
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [('"variance"', '"varience"'), ("rows = [", 'repeated.varience = "x"\nrows = [')],

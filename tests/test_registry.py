@@ -112,6 +112,11 @@ def test_values_are_not_converted(value, received):
         Coder(value)
 
 
+def test_a_number_that_no_float_holds_is_refused():
+    with pytest.raises(ConfigError, match="strength of Coder: expected a number, received 1000"):
+        Coder(strength=10**400)
+
+
 def test_other_packages_add_members_by_entry_point(monkeypatch):
     entry = metadata.EntryPoint(
         "largest", "adaptive_kmeans.detail.eigenvalue:Eigenvalue", "adaptive_kmeans.test"

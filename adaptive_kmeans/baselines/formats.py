@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -35,12 +38,37 @@ def encode_palette_png(palette: Pixels, indices: Pixels) -> bytes:
     return encode_by_pillow(picture, "PNG", optimize=True, **options)
 
 
-def optimize_png(data: bytes, level: int, zopfli: int = 0) -> bytes:
+def optimize_png(data: bytes, level: int, zopfli: int = 0, **options: Any) -> bytes:
     """Optimize a PNG losslessly with oxipng at a level of 0..6, with Zopfli iterations if any."""
     oxipng = library("oxipng", "pyoxipng")
-    options = {"deflate": oxipng.Deflaters.zopfli(zopfli)} if zopfli else {}
+    options |= {"deflate": oxipng.Deflaters.zopfli(zopfli)} if zopfli else {}
     optimized: bytes = oxipng.optimize_from_memory(data, level=level, **options)
     return optimized
+
+
+def optimize_palette_png(data: bytes, level: int, zopfli: int = 0) -> bytes:
+    """Optimize a PNG whose palette has alpha; it keeps alpha that is opaque throughout.
+
+    oxipng drops such alpha, and the file would decode without it.
+    """
+    optimized = optimize_png(data, level, zopfli)
+    with Image.open(io.BytesIO(optimized)) as picture:
+        if picture.has_transparency_data:
+            return optimized
+    optimized = optimize_png(data, level, zopfli, grayscale_reduction=False)
+    alpha = b"tRNS\xff"  # of the first color; the others are opaque without it
+    chunk = struct.pack(">I", 1) + alpha + struct.pack(">I", zlib.crc32(alpha))
+    end = next(end for kind, end in _chunks(optimized) if kind == b"PLTE")
+    return optimized[:end] + chunk + optimized[end:]
+
+
+def _chunks(png: bytes) -> Iterator[tuple[bytes, int]]:
+    """Yield the type of each chunk of a PNG, and where it ends."""
+    place = 8
+    while place < len(png):
+        size, kind = struct.unpack_from(">I4s", png, place)
+        place += 12 + size
+        yield kind, place
 
 
 def encode_jpeg_xl(image: Pixels, effort: int, **options: Any) -> bytes:

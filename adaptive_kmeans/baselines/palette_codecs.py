@@ -17,6 +17,7 @@ from adaptive_kmeans.baselines.formats import (
     decode_by_pillow,
     encode_by_pillow,
     encode_palette_png,
+    optimize_palette_png,
     optimize_png,
 )
 from adaptive_kmeans.baselines.libraries import library
@@ -155,7 +156,8 @@ class Libimagequant(_Palette):
         # transparent entries first: a PNG stores alpha up to the last one that is not opaque
         order = np.lexsort((luma_order(palette[:, :3]).argsort(), palette[:, 3]))
         indices = order.argsort().astype(np.uint8)[found.labels].reshape(image.shape[:2])
-        return optimize_png(encode_palette_png(palette[order], indices), self.level, self.zopfli)
+        png = encode_palette_png(palette[order], indices)
+        return optimize_palette_png(png, self.level, self.zopfli)
 
 
 @dataclass(frozen=True)

@@ -87,9 +87,7 @@ def compare(
     from adaptive_kmeans.experiment.series import named
 
     k1, k2 = DEFAULT_K1 if k1 is None else k1, DEFAULT_K2 if k2 is None else k2
-    settings = [
-        Settings.published(k1, k2, detail=name, **options.given) for name in measures.names()
-    ]
+    settings = [Settings.published(k1, k2, detail=name, **options.given) for name in measures.own]
     refuse_unused(settings[0], options.given)
     regular = dataclasses.replace(settings[0], k1=k1 if k is None else k, k2=None)
     settings.insert(0, regular)
@@ -279,6 +277,8 @@ def run(
         print_table(tables.to_terminal(table, outcome.columns))
     if "threshold" in table and "high_percent" in table:
         _print_one_sided(table)
+    if note := outcome.left_out.removesuffix("."):
+        print_notes([note[0].lower() + note[1:]])
     typer.echo(f"{counted(len(table), 'row')} in {outcome.seconds:.1f} s:")
     for path in outcome.paths():
         typer.echo(str(path))
@@ -320,8 +320,7 @@ def report(
     """
     from adaptive_kmeans.experiment.report import write_report
 
-    for path in write_report(folder):
-        typer.echo(str(path))
+    write_report(folder, lambda path: typer.echo(str(path)))
 
 
 def reproduce(
@@ -348,16 +347,17 @@ def reproduce(
 
     differing = confirmed = missing = 0
     say = partial(typer.echo, err=True)
-    for found in reproduction.reproduce(results, images or [], names or [], say, jobs):
-        typer.echo(str(found))
-        for line in found.differing[:MAX_DIFFERING]:
+    for each in reproduction.reproduce(results, images or [], names or [], say, jobs):
+        typer.echo(str(each))
+        for line in each.differing[:MAX_DIFFERING]:
             typer.echo(f"  {line}")
-        differing += len(found.differing)
-        confirmed += found.confirmed
-        missing += found.missing
+        differing += len(each.differing)
+        confirmed += each.confirmed
+        missing += each.missing
     if missing:
         say("note: give the images of these rows with --images PATH")
     if differing:
-        raise TrialsFailedError(f"{differing} differ from what is committed")
+        found = counted(differing, "row differs", "rows differ")
+        raise TrialsFailedError(f"{found} from what is committed")
     if not confirmed:
         raise TrialsFailedError("nothing was confirmed")

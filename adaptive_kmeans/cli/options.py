@@ -27,9 +27,20 @@ DEFAULT_K1, DEFAULT_K2 = 64, 256
 """Codewords of two regions: the default of --k1 or --k2 if only the other one is given."""
 K1 = Annotated[
     int | None,
-    Option("--k1", help=f"Codewords for low-detail blocks, {_CODEWORDS}; published method."),
+    Option(
+        "--k1",
+        help=f"Codewords for low-detail blocks, {_CODEWORDS}; by default {DEFAULT_K1}, where there "
+        "are two regions. Published method.",
+    ),
 ]
-K2 = Annotated[int | None, Option("--k2", help=f"Codewords for high-detail blocks, {_CODEWORDS}.")]
+K2 = Annotated[
+    int | None,
+    Option(
+        "--k2",
+        help=f"Codewords for high-detail blocks, {_CODEWORDS}; by default {DEFAULT_K2}, where "
+        "there are two regions.",
+    ),
+]
 K = Annotated[
     int | None, Option("--k", help="Regular K-means: one region with a codebook of this size.")
 ]

@@ -10,7 +10,7 @@ import dataclasses
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 import pandas as pd
 
@@ -41,7 +41,8 @@ class Column:
     is_number : bool
         Whether a parameter is a number.
     is_required : bool
-        Whether rows without it are of another version; the fields of studies are required.
+        Whether rows without it are of another version; the fields of studies are required, unless
+        they may be None.
     shown : {"always", "if swept", "never"}
         Whether rounded tables have it; those in the terminal go by `heading`.
     """
@@ -98,8 +99,11 @@ def columns_of(row_type: type[Any]) -> Columns:
     found = {}
     for field in dataclasses.fields(row_type):
         column: Column = field.metadata.get("column", Column())
-        is_number = hints[field.name] in (int, float)
-        found[field.name] = dataclasses.replace(column, is_required=True, is_number=is_number)
+        hint = hints[field.name]
+        is_number, is_required = hint in (int, float), type(None) not in get_args(hint)
+        found[field.name] = dataclasses.replace(
+            column, is_required=is_required, is_number=is_number
+        )
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from adaptive_kmeans import files
+from adaptive_kmeans.datasets import EXTENSIONS
 from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, did_you_mean
 from adaptive_kmeans.experiment.kinds import KINDS
 from adaptive_kmeans.experiment.problems import first_problem
@@ -46,6 +47,9 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> Experiment:
     except (ValueError, RecursionError) as error:
         if isinstance(error, AdaptiveKMeansError):
             raise
+        if path.suffix.lower() in EXTENSIONS:  # the shell has replaced a glob by several images
+            expected = "a TOML config; --images takes a glob in quotes, or is repeated"
+            raise ConfigError(str(path), expected, "an image") from error
         raise ConfigError(str(path), "TOML", error) from error
     for change in changes:
         _change(document, change)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from adaptive_kmeans.baselines.checked import Baseline
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import AdaptiveKMeansError, counted
+from adaptive_kmeans.errors import AdaptiveKMeansError, OutputError, counted
 from adaptive_kmeans.experiment import origin
 from adaptive_kmeans.experiment.compression import LISTED
 from adaptive_kmeans.experiment.kinds import KINDS
@@ -59,9 +59,14 @@ def estimate(
     ------
     ConfigError
         The run would be refused, because the folder has results made from something else.
+    OutputError
+        It would be refused, because there cannot be such a folder.
     """
     config, sources = read_experiment(config_path, images, changes, background)
     folder = results / config.name
+    nearest = next((each for each in (folder, *folder.parents) if each.exists()), Path())
+    if not nearest.is_dir():
+        raise OutputError(str(folder), "a folder that can be written", f"{nearest}, a file")
     if not force:
         origin.require_same(folder, config, sources)
     kind = KINDS[config.kind]

@@ -37,7 +37,11 @@ def first_problem(error: ValidationError, model: type[Strict], document: Mapping
     document : mapping
         The config.
     """
-    problem = error.errors(include_url=False)[0]
+    problem, *others = error.errors(include_url=False)
+    if problem["type"] == "missing":  # because another key was meant, or another method
+        section = problem["loc"][:-1]
+        unknown = [each for each in others if each["type"] == "extra_forbidden"]
+        problem = next((each for each in unknown if each["loc"][:-1] == section), problem)
     kind, received = problem["type"], problem["input"]
     place, path = _follow(model, problem["loc"])
     where = ".".join(path) or "config"
@@ -64,6 +68,10 @@ def first_problem(error: ValidationError, model: type[Strict], document: Mapping
         return _expected(where, f"at least {fewest}", received)
     if kind == "greater_than_equal":
         return _expected(where, f"at least {problem['ctx']['ge']}", received)
+    if kind == "less_than_equal":
+        return _expected(where, f"at most {problem['ctx']['le']}", received)
+    if kind == "greater_than":
+        return _expected(where, f"more than {problem['ctx']['gt']:g}", received)
     if kind == "string_pattern_mismatch":
         meaning = description(place.model_fields[path[-1]])
         return _expected(where, meaning.rpartition(": ")[2].rstrip("."), received)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from adaptive_kmeans import files
 from adaptive_kmeans.datasets import BUNDLED, TRANSPARENCY_SET, ImageSource, find_images
-from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, ReadError
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, ReadError, counted
 from adaptive_kmeans.experiment.columns import Columns
 from adaptive_kmeans.experiment.config import read_config
 from adaptive_kmeans.experiment.results import finish_replacing, run_experiment
@@ -67,12 +67,16 @@ class Reproduction:
     left_out: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        counted = f"{self.name}: {self.confirmed} rows confirmed, {len(self.differing)} differ, "
-        counted += f"{self.missing} without their image"
-        if not self.left_out:
-            return counted
-        names = ", ".join(dict.fromkeys(self.left_out))
-        return f"{counted}, {len(self.left_out)} left out ({names})"
+        parts = [
+            counted(self.confirmed, "row confirmed", "rows confirmed"),
+            counted(len(self.differing), "differs", "differ"),
+            counted(self.missing, "without its image", "without their image"),
+        ]
+        if self.left_out:
+            parts.append(
+                f"{len(self.left_out)} left out ({', '.join(dict.fromkeys(self.left_out))})"
+            )
+        return f"{self.name}: {', '.join(parts)}"
 
 
 def reproduce(
@@ -136,7 +140,8 @@ def _reproduce(
         return Reproduction(name, 0, [], len(before))
     changes = []
     if isinstance(config, CompressionConfig):
-        changes = ['figures.draw=["quality"]', 'figures.formats=["png"]']
+        # Curves of others, whose files may not be here, change no number.
+        changes = ['figures.draw=["quality"]', 'figures.formats=["png"]', "figures.others={}"]
         if config.figures.picture is not None:
             changes.append(f'figures.picture="{usable[0].name}"')
     paths = [source.name if source.path is None else str(source.path) for source in usable]

@@ -62,6 +62,8 @@ class Results:
         Errors of the others.
     seconds : float
         Time of the whole run, including figures.
+    left_out : str
+        A sentence on what the summary leaves out; "" if that is nothing.
     """
 
     folder: Path
@@ -69,6 +71,7 @@ class Results:
     columns: Columns
     failures: list[AdaptiveKMeansError]
     seconds: float
+    left_out: str = ""
 
     def paths(self) -> list[Path]:
         """List the tables and the figures, without their captions."""
@@ -183,12 +186,18 @@ def read_experiment(
     if background is not None:
         parse_color(background)
         config = config.model_copy(update={"background": background})
+        config.check()
     if images is not None:
         config = config.model_copy(update={"images": list(images)})
     if files.STANDARD_STREAM in config.images:
         expected = "files, which later runs can read; compare and elbow take standard input"
         raise ConfigError("images", expected, files.STANDARD_STREAM)
-    sources = find_images(config.images)
+    try:
+        sources = find_images(config.images)
+    except ConfigError as error:
+        if images is None:
+            error.what = f"{config_path}: {error.what}"
+        raise
     if isinstance(config, CompressionConfig) and images is None:
         _check_picture(config, sources)
         _check_others(config, sources)
@@ -258,7 +267,8 @@ def _publish(folder: Path, seen: view.Seen, start: float) -> Results:
         for name, text in texts.items():
             if text:
                 (staged / name).write_text(text, encoding="utf-8")
-    return Results(folder, table, columns, failures, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Results(folder, table, columns, failures, seconds, found.summaries["summary"].note)
 
 
 def _copy(place: Path, target: Path, names: Sequence[str]) -> None:

@@ -73,6 +73,7 @@ DRAWINGS = (
 )
 """The figures; one is left out if no trial has data for it."""
 
+Bytes = Annotated[int, Field(ge=1, le=10**12)]
 Drawing = Annotated[str, Only(lambda: DRAWINGS)]
 Metric = Annotated[str, Only(lambda: METRICS)]
 
@@ -118,6 +119,13 @@ class _Targets(Strict):
     def has_targets(self) -> bool:
         """Whether any are set."""
         return any(getattr(self, name) is not None for name in _Targets.model_fields)
+
+    def _given(self, *names: str) -> str:
+        """Return which of these keys and of the targets are set, for messages."""
+        chosen = [
+            name for name in (*names, *_Targets.model_fields) if getattr(self, name) is not None
+        ]
+        return " and ".join(chosen) or "none"
 
 
 class _OurMethod(Strict):
@@ -208,17 +216,17 @@ class RateDistortionMethod(_OurMethod, _Targets):
         """Return the values of each parameter; k becomes k1, without k2."""
         if [self.quality is None, self.price is None, not self.has_targets].count(False) != 1:
             expected = "either quality or price, or a target"
-            raise ConfigError("methods: rate-distortion", expected, "none or several")
+            raise ConfigError("rate-distortion", expected, self._given("quality", "price"))
         if self.k2 is not None and self.k1 is None:
-            raise ConfigError("methods: rate-distortion", "k1 as well as k2", "k2 alone")
+            raise ConfigError("rate-distortion", "k1 as well as k2", "k2 alone")
         if self.k2 is None and self.threshold != [Settings.threshold]:
             expected = "k1 and k2 beside threshold"
-            raise ConfigError("methods: rate-distortion", expected, "one codebook")
+            raise ConfigError("rate-distortion", expected, "one codebook")
         named = [name for name in ("k", "k1") if getattr(self, name) is not None]
         if len(named) != (self.price is not None):
             expected = "k, or k1 and k2, beside price, and neither beside quality"
             received = " and ".join(named) or "none"
-            raise ConfigError("methods: rate-distortion", expected, received)
+            raise ConfigError("rate-distortion", expected, received)
         found = super().swept()
         if "k" in found:
             found["k1"] = found.pop("k")
@@ -326,7 +334,8 @@ class BaselineMethod(_Targets):
 
     def _codecs(self, skip: Skip) -> Iterator[NamedCodec]:
         if [self.quality is None, self.k is None, not self.has_targets].count(False) > 1:
-            raise ConfigError("methods", "quality or k, or a target", "several")
+            expected = "quality or k, or a target"
+            raise ConfigError("baseline", expected, self._given("quality", "k"))
         targets = self.targets(skip)
         for spec in self.codec:
             try:
@@ -351,13 +360,15 @@ class BaselineMethod(_Targets):
         settings, name = baselines.settings(spec), spec.partition(":")[0]
         dials = [key for key in COLUMNS if key in settings]
         if self.has_targets and "quality" not in dials:
-            raise ConfigError(f"methods: baseline {name}", "no target, as it has no quality", "one")
+            raise ConfigError(f"baseline {name}", "no target, as it has no quality", "one")
+        if self.has_targets and "quality" in baselines.split(spec)[1]:
+            raise ConfigError(f"baseline {name}", "either a quality or a target", f"both: {spec}")
         for key in COLUMNS:
             if getattr(self, key) is not None and key not in dials:
                 expected = " or ".join(dials) or "neither quality nor k"
-                raise ConfigError(f"methods: baseline {name}", expected, key)
+                raise ConfigError(f"baseline {name}", expected, key)
             if key in (self.settings or {}):
-                raise ConfigError("methods: settings", f"no {key}, which is a key of its own", key)
+                raise ConfigError("settings", f"no {key}, which is a key of its own", key)
 
 
 Method = Annotated[
@@ -408,8 +419,8 @@ class PublishedRow(Strict):
     ssim_published: float | None = Field(
         None, description='SSIM as the metric "ssim-published" computes it.', examples=[0.8]
     )
-    bytes: int | None = Field(None, description="Bytes of the file.", examples=[40000])
-    jpeg_bytes: int | None = Field(
+    bytes: Bytes | None = Field(None, description="Bytes of the file.", examples=[40000])
+    jpeg_bytes: Bytes | None = Field(
         None, description="Bytes of the result as a JPEG.", examples=[20000]
     )
 
@@ -421,7 +432,7 @@ class Published(Strict):
 
     source: str = Field(description="The paper.")
     image: str = Field(description="Name of the image.")
-    input_bytes: int | None = Field(
+    input_bytes: Bytes | None = Field(
         None,
         description="Bytes of the image's own file; tables give jpeg_bytes as a percentage of it.",
         examples=[30000],
@@ -441,7 +452,9 @@ class Published(Strict):
                 near = did_you_mean(name, known)
                 raise ConfigError("published", f"a method, one of {', '.join(known)}{near}", name)
         for name in self.repeated.values():
-            baselines.spec(name)
+            method = baselines.spec(name, without=COLUMNS)  # as tables have it
+            if name != method:
+                raise ConfigError("published.repeated", f"a method as in tables, {method}", name)
 
 
 class Experiment(Strict):
@@ -517,8 +530,12 @@ class CompressionConfig(Experiment):
     def check(self) -> None:
         """Check the settings of all codecs."""
         super().check()
-        for method in self.methods:
-            method.check()
+        for number, method in enumerate(self.methods):
+            try:
+                method.check()
+            except AdaptiveKMeansError as error:
+                error.what = f"methods.{number}: {error.what}"
+                raise
         if self.published is not None:
             self.published.check()
 

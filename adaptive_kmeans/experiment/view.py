@@ -18,7 +18,13 @@ import pandas as pd
 
 from adaptive_kmeans import files, image
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import AdaptiveKMeansError, ReadError, TrialsFailedError, one_line
+from adaptive_kmeans.errors import (
+    AdaptiveKMeansError,
+    ReadError,
+    TrialsFailedError,
+    UnknownNameError,
+    one_line,
+)
 from adaptive_kmeans.experiment import environment
 from adaptive_kmeans.experiment.columns import KEY, Column, from_csv, required, table_of
 from adaptive_kmeans.experiment.config import check_config, read_config
@@ -33,6 +39,7 @@ from adaptive_kmeans.experiment.interchange import compressai
 from adaptive_kmeans.experiment.kind import Kind
 from adaptive_kmeans.experiment.kinds import KINDS
 from adaptive_kmeans.experiment.origin import CONFIG
+from adaptive_kmeans.experiment.rows import METRICS
 from adaptive_kmeans.experiment.runner import run_stored
 from adaptive_kmeans.experiment.schema import CompressionConfig, Experiment
 from adaptive_kmeans.experiment.store import FILE_NAME, Store, Stored
@@ -195,7 +202,14 @@ def see(store: Store, view: View | None = None) -> Seen:
         view = read(store)
     try:
         config = check_config(view.config, str(store.path))
+    except UnknownNameError as error:
+        raise _of_a_plugin(store, error.received) from error
     except AdaptiveKMeansError as error:
+        metrics = view.config.get("metrics")
+        if isinstance(metrics, list) and (
+            unknown := [name for name in metrics if name not in METRICS]
+        ):
+            raise _of_a_plugin(store, unknown[0]) from error
         raise _of_another_version(store, error) from error
     kind = KINDS[config.kind]
     keys = [key for key, *_ in view.trials]
@@ -318,7 +332,7 @@ def _measured(view: View, kind: Kind, over: Mapping[str, Stored], store: Store) 
         for cells in over[key].rows:
             row = {**cells, **place}
             if unknown := [column for column in cells if column not in columns]:
-                raise _of_another_version(store, f"the column {unknown[0]}")
+                raise _of_a_plugin(store, f"the column {unknown[0]}")
             if missing := [column for column in required(columns) if column not in row]:
                 raise _of_another_version(store, f"no column {missing[0]}")
             rows.append(row)
@@ -331,6 +345,12 @@ def _measured(view: View, kind: Kind, over: Mapping[str, Stored], store: Store) 
 def _of_another_version(store: Store, error: Exception | str) -> ReadError:
     expected = "rows of this version; move the file away to start afresh"
     return ReadError(str(store.path), expected, f"others ({error})")
+
+
+def _of_a_plugin(store: Store, what: object) -> ReadError:
+    expected = "only what this version and installed plug-ins know"
+    received = f"{what}, of a plug-in that is not installed here?"
+    return ReadError(str(store.path), expected, received)
 
 
 def _absolute(trial: Any) -> Any:

@@ -8,12 +8,11 @@ image and k skips the remaining repeats.
 
 from __future__ import annotations
 
-import functools
 import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from typing import Annotated, ClassVar, Literal
@@ -39,7 +38,7 @@ from adaptive_kmeans.experiment.environment import libraries
 from adaptive_kmeans.experiment.keys import Integers, Ks, OneOf, Strict
 from adaptive_kmeans.experiment.kind import always, study
 from adaptive_kmeans.experiment.memory import PeakMemory
-from adaptive_kmeans.experiment.schema import Experiment
+from adaptive_kmeans.experiment.schema import Experiment, check_once
 from adaptive_kmeans.experiment.style import (
     CONTEXT,
     MAX_SERIES,
@@ -52,16 +51,21 @@ from adaptive_kmeans.experiment.style import (
 )
 from adaptive_kmeans.experiment.tables import pivoted
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
+from adaptive_kmeans.limits import MAX_CODEWORDS, check_integer
 from adaptive_kmeans.processes import THREAD_VARIABLES
 from adaptive_kmeans.progress import trial_bar
 
 VERSION = 1
 WARM_UP_SIDE, WARM_UP_K = 64, 8
+MAX_THREADS = 1024
 
 QUANTIZERS = ("libimagequant", "median-cut", "octree")
 """Engines that are not K-means on all pixels, though some refine their palettes with it."""
 MAX_COLUMNS, MAX_ROWS = 3, 4
 """Maximum numbers of panels side by side and below each other."""
+
+_workers: dict[tuple[str, int], ProcessPoolExecutor] = {}
+"""The processes that run, by engine and number of threads."""
 
 
 class EngineConfig(Strict):
@@ -85,15 +89,23 @@ class ClusteringSpeedConfig(Experiment):
     repeats: Annotated[int, Field(ge=1)] = Field(
         3, description="Number of runs, which give the median and the range."
     )
-    budget_s: float = Field(
+    budget_s: Annotated[float, Field(gt=0)] = Field(
         10.0, description="Seconds that an engine may take for an image and k before it skips runs."
     )
 
     def check(self) -> None:
-        """Check that all engines exist."""
+        """Check that all engines exist, and that none is named twice."""
         super().check()
+        named = []
         for contestant in self.engines:
             engines.create(contestant.engine)
+            named += [f"{contestant.engine} on {threads}" for threads in contestant.threads]
+            for threads in contestant.threads:
+                check_integer("threads", threads, 1, MAX_THREADS)
+        for k in self.k:
+            check_integer("k", k, 1, MAX_CODEWORDS)
+        check_once("k", self.k)
+        check_once("engines and threads", named)
 
 
 @dataclass(frozen=True)
@@ -181,6 +193,8 @@ def _measure(
             try:
                 done.append(_worker(engine, threads).submit(_run, *arguments).result())
             except Exception as error:  # raised by a library, or the process died
+                if isinstance(error, BrokenExecutor):
+                    _workers.pop((engine, threads), None)  # the next k has a new one
                 what = f"{source.name} at k = {k}, {engine}"
                 errors.append(TrialsFailedError(f"{what}: {one_line(error)}"))
                 del runs[engine, threads]
@@ -243,18 +257,19 @@ def _row(image: str, engine: str, threads: int, k: int, runs: list[_Timing]) -> 
     )
 
 
-@functools.cache
 def _worker(engine: str, threads: int) -> ProcessPoolExecutor:
-    """Start a process for an engine, whose libraries use the given number of threads.
+    """Return the process of an engine, whose libraries use the given number of threads.
 
     Raises
     ------
     MissingDependencyError
         The engine's library is not installed.
     """
-    worker = ProcessPoolExecutor(1, get_context("spawn"), _limit_threads, (threads,))
-    worker.submit(_warm_up, engine, threads).result()
-    return worker
+    if (engine, threads) not in _workers:
+        worker = ProcessPoolExecutor(1, get_context("spawn"), _limit_threads, (threads,))
+        worker.submit(_warm_up, engine, threads).result()
+        _workers[engine, threads] = worker
+    return _workers[engine, threads]
 
 
 def _limit_threads(threads: int) -> None:

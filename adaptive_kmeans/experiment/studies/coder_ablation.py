@@ -18,7 +18,7 @@ from adaptive_kmeans.experiment import tables
 from adaptive_kmeans.experiment.columns import columns_of, derived, label, measured, parameter
 from adaptive_kmeans.experiment.keys import Ks
 from adaptive_kmeans.experiment.kind import study
-from adaptive_kmeans.experiment.schema import Experiment
+from adaptive_kmeans.experiment.schema import Experiment, check_once
 from adaptive_kmeans.experiment.studies.opaque import opaque_images
 from adaptive_kmeans.experiment.style import CONTEXT, TWO_COLUMNS, Drawn, blank, look
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial, load
@@ -43,6 +43,7 @@ class CoderAblationConfig(Experiment):
         super().check()
         for k in self.k:
             Settings.regular(k)
+        check_once("k", self.k)
 
 
 @dataclass(frozen=True)

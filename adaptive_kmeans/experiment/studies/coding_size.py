@@ -2,7 +2,8 @@
 
 Every image is quantized once for each k, by regular K-means. Each of our coders and each peer codes
 the result; a file counts only if it decodes to exactly the reconstruction. Peers run on one thread,
-our coders on the usual number, of which an image with one band uses one.
+our coders on the usual number, of which an image with one band uses one. With several repeats,
+trials run one at a time, and their times are measured.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ from adaptive_kmeans.metrics import bits_per_pixel
 from adaptive_kmeans.progress import trial_bar
 from adaptive_kmeans.quantize import Quantized
 
-VERSION = 1
+VERSION = 2
 WARM_UP_SIDE, WARM_UP_K = 32, 4
 Peers = Annotated[list[str], BeforeValidator(listed), OneOf(peers.names)]
 
@@ -75,7 +76,9 @@ class CodingSizeConfig(Experiment):
         [], description="Other lossless codecs, from the extra peers.", examples=[["jpeg-xl:9"]]
     )
     repeats: Annotated[int, Field(ge=1)] = Field(
-        1, description="How many times each file is coded; times are medians."
+        1,
+        description="How many times each file is coded; from 2 on, trials run one at a time, and "
+        "the table has the medians of their times.",
     )
 
     def check(self) -> None:
@@ -88,6 +91,7 @@ class CodingSizeConfig(Experiment):
         for peer in self.peers:
             with contextlib.suppress(MissingDependencyError):  # skipped when the study is run
                 peers.create(peer)
+        check_once("k", self.k)
         check_once("coders and peers", [*self.coders, *self.peers])
 
 
@@ -95,7 +99,8 @@ class CodingSizeConfig(Experiment):
 class CodingSizeRow:
     """A row of the table: one codec on one image at one k.
 
-    `codec` is one of our coders, which writes an `.akm` file, or a peer. Times are medians.
+    `codec` is one of our coders, which writes an `.akm` file, or a peer. Times are medians; without
+    repeats there are none, since other trials run at the same time.
     """
 
     image_set: str = label("set")
@@ -104,8 +109,8 @@ class CodingSizeRow:
     codec: str = parameter("codec")
     bytes: int = measured(",", "bytes")
     bits_per_pixel: float = derived(".3f", "bpp")
-    encode_s: float = timed(".2f", "enc s")
-    decode_s: float = timed(".2f", "dec s")
+    encode_s: float | None = timed(".2f", "enc s")
+    decode_s: float | None = timed(".2f", "dec s")
 
 
 @dataclass(frozen=True)
@@ -178,8 +183,8 @@ def _measure(
         codec=codec,
         bytes=len(data),
         bits_per_pixel=bits_per_pixel(data, right.shape),
-        encode_s=statistics.median(encode_s),
-        decode_s=statistics.median(decode_s),
+        encode_s=statistics.median(encode_s) if repeats > 1 else None,
+        decode_s=statistics.median(decode_s) if repeats > 1 else None,
     )
     return Measurement([asdict(row)])
 

@@ -22,15 +22,16 @@ import pandas as pd
 from pydantic import Field
 
 from adaptive_kmeans.datasets import ImageSource
-from adaptive_kmeans.errors import AdaptiveKMeansError, TrialsFailedError, counted
+from adaptive_kmeans.errors import AdaptiveKMeansError, ConfigError, TrialsFailedError, counted
 from adaptive_kmeans.experiment.columns import columns_of, parameter, timed
 from adaptive_kmeans.experiment.keys import Integers, Ks, Numbers
 from adaptive_kmeans.experiment.kind import always, study
-from adaptive_kmeans.experiment.schema import Experiment
+from adaptive_kmeans.experiment.schema import Experiment, check_once
 from adaptive_kmeans.experiment.style import TWO_COLUMNS, Drawn, blank, looks
 from adaptive_kmeans.experiment.trials import Measurement, StudyTrial
 from adaptive_kmeans.explorer.images import offer_source
 from adaptive_kmeans.explorer.state import ExplorerState
+from adaptive_kmeans.limits import MAX_CODEWORDS, check_integer
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
@@ -42,6 +43,7 @@ SPREAD = 0.25
 """How far a slider moves around a value, as a fraction of it."""
 PATIENCE_S = 120.0
 WANTED_MS = 100.0
+MAX_PAUSE_MS = 60_000
 
 
 class ExplorerLatencyConfig(Experiment):
@@ -53,7 +55,9 @@ class ExplorerLatencyConfig(Experiment):
     )
     k2: int = Field(256, description="Codewords for high-detail blocks.")
     quality: Numbers = Field([75.0], description="Qualities around which the slider moves.")
-    moves: Annotated[int, Field(ge=2)] = Field(50, description="Number of moves for each setting.")
+    moves: Annotated[int, Field(ge=2, le=10_000)] = Field(
+        50, description="Number of moves for each setting."
+    )
     pause_ms: Integers = Field([0], description="Milliseconds between a picture and the next move.")
 
     def dials(self) -> list[tuple[str, str, float]]:
@@ -64,9 +68,17 @@ class ExplorerLatencyConfig(Experiment):
     def check(self) -> None:
         """Check all settings."""
         super().check()
+        if self.background is not None:
+            raise ConfigError("background", "none, as the explorer shows alpha", self.background)
+        for k in self.k:
+            check_integer("k", k, 1, MAX_CODEWORDS)
+        for pause_ms in self.pause_ms:
+            check_integer("pause_ms", pause_ms, 0, MAX_PAUSE_MS)
         for method, key, value in self.dials():
             for moved in _moves(key, value, self.moves):
                 ExplorerState(**{"method": method, "k2": self.k2, key: moved})
+        for key in ("k", "quality", "pause_ms"):
+            check_once(key, getattr(self, key))
 
 
 _DIALS = (("regular", "k"), ("regions", "k1"))
