@@ -17,9 +17,6 @@ from adaptive_kmeans.experiment.origin import ENVIRONMENT, MAX_ENVIRONMENT_BYTES
 from adaptive_kmeans.experiment.results import finish_replacing
 from adaptive_kmeans.experiment.schema import CompressionConfig
 
-TABLE = "table.csv"
-MAX_TABLE_BYTES = 2**30
-
 
 @dataclass(frozen=True)
 class Measurements:

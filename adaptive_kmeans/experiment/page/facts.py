@@ -16,9 +16,8 @@ from PIL import Image
 
 from adaptive_kmeans.errors import counted
 from adaptive_kmeans.experiment import view
+from adaptive_kmeans.experiment.origin import ENVIRONMENT
 from adaptive_kmeans.experiment.schema import Experiment
-
-ENVIRONMENT = "environment.json"
 
 TOLD = ("name", "question", "methods", "published")
 """Keys of a config that are shown elsewhere on the page."""
