@@ -47,6 +47,7 @@ from adaptive_kmeans.rate_distortion import TUNES, RateDistortion
 from adaptive_kmeans.rate_distortion.detail_price import DetailPrice
 from adaptive_kmeans.rate_distortion.effort import DEFAULT as DEFAULT_EFFORT
 from adaptive_kmeans.rate_distortion.effort import EFFORTS, FAST_UP_TO
+from adaptive_kmeans.registry import version_of
 from adaptive_kmeans.restoration.price import price_of_bit
 from adaptive_kmeans.threads import Workers
 
@@ -962,9 +963,10 @@ class AdaptiveKMeans:
         if self.settings.k2 is not None:
             versions["two_codebooks_version"] = TWO_CODEBOOKS_VERSION
         members = {
-            key: family.version(getattr(self.settings, key)) for key, family in _families().items()
+            key: family.package(getattr(self.settings, key)) for key, family in _families().items()
         }
-        if packages := {key: version for key, version in members.items() if version}:
+        packages = {key: version_of(package) for key, package in members.items() if package}
+        if packages:
             versions["packages"] = packages
         return settings | versions
 

@@ -146,7 +146,7 @@ class Registry(Generic[Member]):
         self.own = tuple(members)
         """Names of the members of this package."""
         self._members: dict[str, type[Member] | _Later] = {}
-        self._versions: dict[str, str] = {}
+        self._packages: dict[str, str] = {}
         self._group = entry_point_group
         self._pending = entry_point_group is not None
         for name, member in members.items():
@@ -259,12 +259,12 @@ class Registry(Generic[Member]):
             specs.add(texts, key, specs.to_text(checked), settings, owner)
         return specs.join(name, texts, settings, owner)
 
-    def version(self, spec: str) -> str:
-        """Return the name and version of the package that adds a member, "" for one of our own."""
+    def package(self, spec: str) -> str:
+        """Return the name of the package that adds a member, "" for one of our own."""
         name = spec.partition(":")[0]
         if name not in self.own:
             self._find_entry_points()
-        return self._versions.get(name, "")
+        return self._packages.get(name, "")
 
     def _owner(self, name: str) -> str:
         """Return what a member is called in messages."""
@@ -301,5 +301,5 @@ class Registry(Generic[Member]):
         self._pending = False
         for entry_point in metadata.entry_points(group=self._group):
             package = getattr(getattr(entry_point, "dist", None), "name", None)
-            self._versions[entry_point.name] = "" if package is None else version_of(package)
+            self._packages[entry_point.name] = package or ""
             self.register(entry_point.name, _Later(entry_point.load))

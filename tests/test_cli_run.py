@@ -400,7 +400,7 @@ def test_a_column_of_a_plug_in_that_is_not_installed_is_named(folder):
     assert run.returncode == 5
     assert run.stderr.endswith(
         "results/small/trials.sqlite: expected only what this version and installed plug-ins know, "
-        "received the column largest_error, of a plug-in that is not installed here?\n"
+        "received the column largest_error, perhaps of a plug-in that is not installed\n"
     )
 
 

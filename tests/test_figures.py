@@ -185,6 +185,23 @@ def test_rows_and_groups_are_named_by_what_tells_them_apart():
     assert list(short.values()) == ["regular", "restored", "corrected"]
 
 
+def test_engines_that_failed_on_an_image_have_no_means():
+    def rows(engines: dict[str, str]) -> pd.DataFrame:
+        every = [
+            {"image": image, "engine": name, "k": 4, "threads": 1, "mse": 9.0, "seconds": 0.1}
+            for name, images in engines.items()
+            for image in images
+        ]
+        return pd.DataFrame(every)
+
+    (summary,) = clustering_speed.summarize(rows({"first": "b", "second": "ab"}))
+    assert summary["engine"].tolist() == ["second"]
+    assert summary["k = 4: × time"].tolist() == ["–"]
+    neither = rows({"first": "b", "second": "a"})
+    assert clustering_speed.summarize(neither) == []
+    assert list(clustering_speed.draw(neither)) == []
+
+
 def test_engines_are_split_by_kind_on_axes_that_can_be_compared():
     engines = ["adaptive-kmeans", *(f"mini-batch:{i}" for i in range(7)), "octree", "median-cut:0"]
     rows = [

@@ -19,7 +19,7 @@ from adaptive_kmeans.detail import measures
 from adaptive_kmeans.dithering import Nearest, ditherings
 from adaptive_kmeans.errors import PluginError
 from adaptive_kmeans.regions import Median, thresholds
-from adaptive_kmeans.registry import FAMILIES, Registry, group
+from adaptive_kmeans.registry import FAMILIES, Registry, group, version_of
 
 TEMPLATE = Path(__file__).parent / "plugin_template"
 CONFIG = """
@@ -104,12 +104,13 @@ def test_the_template_compresses_and_runs_like_what_is_built_in(command, tmp_pat
 def test_trials_depend_on_the_versions_of_packages(site, monkeypatch):
     monkeypatch.syspath_prepend(site)
     family = Registry("threshold", {"median": Median}, group("thresholds"))
-    assert family.version("median") == ""
-    assert family.version("midpoint:0.3") == "akm-plugin-template 0.1.0"
+    assert family.package("median") == ""
+    assert family.package("midpoint:0.3") == "akm-plugin-template"
+    assert version_of("akm-plugin-template") == "akm-plugin-template 0.1.0"
     plain = AdaptiveKMeans(akm.Settings(k1=2, k2=4, detail="variance"))
     assert "packages" not in plain.parameters
-    monkeypatch.setattr(thresholds, "version", lambda _: "other 2.0")
-    assert plain.parameters["packages"] == {"threshold": "other 2.0"}
+    monkeypatch.setattr(thresholds, "package", lambda _: "akm-plugin-template")
+    assert plain.parameters["packages"] == {"threshold": "akm-plugin-template 0.1.0"}
 
 
 def test_help_lists_installed_members(command):

@@ -96,7 +96,7 @@ def test_a_price_at_given_k_and_a_quality_are_series_of_their_own():
 
 def test_a_target_is_told_from_what_is_tuned_for():
     found = row("0", "rate-distortion", 34.2, coder="deflate", target="psnr", target_value=34.0)
-    assert list(table([found])["title"]) == ["rate-distortion, PSNR ≥ 34.00 dB"]
+    assert list(table([found])["title"]) == ["rate-distortion, PSNR ≥ 34 dB"]
 
 
 def some_images_missing() -> pd.DataFrame:

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import signal
@@ -67,7 +68,7 @@ def table() -> pd.DataFrame:
 
 
 def rows_of(folder: Path) -> dict[str, tuple[str, float]]:
-    with sqlite3.connect(folder / "trials.sqlite") as database:
+    with contextlib.closing(sqlite3.connect(folder / "trials.sqlite")) as database, database:
         found = database.execute("SELECT key, state, seconds FROM trials").fetchall()
     return {key: (state, seconds) for key, state, seconds in found}
 
@@ -133,7 +134,7 @@ def test_a_runner_that_lost_its_claim_stores_nothing(tmp_path, store):
 
 
 def test_another_version_of_the_tables_is_refused(tmp_path):
-    with sqlite3.connect(tmp_path / "trials.sqlite") as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "trials.sqlite")) as database, database:
         database.execute("PRAGMA user_version = 99")
     database.close()
     with pytest.raises(OutputError, match="tables of version 2"):
@@ -315,7 +316,7 @@ def test_the_report_needs_neither_images_nor_trials(folder, monkeypatch):
 def test_a_claim_without_its_runner_expires(tmp_path, store):
     store.add([("a", "a trial")])
     assert store.claim("a")
-    with sqlite3.connect(tmp_path / "trials.sqlite") as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "trials.sqlite")) as database, database:
         database.execute("DELETE FROM runners")
     database.close()
     with Store(tmp_path) as other:
@@ -420,7 +421,7 @@ def test_the_report_of_a_run_that_was_stopped_does_not_mix_it_with_the_last_one(
 def test_a_study_measures_again_what_lost_its_data(folder, damage):
     Path("trained.toml").write_text(TRAINED)
     before = run_experiment(Path("trained.toml"), jobs=1).table
-    with sqlite3.connect("results/trained/trials.sqlite") as database:
+    with contextlib.closing(sqlite3.connect("results/trained/trials.sqlite")) as database, database:
         database.execute(damage)
     after = run_experiment(Path("trained.toml"), jobs=1, repair=True).table
     pd.testing.assert_frame_equal(before, after)
@@ -474,7 +475,7 @@ def test_a_runner_killed_while_publishing_blocks_nobody(tmp_path, store):
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
-    with sqlite3.connect(tmp_path / "trials.sqlite") as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "trials.sqlite")) as database, database:
         assert database.execute("SELECT COUNT(*) FROM publisher").fetchone() == (1,)
     database.close()
     with store.publishing():

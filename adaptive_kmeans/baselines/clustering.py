@@ -29,6 +29,11 @@ from adaptive_kmeans.registry import Registry
 from adaptive_kmeans.specs import Within, check_settings
 
 Pixels = npt.NDArray[np.uint8]
+PACKAGES = (
+    *("numpy", "numba", "pillow", "scikit-learn"),
+    *("opencv-python-headless", "faiss-cpu", "libimagequant"),
+)
+"""What the engines' speed and codebooks depend on."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,7 +55,9 @@ def optimize_palette_png(data: bytes, level: int, zopfli: int = 0) -> bytes:
     with Image.open(io.BytesIO(optimized)) as picture:
         if picture.has_transparency_data:
             return optimized
-    optimized = optimize_png(data, level, zopfli, grayscale_reduction=False)
+    optimized = optimize_png(
+        data, level, zopfli, grayscale_reduction=False, color_type_reduction=False
+    )
     alpha = b"tRNS\xff"  # of the first color; the others are opaque without it
     chunk = struct.pack(">I", 1) + alpha + struct.pack(">I", zlib.crc32(alpha))
     end = next(end for kind, end in _chunks(optimized) if kind == b"PLTE")

@@ -40,6 +40,8 @@ from adaptive_kmeans.registry import Registry
 from adaptive_kmeans.specs import Within, check_settings
 
 MAX_PALETTE = 256
+PACKAGES = ("pillow", "pyoxipng", "imagecodecs")
+"""What the peers' files depend on."""
 
 
 class Peer(Protocol):

@@ -107,8 +107,9 @@ def _expand(sources: Sequence[str], failures: list[AdaptiveKMeansError]) -> list
         if not source:
             raise ConfigError("input", "a file or a folder", "")
         if source != files.STANDARD_STREAM and files.is_folder(source):
+            before = len(failures)
             below = sorted(filter(is_akm, files_below(Path(source), failures)))
-            if not below and not failures:
+            if not below and len(failures) == before:
                 raise ConfigError("input", "a folder with .akm files", source)
             found += map(str, below)
         else:

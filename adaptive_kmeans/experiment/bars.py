@@ -55,7 +55,6 @@ def quality_bars(table: pd.DataFrame, published: Published | None) -> list[Drawn
     A bar is named by k or k1 alone, unless a method has several k2 beside one k1. If several images
     are averaged, a bar needs a file of each of them.
 
-
     As many images are side by side as leave room for the names of the groups. Files coded by
     quality have no codebook size; only the curves show them. A black line across a bar marks the
     published number. Each panel has its own axis, whose label says where it starts; a lossless file
@@ -295,17 +294,16 @@ def rate_split(table: pd.DataFrame, published: Published | None = None) -> list[
     rates = table.groupby("title", sort=False)["bits_per_pixel"].mean()
     whole = rates[~rates.index.isin(split.index)]
     sizes = _published_rates(table, published)
-    left_out = ""
+    absent = named - table["title"].nunique()
+    others = [f"{absent} without a file of every image"] if absent else []
     if len(rates) + len(sizes) > MAX_BARS:
-        others = ["files of other codecs"] * (not whole.empty) + ["published sizes"] * bool(sizes)
-        left_out = f" Left out: {' and '.join(others)}." if others else ""
+        others += ["files of other codecs"] * (not whole.empty) + ["published sizes"] * bool(sizes)
         rates, sizes = rates[rates.index.isin(split.index)], {}
     if split.empty:
         return []
     images = counted(table["image"].nunique(), "image")
     source = f" Published: {_source(published)}." if sizes else ""
-    if failed := named - table["title"].nunique():
-        left_out += f" Left out: {failed} without a file of every image."
+    left_out = f" Left out: {' and '.join(others)}." if others else ""
     caption = (
         f"How the bits of the files divide up: means over {images}; the number at the end of a "
         f"bar is the rate of the whole file.{left_out}{source}"

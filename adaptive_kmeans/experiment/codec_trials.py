@@ -75,12 +75,12 @@ class CodecTrial:
         pixels, is_timed = load(self.image, self.background), self.repeats > 0
         if is_timed:
             _warm_up(self.codec)
-        codec, found = self._settle(pixels)
+        codec, found, ready = self._settle(pixels)
         encode_s, decode_s = [], []
         with PeakMemory() as peak:
             for _ in range(max(1, self.repeats)):
                 start = time.perf_counter()
-                data = codec.encode(pixels)
+                data = codec.encode(pixels) if is_timed or ready is None else ready
                 encoded = time.perf_counter()
                 decoded = codec.decode(data)
                 decode_s.append(time.perf_counter() - encoded)
@@ -108,16 +108,16 @@ class CodecTrial:
             row |= _split(data)
         return Measurement([row], data)
 
-    def _settle(self, pixels: Pixels) -> tuple[NamedCodec, dict[str, Any]]:
-        """Return the codec to measure, at the quality found if there is a target, and columns."""
+    def _settle(self, pixels: Pixels) -> tuple[NamedCodec, dict[str, Any], bytes | None]:
+        """Return the codec to measure; for a target at the quality found, with columns and file."""
         if not isinstance(self.codec, Targeted):
-            return self.codec, {}
+            return self.codec, {}, None
         try:
             found = self.codec.find(pixels)
         except UnreachableError as error:
             raise UnreachableError(self.summary, error.expected, error.received) from error
         columns = {"quality": found.quality, "tries": found.tries}
-        return self.codec.codec.with_quality(found.quality), columns
+        return self.codec.codec.with_quality(found.quality), columns, found.data
 
 
 def expand(

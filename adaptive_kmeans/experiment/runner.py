@@ -82,7 +82,7 @@ def run_stored(
             waiting = [key for key in keys if states[key] == "waiting"]
             if not waiting and not tally["running"]:
                 return
-            if not waiting:  # other runners have the rest
+            if not waiting or (alone and tally["running"]):  # other runners have the rest
                 bar.stop()
                 time.sleep(POLL_S)
                 continue

@@ -8,6 +8,7 @@ several.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -67,7 +68,7 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
         - `is_ours`: whether our codec wrote the file;
         - `label`: the method in figures and terminals, "regular", or the detail measure;
         - `sizes`: the codebook sizes, "64" or "64+256", "" without a codebook;
-        - `aim`: the target, such as "PSNR ≥ 38.00 dB", None without one;
+        - `aim`: the target, such as "PSNR ≥ 38 dB", None without one;
         - `setting`: the sizes and what else tells a file apart within its label, such as "q 75";
         - `smaller_codebook`: k of regular K-means, else k1, which published tables have;
         - `series` and `title`: the name of the series, without and with codebook sizes or quality;
@@ -119,7 +120,8 @@ def _aim(row: Any) -> str | None:
     if row.target is None:
         return None
     kind = KINDS[row.target]
-    return f"{kind.name} {'≤' if kind.is_budget else '≥'} {kind.text.format(row.target_value)}"
+    exact = re.sub("{.*}", "{:,.12g}", kind.text).format(row.target_value)
+    return f"{kind.name} {'≤' if kind.is_budget else '≥'} {exact}"
 
 
 def _setting(row: Any) -> str:

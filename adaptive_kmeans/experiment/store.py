@@ -263,7 +263,8 @@ class Store:
                     dropped.append(f"the file {_short(key)}")
                     run("DELETE FROM files WHERE rowid = ?", (number,))
                     run(
-                        "UPDATE trials SET state = 'waiting', checksum = NULL WHERE key IS ?",
+                        "UPDATE trials SET state = 'waiting', checksum = NULL "
+                        "WHERE key IS ? AND state = 'done'",
                         (key,),
                     )
         return dropped

@@ -12,7 +12,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -26,6 +26,7 @@ from adaptive_kmeans.errors import (
     TrialsFailedError,
     one_line,
 )
+from adaptive_kmeans.registry import version_of
 
 Pixels = npt.NDArray[np.uint8]
 Result = TypeVar("Result")
@@ -97,8 +98,8 @@ class StudyTrial:
         background and the arguments, and returns a `Measurement`.
     arguments : mapping
         Further arguments, which JSON can hold.
-    versions : mapping
-        Versions of other libraries that the numbers depend on.
+    packages : tuple of str
+        Other packages on whose versions the numbers depend.
     """
 
     study: str
@@ -107,7 +108,7 @@ class StudyTrial:
     background: str | None
     function: Callable[..., Measurement]
     arguments: Mapping[str, Any]
-    versions: Mapping[str, str] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -126,7 +127,7 @@ class StudyTrial:
             **VERSIONS,
             "image": image_hash,
             "arguments": dict(self.arguments),
-            "libraries": dict(self.versions),
+            "packages": [version_of(package) for package in self.packages],
         }
         return hash_of(depends)
 
@@ -160,7 +161,7 @@ def run_trial(trial: Trial, key: str | None = None) -> Outcome:
         measured = trial.measure()
         seconds = time.perf_counter() - start
         if key is not None and trial.key(_hash(trial.image, trial.background)) != key:
-            expected = "the pixels and the software that the run started with; run it again"
+            expected = "the pixels and the software that the run started with (--retry-failed)"
             raise TrialsFailedError(trial.summary, expected, "others")
         return Outcome(trial, measured, seconds)
     except AdaptiveKMeansError as error:

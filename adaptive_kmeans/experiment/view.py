@@ -349,7 +349,7 @@ def _of_another_version(store: Store, error: Exception | str) -> ReadError:
 
 def _of_a_plugin(store: Store, what: object) -> ReadError:
     expected = "only what this version and installed plug-ins know"
-    received = f"{what}, of a plug-in that is not installed here?"
+    received = f"{what}, perhaps of a plug-in that is not installed"
     return ReadError(str(store.path), expected, received)
 
 

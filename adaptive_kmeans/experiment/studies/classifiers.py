@@ -113,8 +113,13 @@ def plan(config: ClassifiersConfig, sources: Sequence[ImageSource]) -> list[Stud
         "k1": config.k1,
         "k2": config.k2,
     }
+    packages = {
+        *map(measures.package, config.detail),
+        *map(thresholds.package, config.threshold),
+    } - {""}
+    shared = config.background, _measure
     return [
-        StudyTrial("classifiers", VERSION, source, config.background, _measure, swept | fixed)
+        StudyTrial("classifiers", VERSION, source, *shared, swept | fixed, tuple(sorted(packages)))
         for source in opaque_images(sources, config.background)
         for swept in ({"block_size": size} for size in config.block_size)
     ]

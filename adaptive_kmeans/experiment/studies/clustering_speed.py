@@ -24,7 +24,7 @@ from matplotlib.axes import Axes
 from pydantic import Field
 
 from adaptive_kmeans.alpha import require_opaque
-from adaptive_kmeans.baselines.clustering import engines
+from adaptive_kmeans.baselines.clustering import PACKAGES, engines
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import (
     AdaptiveKMeansError,
@@ -34,7 +34,6 @@ from adaptive_kmeans.errors import (
     one_line,
 )
 from adaptive_kmeans.experiment.columns import columns_of, derived, measured, parameter, timed
-from adaptive_kmeans.experiment.environment import libraries
 from adaptive_kmeans.experiment.keys import Integers, Ks, OneOf, Strict
 from adaptive_kmeans.experiment.kind import always, study
 from adaptive_kmeans.experiment.memory import PeakMemory
@@ -156,7 +155,6 @@ def plan(config: ClusteringSpeedConfig, sources: Sequence[ImageSource]) -> list[
                     advance("")
                 except MissingDependencyError as error:
                     advance(f"skipped: {error}")
-    versions = libraries()
     fixed = {"contestants": contestants, "repeats": config.repeats, "budget_s": config.budget_s}
     return [
         StudyTrial(
@@ -166,7 +164,7 @@ def plan(config: ClusteringSpeedConfig, sources: Sequence[ImageSource]) -> list[
             config.background,
             _measure,
             {"k": k} | fixed,
-            versions,
+            PACKAGES,
         )
         for source in sources
         for k in config.k
@@ -207,8 +205,9 @@ def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
 
     Times are geometric means in milliseconds, errors arithmetic means.
     """
-    means = mean_points(table).reset_index()
-    first = means.iloc[0]
+    means, first = mean_points(table).reset_index(), table.iloc[0]
+    if means.empty:
+        return []
     own = means[(means["engine"] == first["engine"]) & (means["threads"] == first["threads"])]
     base = dict(zip(own["k"], own["seconds"], strict=True))
 
@@ -218,7 +217,7 @@ def summarize(table: pd.DataFrame) -> list[pd.DataFrame]:
         return {
             "ms": f"{1000 * point['seconds']:.1f}",
             "MSE": f"{point['mse']:.3f}",
-            "× time": f"{factor:.2f}",
+            "× time": "–" if np.isnan(factor) else f"{factor:.2f}",
         }
 
     return [pivoted(means, ["engine", "threads"], ["k"], cells, "k = {}".format)]
@@ -309,12 +308,12 @@ def draw(table: pd.DataFrame) -> Iterator[tuple[str, Drawn]]:
     have the same axes, and show the other engines in gray. Lower left is better; the gray line
     joins the engines that no other beats in both.
     """
-    if table.empty:
-        return
     means = mean_points(table)
+    if means.empty:
+        return
     smallest = means.groupby("k")["mse"].transform("min")
     means = means.assign(percent=100 * means["mse"] / smallest)
-    ks = sorted(table["k"].unique())
+    ks = sorted(means.index.unique("k"))
     rows = [(of, some) for of in _kinds(list(table["engine"].unique())) for some in _few(ks)]
     columns = max(len(some) for _, some in rows)
     drawn = []

@@ -23,7 +23,7 @@ from matplotlib.axes import Axes
 from pydantic import BeforeValidator, Field
 
 from adaptive_kmeans import container
-from adaptive_kmeans.baselines.lossless import Peer, peers
+from adaptive_kmeans.baselines.lossless import PACKAGES, Peer, peers
 from adaptive_kmeans.codec import Settings, decode, quantize
 from adaptive_kmeans.datasets import ImageSource
 from adaptive_kmeans.errors import CorruptError, MissingDependencyError, counted
@@ -35,7 +35,6 @@ from adaptive_kmeans.experiment.columns import (
     parameter,
     timed,
 )
-from adaptive_kmeans.experiment.environment import libraries
 from adaptive_kmeans.experiment.keys import Coders, Ks, OneOf, listed
 from adaptive_kmeans.experiment.kind import study
 from adaptive_kmeans.experiment.schema import Experiment, check_once
@@ -99,8 +98,8 @@ class CodingSizeConfig(Experiment):
 class CodingSizeRow:
     """A row of the table: one codec on one image at one k.
 
-    `codec` is one of our coders, which writes an `.akm` file, or a peer. Times are medians; without
-    repeats there are none, since other trials run at the same time.
+    `codec` is one of our coders, which writes an `.akm` file, or a peer. Times are medians. With
+    one repeat there are none, since other trials may run at the same time.
     """
 
     image_set: str = label("set")
@@ -150,7 +149,7 @@ def plan(config: CodingSizeConfig, sources: Sequence[ImageSource]) -> list[Study
             config.background,
             _measure,
             {"k": k, "codec": name, "repeats": config.repeats},
-            libraries() if _is_peer(name) else {},
+            PACKAGES if _is_peer(name) else (),
         )
         for source in opaque_images(sources, config.background)
         for k in config.k
