@@ -96,7 +96,7 @@ def test_run_then_report_then_reproduce(folder):
     assert [folder.name, "jpeg", "regular"] in cells
     latex = Path("results/small/table.tex").read_text()
     assert latex.count(r"\\") == TRIALS + 1
-    assert latex.splitlines()[2].startswith("image & method & k & ")
+    assert latex.splitlines()[2].startswith("method & k & PSNR dB & SSIM & bytes ")
 
     table = Path("results/small/table.csv").read_bytes()
     report = typed("report", "results")
