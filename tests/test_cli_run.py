@@ -290,7 +290,7 @@ def test_reproduce_distinguishes_missing_libraries_from_failed_trials(folder, mo
     lines = again.stdout.splitlines()
     assert lines[0] == f"small: {TRIALS} rows confirmed, 2 differ, 0 without their image"
     assert lines[1].startswith("  failed: ")
-    assert lines[1].endswith("ValueError: broken")
+    assert lines[1].endswith("ValueError: broken (oxipng.py, line 1)")
     assert lines[2:] == ["  cat png: not measured"]
     assert again.stderr.count("cat, png: ") == 1
 
