@@ -22,6 +22,7 @@ from adaptive_kmeans.errors import DamagedError, OutputError, ReadError
 from adaptive_kmeans.experiment import results, run_experiment
 from adaptive_kmeans.experiment.codec_trials import CodecTrial
 from adaptive_kmeans.experiment.report import write_report
+from adaptive_kmeans.experiment.reproduction import reproduce
 from adaptive_kmeans.experiment.store import Store, Stored
 
 CONFIG = """
@@ -425,6 +426,14 @@ def test_a_study_measures_again_what_lost_its_data(folder, damage):
         database.execute(damage)
     after = run_experiment(Path("trained.toml"), jobs=1, repair=True).table
     pd.testing.assert_frame_equal(before, after)
+
+
+def test_a_study_of_all_images_together_is_reproduced(folder):
+    Path("trained.toml").write_text(TRAINED)
+    rows = len(run_experiment(Path("trained.toml"), jobs=1).table)
+    Path("results/trained/trials.sqlite").unlink()
+    (found,) = reproduce(Path("results"), [], ["trained"], print, 1)
+    assert (found.confirmed, found.differing, found.missing) == (rows, [], 0)
 
 
 def test_unusual_names_and_shapes_work_in_tables_and_figures(folder):

@@ -136,7 +136,9 @@ def _reproduce(
     before = _rows(folder / "table.csv")
     config = read_config(folder / "config.toml")
     usable = _usable(folder, config.images, config.background, available)
-    if not usable:
+    # Rows that name no image are of all of them together.
+    is_of_all = "image" not in before[0]
+    if not usable or (is_of_all and len(usable) < len(config.images)):
         return Reproduction(name, 0, [], len(before))
     changes = []
     if isinstance(config, CompressionConfig):
@@ -178,7 +180,7 @@ def _compare(
         key = _key(row, columns)
         again = measured.get(key)
         what = " ".join(filter(None, key))
-        if row.get("image") not in usable:
+        if "image" in row and row["image"] not in usable:
             missing += 1
         elif again is not None:
             other = [
