@@ -161,18 +161,23 @@ def run_experiment(
         )
         with publishing(store, folder):
             seen = view.see(store, shown)
-            facts = {
-                "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-                "trials": seen.trials,
-                "failures": len(seen.failures),
-                "seconds": round(time.perf_counter() - start, 2),
-                "jobs": jobs,
-                "trial_seconds": round(seen.seconds, 2),
-                **seen.findings.facts,
-            }
-            ended = dataclasses.replace(shown, environment=facts | shown.environment)
+            ended = _ended(shown, seen, jobs, start)
             view.write(store, ended)
             return _publish(folder, dataclasses.replace(seen, view=ended), start)
+
+
+def _ended(shown: view.View, seen: view.Seen, jobs: int, start: float) -> view.View:
+    """Return a run's view with facts about the run, which has ended."""
+    facts = {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "trials": seen.trials,
+        "failures": len(seen.failures),
+        "seconds": round(time.perf_counter() - start, 2),
+        "jobs": jobs,
+        "trial_seconds": round(seen.seconds, 2),
+        **seen.findings.facts,
+    }
+    return dataclasses.replace(shown, environment=facts | shown.environment)
 
 
 def read_experiment(
