@@ -125,7 +125,7 @@ def find(image: Image, notes: list[str]) -> Metadata:
             notes.append(f"ignored {name.upper()} data that cannot be read")
             continue
         if len(content) > MAX_METADATA_BYTES:
-            held = f"a file holds {MAX_METADATA_BYTES:,}"
+            held = f"a file holds at most {MAX_METADATA_BYTES:,}"
             notes.append(f"left out {name.upper()} of {len(content):,} B; {held}")
         else:
             found[name] = content

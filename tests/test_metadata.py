@@ -267,7 +267,9 @@ def test_metadata_too_large_for_a_file_are_left_out_and_said(name, size, photo):
     options = {"exif": content} if name == "exif" else options
     source = decode_image(saved(Image.fromarray(photo), "PNG", **options))
     assert source.metadata.names == ""
-    assert source.notes == (f"left out {name.upper()} of {size:,} B; a file holds 4,194,304",)
+    assert source.notes == (
+        f"left out {name.upper()} of {size:,} B; a file holds at most 4,194,304",
+    )
     assert np.array_equal(source.pixels, photo)
 
 

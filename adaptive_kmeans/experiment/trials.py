@@ -161,8 +161,9 @@ def run_trial(trial: Trial, key: str | None = None) -> Outcome:
         measured = trial.measure()
         seconds = time.perf_counter() - start
         if key is not None and trial.key(_hash(trial.image, trial.background)) != key:
-            expected = "the pixels and the software that the run started with (--retry-failed)"
-            raise TrialsFailedError(trial.summary, expected, "others")
+            expected = "the pixels and the software that the run started with"
+            received = "others; --retry-failed measures it again"
+            raise TrialsFailedError(trial.summary, expected, received)
         return Outcome(trial, measured, seconds)
     except AdaptiveKMeansError as error:
         failure = error
